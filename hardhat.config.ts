@@ -1,0 +1,38 @@
+import { fileURLToPath } from "node:url";
+
+import toolbox from "@nomicfoundation/hardhat-toolbox-mocha-ethers";
+import { defineConfig } from "hardhat/config";
+
+/** Compiler comes from npm (`solc`), so that nothing is downloaded outside of the package registry. */
+const solc = { version: "0.8.30", path: fileURLToPath(import.meta.resolve("solc/soljson.js")) };
+
+const settings = {
+  // What Base runs today; newer opcodes would buy nothing here.
+  evmVersion: "cancun",
+  optimizer: { enabled: true, runs: 10_000 },
+  outputSelection: { "*": { "*": ["storageLayout"] } },
+};
+
+export default defineConfig({
+  plugins: [toolbox],
+  solidity: {
+    compilers: [{ ...solc, settings }],
+    overrides: {},
+  },
+  paths: { tests: { mocha: "test", solidity: "test" } },
+  typechain: { outDir: "types/contracts", dontOverrideCompile: false },
+  networks: {
+    // Unit tests: one chain with Osaka rules (P256VERIFY at 0x100, 16,777,216 gas a transaction).
+    default: { type: "edr-simulated", chainType: "l1", hardfork: "osaka", chainId: 31337 },
+    // The two devnets. Chain ids of their own: never those of a public chain.
+    settlement: { type: "edr-simulated", chainType: "l1", hardfork: "osaka", chainId: 713370 },
+    payment: { type: "edr-simulated", chainType: "op", chainId: 713371 },
+  },
+  test: {
+    mocha: { timeout: 120_000 },
+    solidity: {
+      fuzz: { runs: 1_000, seed: "0x6f67" },
+      invariant: { runs: 64, depth: 64, failOnRevert: false },
+    },
+  },
+});

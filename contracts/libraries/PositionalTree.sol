@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+/// @title Positional Merkle tree
+/// @notice node = keccak256(0x01 | left | right), absent leaves are 0, the width is the next power of two, and
+/// root = keccak256(0x02 | uint32 count | top). A leaf's place and the number of leaves are part of what a proof
+/// proves: adjacency, order, duplicates, sums and absence can be shown, which a commutative tree cannot.
+/// The three prefixes (0x00 for leaves) keep leaves, nodes and roots apart.
+library PositionalTree {
+    /// The path's length does not fit the number of leaves, or the index lies outside of them.
+    error TreeBadProofShape(uint256 index, uint256 count, uint256 pathLength);
+    error TreeEmpty();
+
+    /// @notice Root that `leaf` at `index` of `count` leaves leads to.
+    /// @param path Sibling hashes from the leaf up, exactly ceil(log2(count)) of them.
+    function rootOf(bytes32 leaf, uint256 index, uint256 count, bytes32[] memory path) internal pure returns (bytes32) {
+        require(index < count && count <= type(uint32).max && path.length == depth(count), TreeBadProofShape(index, count, path.length));
+        bytes32 node = leaf;
+        for (uint256 level = 0; level < path.length; ++level) {
+            node = index & 1 == 0 ? _node(node, path[level]) : _node(path[level], node);
+            index >>= 1;
+        }
+        return _root(count, node);
+    }
+
+    /// @notice Root of a whole list. Overwrites `leaves`.
+    function rootOf(bytes32[] memory leaves) internal pure returns (bytes32) {
+        uint256 count = leaves.length;
+        require(count != 0, TreeEmpty());
+        uint256 width = count;
+        bytes32 absent = 0; // root of an all-absent subtree of the current height
+        for (uint256 level = depth(count); level > 0; --level) {
+            uint256 parents = (width + 1) / 2;
+            for (uint256 i = 0; i < parents; ++i) {
+                leaves[i] = _node(leaves[2 * i], 2 * i + 1 < width ? leaves[2 * i + 1] : absent);
+            }
+            absent = _node(absent, absent);
+            width = parents;
+        }
+        return _root(count, leaves[0]);
+    }
+
+    /// @return levels ceil(log2(count)): 0 for one leaf, 1 for two, 2 for three and four.
+    function depth(uint256 count) internal pure returns (uint256 levels) {
+        while ((uint256(1) << levels) < count) ++levels;
+    }
+
+    function _node(bytes32 left, bytes32 right) private pure returns (bytes32 hash) {
+        assembly ("memory-safe") {
+            // 65 bytes over scratch space: 0x00 holds the prefix in its last byte, then left and right; the last byte
+            // of right spills onto the free memory pointer's first byte, so it is restored.
+            let pointer := mload(0x40)
+            mstore8(0x00, 0x01)
+            mstore(0x01, left)
+            mstore(0x21, right)
+            hash := keccak256(0x00, 0x41)
+            mstore(0x40, pointer)
+        }
+    }
+
+    function _root(uint256 count, bytes32 top) private pure returns (bytes32) {
+        return keccak256(abi.encodePacked(bytes1(0x02), uint32(count), top));
+    }
+}

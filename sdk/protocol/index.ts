@@ -1,0 +1,9 @@
+/** The protocol's shapes: hashing, trees and commitments, the same bytes as contracts/types and contracts/libraries. */
+export * from "./batch.ts";
+export * from "./commitments.ts";
+export * from "./domain.ts";
+export * from "./enums.ts";
+export * from "./receipt.ts";
+export * from "./statements.ts";
+export * from "./terms.ts";
+export * from "./tree.ts";

@@ -1,0 +1,73 @@
+import { type Address, type Hex, hashTypedData } from "viem";
+import { eip712Domain, type ProtocolDomain } from "./domain.ts";
+
+/** "I hold the data of this batch and checked every leaf." */
+export interface LeafCheck {
+  headerHash: Hex;
+  committeeEpoch: bigint;
+}
+
+/** "The settlement chain says that this header is `status`": the one message that crosses the chains. */
+export interface Finality {
+  paymentChainId: bigint;
+  inbox: Address;
+  committeeEpoch: bigint;
+  headerHash: Hex;
+  channelsRoot: Hex;
+  /** `BatchStatus`: Final, Rejected or RejectedNoFault. */
+  status: number;
+  /** Seconds, settlement chain's clock. */
+  settledAt: bigint;
+  /** Seconds. */
+  validUntil: bigint;
+}
+
+/** "I am alive and have seen this block." Its domain's contract is NodeRegistry. */
+export interface Heartbeat {
+  nodeId: Hex;
+  keyId: Hex;
+  blockNumber: bigint;
+  blockHash: Hex;
+}
+
+export const statementTypes = {
+  LeafCheck: [
+    { name: "headerHash", type: "bytes32" },
+    { name: "committeeEpoch", type: "uint64" },
+  ],
+  Finality: [
+    { name: "paymentChainId", type: "uint256" },
+    { name: "inbox", type: "address" },
+    { name: "committeeEpoch", type: "uint64" },
+    { name: "headerHash", type: "bytes32" },
+    { name: "channelsRoot", type: "bytes32" },
+    { name: "status", type: "uint8" },
+    { name: "settledAt", type: "uint64" },
+    { name: "validUntil", type: "uint64" },
+  ],
+  Heartbeat: [
+    { name: "nodeId", type: "bytes32" },
+    { name: "keyId", type: "bytes32" },
+    { name: "blockNumber", type: "uint64" },
+    { name: "blockHash", type: "bytes32" },
+  ],
+} as const;
+
+/** Typed data of a LeafCheck, for any signer. */
+export function leafCheckTypedData(message: LeafCheck, domain: ProtocolDomain) {
+  return { domain: eip712Domain(domain), types: { LeafCheck: statementTypes.LeafCheck }, primaryType: "LeafCheck", message } as const;
+}
+
+/** Typed data of a Finality statement, for any signer. */
+export function finalityTypedData(message: Finality, domain: ProtocolDomain) {
+  return { domain: eip712Domain(domain), types: { Finality: statementTypes.Finality }, primaryType: "Finality", message } as const;
+}
+
+/** Typed data of a Heartbeat, for any signer. */
+export function heartbeatTypedData(message: Heartbeat, domain: ProtocolDomain) {
+  return { domain: eip712Domain(domain), types: { Heartbeat: statementTypes.Heartbeat }, primaryType: "Heartbeat", message } as const;
+}
+
+export const leafCheckDigest = (message: LeafCheck, domain: ProtocolDomain): Hex => hashTypedData(leafCheckTypedData(message, domain));
+export const finalityDigest = (message: Finality, domain: ProtocolDomain): Hex => hashTypedData(finalityTypedData(message, domain));
+export const heartbeatDigest = (message: Heartbeat, domain: ProtocolDomain): Hex => hashTypedData(heartbeatTypedData(message, domain));

@@ -1,0 +1,96 @@
+import { expect } from "chai";
+import { TypedDataEncoder, concat, keccak256 } from "ethers";
+import { readFileSync } from "node:fs";
+import { network } from "hardhat";
+import type { ProtocolHarness } from "../../types/contracts/index.js";
+import { headerTypes, receiptTypes } from "../../sdk/protocol/index.ts";
+import { statementTypes } from "../../sdk/protocol/statements.ts";
+import { positionalTree, rootFromPath } from "../../sdk/protocol/tree.ts";
+
+const vectors = JSON.parse(readFileSync("test/protocol/vectors.json", "utf8"));
+const domain = { name: "OpenGradient", version: "1", ...vectors.domain };
+type Fields = Record<string, { name: string; type: string }[]>;
+/** The encoder of ethers knows nothing of ours: it is the second opinion on every digest. */
+const byEthers = (types: unknown, value: Record<string, unknown>) => TypedDataEncoder.hash(domain, types as Fields, value);
+
+describe("golden vectors: Solidity, SDK and ethers hash the same bytes", () => {
+  let harness: ProtocolHarness;
+  let separator: string;
+
+  before(async () => {
+    const { ethers } = await network.create();
+    harness = (await ethers.deployContract("ProtocolHarness")) as unknown as ProtocolHarness;
+    separator = await harness.domain(vectors.domain.chainId, vectors.domain.verifyingContract);
+  });
+
+  it("domain", () => expect(separator).to.equal(TypedDataEncoder.hashDomain(domain)));
+
+  it("receipt", async () => {
+    const { value, digest } = vectors.receipt;
+    expect(await harness.receiptDigest(value, separator)).to.equal(digest);
+    expect(byEthers(receiptTypes, value)).to.equal(digest);
+  });
+
+  it("receipt leaf commits to the signature", async () => {
+    const { digest, signature, leaf } = vectors.receiptLeaf;
+    expect(await harness.receiptLeaf(digest, signature)).to.equal(leaf);
+    expect(keccak256(concat(["0x00", digest, keccak256(signature)]))).to.equal(leaf);
+    expect(await harness.receiptLeaf(digest, signature + "00")).not.to.equal(leaf);
+  });
+
+  it("terms and channel salt", async () => {
+    const { value, hash, clientNonce, salt } = vectors.terms;
+    expect(await harness.termsHash(value)).to.equal(hash);
+    const types = {
+      Terms: ["bytes32 nodeId", "address payout", "uint8 settlementMode", "uint8 verification", "bytes32 tariffHash", "bytes32 policyId",
+        "address royaltyTo", "uint16 royaltyBps", "uint16 feeBpsCap", "address inbox"].map((field) => {
+        const [type, name] = field.split(" ");
+        return { name: name!, type: type! };
+      }),
+    };
+    expect(TypedDataEncoder.hashStruct("Terms", types, value)).to.equal(hash);
+    expect(await harness.channelSalt(hash, clientNonce)).to.equal(salt);
+  });
+
+  it("header", async () => {
+    const { value, digest } = vectors.header;
+    expect(await harness.headerHash(value, separator)).to.equal(digest);
+    expect(byEthers(headerTypes, value)).to.equal(digest);
+  });
+
+  it("stretch", async () => expect(await harness.stretchLeaf(vectors.stretch.value)).to.equal(vectors.stretch.leaf));
+
+  it("LeafCheck, Finality, Heartbeat", async () => {
+    expect(await harness.leafCheckDigest(vectors.leafCheck.value, separator)).to.equal(vectors.leafCheck.digest);
+    expect(byEthers({ LeafCheck: statementTypes.LeafCheck }, vectors.leafCheck.value)).to.equal(vectors.leafCheck.digest);
+    expect(await harness.finalityDigest(vectors.finality.value, separator)).to.equal(vectors.finality.digest);
+    expect(byEthers({ Finality: statementTypes.Finality }, vectors.finality.value)).to.equal(vectors.finality.digest);
+    expect(await harness.heartbeatDigest(vectors.heartbeat.value, separator)).to.equal(vectors.heartbeat.digest);
+    expect(byEthers({ Heartbeat: statementTypes.Heartbeat }, vectors.heartbeat.value)).to.equal(vectors.heartbeat.digest);
+  });
+
+  it("trees of 1 to 5 leaves, whole and by every path", async () => {
+    for (const { leaves, root } of vectors.trees) {
+      expect(await harness.rootOfLeaves(leaves)).to.equal(root);
+      const tree = positionalTree(leaves);
+      expect(tree.root).to.equal(root);
+      for (const [index, leaf] of leaves.entries()) {
+        expect(await harness.rootOfPath(leaf, index, leaves.length, tree.path(index))).to.equal(root);
+        expect(rootFromPath(leaf, index, leaves.length, tree.path(index))).to.equal(root);
+      }
+    }
+  });
+
+  it("a path of the wrong length, an index outside and an empty list are refused by name", async () => {
+    const { leaves } = vectors.trees[4];
+    const tree = positionalTree(leaves);
+    await expect(harness.rootOfPath(leaves[0], 0, 5, tree.path(0).slice(1))).to.be.revertedWithCustomError(harness, "TreeBadProofShape").withArgs(0, 5, 2);
+    await expect(harness.rootOfPath(leaves[0], 5, 5, tree.path(0))).to.be.revertedWithCustomError(harness, "TreeBadProofShape").withArgs(5, 5, 3);
+    await expect(harness.rootOfLeaves([])).to.be.revertedWithCustomError(harness, "TreeEmpty");
+  });
+
+  it("the number of leaves is part of the root: 3 leaves and the same 3 with an absent fourth differ", async () => {
+    const leaves = vectors.trees[2].leaves;
+    expect(await harness.rootOfLeaves([...leaves, "0x" + "00".repeat(32)])).not.to.equal(vectors.trees[2].root);
+  });
+});

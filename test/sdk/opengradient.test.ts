@@ -2,9 +2,21 @@ import { StandardMerkleTree } from "@openzeppelin/merkle-tree";
 import { expect } from "chai";
 import { constants, createPublicKey, verify } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
-import { hexToBytes, sha256 } from "viem";
-import { canonicalRequest, evidenceMessage, inputHash, outputHash, teeId } from "../../sdk/opengradient/evidence.ts";
+import { type Hex, hexToBytes, sha256 } from "viem";
+import { type ChatRequest, canonicalRequest, evidenceMessage, inputHash, outputHash, teeId } from "../../sdk/opengradient/evidence.ts";
 import { PythonFloat, pythonJson } from "../../sdk/opengradient/pythonJson.ts";
+
+interface Vector {
+  canonical_request: ChatRequest;
+  canonical_request_bytes: string;
+  signed_output: string;
+  input_hash: Hex;
+  output_hash: Hex;
+  timestamp: number;
+  message_hash: Hex;
+  rsa_pss_inner_sha256: Hex;
+  signature_hex: Hex;
+}
 
 const VECTORS = "../shared/vectors/opengradient.json";
 
@@ -35,7 +47,7 @@ describe("OpenGradient-format evidence", () => {
     const der = hexToBytes(vectors.public_key_der);
     expect(teeId(der)).to.equal(vectors.tee_id);
     const key = createPublicKey({ key: Buffer.from(der), format: "der", type: "spki" });
-    const leaves = vectors.cases.map((vector: Record<string, never>) => {
+    const leaves = vectors.cases.map((vector: Vector) => {
       const { canonical_request: request, signed_output: output } = vector;
       expect(canonicalRequest(request)).to.equal(vector.canonical_request_bytes);
       expect(inputHash(request)).to.equal(vector.input_hash);

@@ -1,0 +1,72 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { createWriteStream, mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+export interface ProcessSpec {
+  /** Short name; also the name of the log file. */
+  name: string;
+  /** Command and arguments; `node` is the project's own Node. */
+  command: string[];
+  env?: Record<string, string>;
+  /** Resolves when the process serves; called again and again until it returns true. */
+  ready: () => Promise<boolean>;
+  /** Milliseconds to wait for `ready`. */
+  timeout?: number;
+}
+
+/**
+ * The processes of a local network: each with its own log file, started one by one or together, and all ended with the
+ * parent, in the reverse of their start.
+ */
+export class ProcessGroup {
+  readonly #folder: string;
+  readonly #running: { name: string; child: ChildProcess }[] = [];
+
+  /** @param folder Where `<name>.log` files go. */
+  constructor(folder: string) {
+    this.#folder = folder;
+    mkdirSync(folder, { recursive: true });
+  }
+
+  /** @throws Error with the end of the log when the process exits or does not become ready in time. */
+  async start({ name, command, env, ready, timeout = 60_000 }: ProcessSpec): Promise<ChildProcess> {
+    const log = join(this.#folder, `${name}.log`);
+    const child = spawn(command[0]!, command.slice(1), { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } });
+    const file = createWriteStream(log);
+    child.stdout!.pipe(file, { end: false });
+    child.stderr!.pipe(file, { end: false });
+    let exited: string | undefined;
+    child.once("exit", (code, signal) => (exited = signal ?? `code ${code}`));
+    child.once("error", (error) => (exited = error.message));
+    this.#running.push({ name, child });
+    const deadline = performance.now() + timeout;
+    while (!(await ready().catch(() => false))) {
+      if (exited !== undefined) throw new Error(`${name} ended (${exited}) before it was ready. Its log, ${log}, ends with:\n${tail(log)}`);
+      if (performance.now() > deadline) throw new Error(`${name} was not ready after ${timeout / 1000} s. Its log, ${log}, ends with:\n${tail(log)}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    return child;
+  }
+
+  /** SIGTERM, and SIGKILL for what is still there after `grace` milliseconds. */
+  async stop(grace = 8_000): Promise<void> {
+    for (const { child } of this.#running.reverse()) {
+      if (child.exitCode !== null || child.signalCode !== null) continue;
+      const gone = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+      child.kill("SIGTERM");
+      const timer = setTimeout(() => child.kill("SIGKILL"), grace);
+      await gone;
+      clearTimeout(timer);
+    }
+    this.#running.length = 0;
+  }
+}
+
+/** The last lines of a log, for an error message. */
+function tail(file: string, lines = 15): string {
+  try {
+    return readFileSync(file, "utf8").trimEnd().split("\n").slice(-lines).join("\n");
+  } catch {
+    return "(empty)";
+  }
+}

@@ -1,1 +1,4 @@
 export * from "./protocol/index.ts";
+export * from "./receipts/index.ts";
+export * from "./transport/pinnedFetch.ts";
+export * from "./transport/spki.ts";

@@ -1,0 +1,4 @@
+/** What a client checks of an answer before it pays for the next one. */
+export * from "./signatures.ts";
+export * from "./verify.ts";
+export * from "./wire.ts";

@@ -13,6 +13,12 @@ const settings = {
   outputSelection: { "*": { "*": ["storageLayout"] } },
 };
 
+const devnet = {
+  type: "edr-simulated",
+  allowBlocksWithSameTimestamp: true,
+  mining: { auto: true, interval: 1_000 },
+} as const;
+
 export default defineConfig({
   plugins: [toolbox],
   solidity: {
@@ -25,8 +31,9 @@ export default defineConfig({
     // Unit tests: one chain with Osaka rules (P256VERIFY at 0x100, 16,777,216 gas a transaction).
     default: { type: "edr-simulated", chainType: "l1", hardfork: "osaka", chainId: 31337 },
     // The two devnets. Chain ids of their own: never those of a public chain.
-    settlement: { type: "edr-simulated", chainType: "l1", hardfork: "osaka", chainId: 713370 },
-    payment: { type: "edr-simulated", chainType: "op", chainId: 713371 },
+    // A transaction is mined at once, and a block comes every second without one: windows are counted in blocks and time.
+    settlement: { ...devnet, chainType: "l1", hardfork: "osaka", chainId: 713370 },
+    payment: { ...devnet, chainType: "op", chainId: 713371 },
   },
   test: {
     mocha: { timeout: 120_000 },

@@ -12,7 +12,7 @@ import {Groth16} from "./Groth16.sol";
 library Groth16Batch {
     bytes32 private constant TAG = keccak256("opengradient.groth16.batch.v1");
     /// r_1, r_2, ...: 128 bits, which halve nothing on chain (the precompile's price is flat) but all of a keeper's check.
-    uint256 private constant COEFFICIENT_MASK = type(uint128).max;
+    uint256 private constant COEFFICIENT_MASK = 0xffffffffffffffffffffffffffffffff;
 
     /// @dev Memory of one call; kept together because the stack is short.
     struct Work {
@@ -36,46 +36,56 @@ library Groth16Batch {
         work.width = Groth16.inputCount(key);
         uint256 expected = work.count * work.width;
         require(inputs.length == expected, IGroth16Errors.Groth16InputCount(inputs.length, expected));
-        requireAscending(inputs, work.count, work.width);
+        _requireAscending(inputs, work.count, work.width);
 
         work.seed = keccak256(
-            abi.encode(
-                TAG, block.chainid, address(this), vkHash, work.count, keccak256(proofs), keccak256(abi.encodePacked(inputs))
-            )
+            abi.encode(TAG, block.chainid, address(this), vkHash, work.count, keccak256(proofs), _hash(inputs, 0, inputs.length))
         );
         work.pairs = Groth16.allocate((work.count + 3) * Groth16.PAIR_BYTES);
         work.sumC = Groth16.allocate(Groth16.G1_BYTES);
         work.term = Groth16.allocate(Groth16.G1_BYTES);
         work.scalars = new uint256[](work.width + 1);
         for (uint256 i = 0; i < work.count; ++i) {
-            if (!addProof(work, i, proofs, inputs)) return false;
+            if (!_addProof(work, i, proofs, inputs)) return false;
         }
-        return closes(work);
+        return _closes(work);
     }
 
     /// @dev Repeats are refused here because a caller pays per statement; an order makes that one comparison each.
-    function requireAscending(uint256[] calldata inputs, uint256 count, uint256 width) private pure {
+    function _requireAscending(uint256[] calldata inputs, uint256 count, uint256 width) private pure {
         uint256 previous;
         for (uint256 i = 0; i < count; ++i) {
-            bytes32 statement;
-            assembly ("memory-safe") {
-                let free := mload(0x40)
-                let size := mul(width, 32)
-                calldatacopy(free, add(inputs.offset, mul(i, size)), size)
-                statement := keccak256(free, size)
-            }
+            bytes32 statement = _hash(inputs, i * width, width);
             require(i == 0 || uint256(statement) > previous, IGroth16Errors.Groth16StatementOrder(i));
             previous = uint256(statement);
         }
     }
 
+    /// @notice keccak256 of `count` inputs from `first` on.
+    function _hash(uint256[] calldata inputs, uint256 first, uint256 count) private pure returns (bytes32 digest) {
+        assembly ("memory-safe") {
+            // Past the free pointer: needed for this hash only.
+            let free := mload(0x40)
+            calldatacopy(free, add(inputs.offset, shl(5, first)), shl(5, count))
+            digest := keccak256(free, shl(5, count))
+        }
+    }
+
     /// @notice Writes the pair (r A, B), adds r C to the sum and r, r x_j to the scalars of IC.
-    function addProof(Work memory work, uint256 index, bytes calldata proofs, uint256[] calldata inputs)
+    function _addProof(Work memory work, uint256 index, bytes calldata proofs, uint256[] calldata inputs)
         private
         view
         returns (bool ok)
     {
-        uint256 r = index == 0 ? 1 : uint256(keccak256(abi.encode(work.seed, index))) & COEFFICIENT_MASK;
+        uint256 r = 1;
+        if (index != 0) {
+            bytes32 seed = work.seed;
+            assembly ("memory-safe") {
+                mstore(0, seed)
+                mstore(32, index)
+                r := and(keccak256(0, 64), COEFFICIENT_MASK)
+            }
+        }
         uint256 pair = work.pairs + index * Groth16.PAIR_BYTES;
         (uint256 sumC, uint256 term) = (work.sumC, work.term);
         assembly ("memory-safe") {
@@ -93,17 +103,17 @@ library Groth16Batch {
         unchecked {
             // At most 2^128 times the number of proofs that fit into a block.
             scalars[0] += r;
-        }
-        uint256 first = index * work.width;
-        for (uint256 j = 0; j < work.width; ++j) {
-            uint256 value = inputs[first + j];
-            require(value < Groth16.R, IGroth16Errors.Groth16InputNotInField(first + j, value));
-            scalars[j + 1] = addmod(scalars[j + 1], mulmod(r, value, Groth16.R), Groth16.R);
+            uint256 first = index * work.width;
+            for (uint256 j = 1; j < scalars.length; ++j) {
+                uint256 value = inputs[first + j - 1];
+                require(value < Groth16.R, IGroth16Errors.Groth16InputNotInField(first + j - 1, value));
+                scalars[j] = addmod(scalars[j], mulmod(r, value, Groth16.R), Groth16.R);
+            }
         }
     }
 
     /// @notice Appends the key's three pairs, negated, and evaluates the product.
-    function closes(Work memory work) private view returns (bool) {
+    function _closes(Work memory work) private view returns (bool) {
         uint256 last = work.pairs + work.count * Groth16.PAIR_BYTES;
         (address key, uint256 sumC) = (work.key, work.sumC);
         assembly ("memory-safe") {

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+/// @title From a model version to the contract that verifies its proofs
+/// @notice The route is the verifier that ModelRegistry fixed when the version was published, so it cannot be replaced
+/// (S12). A guardian may freeze the proofs of *one model version* for 7 days; the freeze ends by itself, and another
+/// model under the same key is not touched.
+interface IVerifierRouter {
+    event ModelFrozen(bytes32 indexed modelId, uint64 until);
+    event ModelUnfrozen(bytes32 indexed modelId, uint64 at);
+
+    error VerifierRouterNoVerifier(bytes32 modelId);
+    error VerifierRouterFrozen(bytes32 modelId, uint64 until);
+    /// Set-up level 0: the key's trapdoor is public. Accepted on development chains (31337, 713370, 713371) only.
+    error VerifierRouterDevelopmentKey(bytes32 modelId, uint256 chainId);
+    error VerifierRouterFreezeTooSoon(bytes32 modelId, uint64 notBefore);
+
+    /// @notice Whether the proof holds under the version's key. Reverts by name where there is nothing to verify with.
+    function verify(bytes32 modelId, bytes calldata proof, uint256[] calldata publicInputs) external view returns (bool);
+
+    /// @notice Guardian: stops proofs of one version for 7 days; may be repeated only 7 days after the last one's end.
+    function freeze(bytes32 modelId) external;
+    function unfreeze(bytes32 modelId) external;
+
+    /// @return since Start of the last freeze, 0 if never frozen.
+    /// @return until Its end.
+    function frozen(bytes32 modelId) external view returns (uint64 since, uint64 until);
+
+    /// @return verifier 0 without one.
+    /// @return setupLevel See IGroth16Verifier.
+    function route(bytes32 modelId) external view returns (address verifier, uint8 setupLevel);
+}

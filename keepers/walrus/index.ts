@@ -1,0 +1,7 @@
+export { fromWire, toWire } from "./blobId.ts";
+export { walrusClient } from "./client.ts";
+export type { ReadOptions, StoredBlob, WalrusClient, WalrusOptions } from "./client.ts";
+export { blobIds } from "./encoder.ts";
+export type { BlobIds, BlobIdsOptions } from "./encoder.ts";
+export { startWalrusServer } from "./server.ts";
+export type { WalrusServer, WalrusServerOptions } from "./server.ts";

@@ -1,4 +1,5 @@
-import type { Address, Hex } from "viem";
+import { type Address, type Hex, zeroAddress } from "viem";
+import { iGroth16KeysAbi } from "../../types/abi/IGroth16Keys.ts";
 import { iModelRegistryAbi } from "../../types/abi/IModelRegistry.ts";
 import { nameOf, ProgramKind, Verification } from "../protocol/enums.ts";
 import type { ChainAccess } from "./network.ts";
@@ -19,7 +20,8 @@ export interface ModelInfo {
   methods: string[];
   verifier: Address;
   vkHash: Hex;
-  setupLevel: number;
+  /** Of the verifying key: 0 development, 1 single party, 2 ceremony; absent without zero-knowledge methods. */
+  setupLevel: number | undefined;
   royaltyTo: Address;
   royaltyBps: number;
   licence: string;
@@ -31,12 +33,15 @@ const registry = (settlement: ChainAccess) => ({ address: settlement.address("Mo
 /** @throws The registry's ModelRegistryUnknown for an id that it does not hold. */
 export async function modelById(settlement: ChainAccess, modelId: Hex): Promise<ModelInfo> {
   const contract = registry(settlement);
-  const [model, publisher, deprecated, [verifier, setupLevel]] = await Promise.all([
+  const [model, publisher, deprecated, [verifier]] = await Promise.all([
     settlement.client.readContract({ ...contract, functionName: "model", args: [modelId] }),
     settlement.client.readContract({ ...contract, functionName: "publisher", args: [modelId] }),
     settlement.client.readContract({ ...contract, functionName: "isDeprecated", args: [modelId] }),
     settlement.client.readContract({ ...contract, functionName: "verifierOf", args: [modelId] }),
   ]);
+  const keys = { address: settlement.address("Groth16Keys"), abi: iGroth16KeysAbi } as const;
+  const setupLevel =
+    verifier === zeroAddress ? undefined : await settlement.client.readContract({ ...keys, functionName: "setupLevel", args: [model.vkHash] });
   return { ...model, modelId, publisher, deprecated, verifier, setupLevel, kind: nameOf(ProgramKind, model.kind), methods: methodNames(model.methods) };
 }
 

@@ -1,4 +1,3 @@
-export * from "./network/index.ts";
 export * from "./protocol/index.ts";
 export * from "./receipts/index.ts";
 export * from "./transport/pinnedFetch.ts";

@@ -1,0 +1,67 @@
+/** Builds what `NitroVerifier.verify` takes: the document as evidence, and hints for the signatures that nobody verified yet. */
+import { bytesToHex, concatBytes } from "@noble/hashes/utils.js";
+
+import { demand } from "./errors.ts";
+import { openNitro, walkChain } from "./verify.ts";
+import type { Hex, OpenedNitro, SignatureStatement } from "./verify.ts";
+
+/** The part of INitroVerifier's CertificateRecord that decides where a proof may start. */
+export interface KnownCertificate {
+  role: number;
+}
+
+export interface NitroCallOptions {
+  root: Hex;
+  /** Reads `records` of the verifier; without it every certificate is proved anew. */
+  readRecords?: (chainKeys: readonly Hex[]) => Promise<readonly KnownCertificate[]>;
+  /** Remember the leaf as well: worth its slot only if the same enclave attests again within its three hours. */
+  rememberLeaf?: boolean;
+  /** Makes the curve kernel's hints; throws when a signature is not valid. */
+  prove: (statements: readonly SignatureStatement[]) => Uint8Array | Promise<Uint8Array>;
+}
+
+export interface NitroCall {
+  evidence: Hex;
+  hints: Hex;
+  /** Index of the first certificate that the call proves; the number of certificates when all of them are known. */
+  first: number;
+  statements: readonly SignatureStatement[];
+}
+
+const AUTHORITY = 1;
+const LEAF = 2;
+export const REMEMBER_LEAF = 1;
+
+export async function buildNitroCall(document: Uint8Array, options: NitroCallOptions): Promise<NitroCall> {
+  const opened = openNitro(document, options.root);
+  const first = options.readRecords ? firstUnknown(opened, await options.readRecords(opened.keys)) : 1;
+  return { ...(await proveFrom(opened, first, options)), evidence: toHex(document) };
+}
+
+/** The hints for a proof that starts at a given certificate. */
+export async function proveFrom(
+  opened: OpenedNitro,
+  first: number,
+  options: Pick<NitroCallOptions, "prove" | "rememberLeaf">,
+): Promise<Omit<NitroCall, "evidence">> {
+  const all = walkChain(opened).statements;
+  demand(first >= 1 && first <= opened.keys.length, "NitroHints", { first });
+  const statements = all.slice(first - 1);
+  const header = Uint8Array.of(first, options.rememberLeaf ? REMEMBER_LEAF : 0);
+  return { hints: toHex(concatBytes(header, await options.prove(statements))), first, statements };
+}
+
+/** The certificate below the deepest one on record. A record of the wrong role vouches for nothing. */
+function firstUnknown(opened: OpenedNitro, records: readonly KnownCertificate[]): number {
+  const last = opened.keys.length - 1;
+  for (let index = last; index > 0; index--) {
+    if (records[index]?.role === (index === last ? LEAF : AUTHORITY)) return index + 1;
+  }
+  return 1;
+}
+
+/** Statements as the kernel reads them: Qx | Qy | e | r | s, 240 bytes each. */
+export const encodeStatements = (statements: readonly SignatureStatement[]): Uint8Array =>
+  concatBytes(...statements.flatMap(({ publicKey, digest, signature }) => [publicKey, digest, signature]));
+
+export const toHex = (bytes: Uint8Array): Hex => `0x${bytesToHex(bytes)}`;

@@ -1,0 +1,11 @@
+export * from "./call.ts";
+export { parseCoseSign1 } from "./cose.ts";
+export { parseNitroDocument } from "./document.ts";
+export type { NitroDocument } from "./document.ts";
+export { NitroError } from "./errors.ts";
+export { explainNitro } from "./explain.ts";
+export type { Check, Explanation } from "./explain.ts";
+export { AWS_NITRO_ROOT } from "./roots.ts";
+export * from "./verify.ts";
+export { parseCertificate } from "./x509.ts";
+export type { Certificate } from "./x509.ts";

@@ -1,4 +1,0 @@
-/** What the chains say: nodes, keys, models. */
-export * from "./models.ts";
-export * from "./network.ts";
-export * from "./nodes.ts";

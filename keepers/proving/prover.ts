@@ -1,0 +1,99 @@
+/**
+ * What a prover is to a keeper: a child process that turns a proving key and a witness into a proof, within a deadline and
+ * a memory limit, and whose word is never taken: each proof is verified here before anyone sees it.
+ */
+import { statSync } from "node:fs";
+
+import { encodeProof } from "../../circuits/setup/encode.ts";
+import type { Hex, ProofJson } from "../../circuits/setup/encode.ts";
+import { verifyProof } from "../../circuits/setup/verify.ts";
+import { witnessLength } from "../../circuits/setup/witness.ts";
+import { readZkeyHeader } from "../../circuits/setup/zkey.ts";
+import type { VerifyingKey } from "../../circuits/setup/zkey.ts";
+import { fatal, messageOf } from "../errors/index.ts";
+import { runChild } from "./child.ts";
+import type { ChildLimits } from "./child.ts";
+
+export interface ProvingTask {
+  /** Paths of the proving key and of the witness. */
+  zkey: string;
+  witness: string;
+  /** The registered key, not one read from the zkey: a swapped file must not verify itself. */
+  key: VerifyingKey;
+  publicInputs: readonly bigint[];
+}
+
+export interface Proven {
+  /** 256 bytes, as the contract wants them. */
+  proof: Hex;
+  publicInputs: readonly bigint[];
+  prover: string;
+}
+
+export interface Prover {
+  readonly name: string;
+  prove(task: ProvingTask, limits: ChildLimits): Promise<Proven>;
+}
+
+/** A program that is called with the two paths and prints `{"proof": {...}, "publicSignals": [...]}`. */
+export interface ProverProgram {
+  name: string;
+  command: string;
+  args: readonly string[];
+}
+
+export function createProver(program: ProverProgram): Prover {
+  return {
+    name: program.name,
+    async prove(task, limits) {
+      checkFiles(task);
+      const output = await runChild(program.command, [...program.args, task.zkey, task.witness], limits);
+      const { proof, publicSignals } = parse(program.name, output);
+      checkSignals(task, publicSignals);
+      if (!verifyProof(task.key, task.publicInputs, proof)) {
+        throw fatal("PROOF_INVALID", "The prover's proof does not verify: the witness does not satisfy the circuit, or key and circuit differ.", {
+          prover: program.name,
+          zkey: task.zkey,
+        });
+      }
+      return { proof: encodeProof(proof), publicInputs: task.publicInputs, prover: program.name };
+    },
+  };
+}
+
+/** Cheap questions first: minutes of proving should not end in a complaint about a file. */
+function checkFiles(task: ProvingTask): void {
+  let wires: number;
+  let publics: number;
+  let values: number;
+  try {
+    statSync(task.zkey);
+    ({ wires, publics } = readZkeyHeader(task.zkey));
+    values = witnessLength(task.witness);
+  } catch (error) {
+    throw fatal("PROVING_FILE_BAD", `Proving key or witness cannot be read: ${messageOf(error)}.`, { zkey: task.zkey, witness: task.witness }, { cause: error });
+  }
+  if (values !== wires) throw fatal("WITNESS_MISMATCH", "The witness belongs to another circuit.", { wires, values });
+  if (publics !== task.publicInputs.length || publics !== task.key.ic.length - 1) {
+    throw fatal("WITNESS_MISMATCH", "The proving key has another number of public inputs.", { publics, given: task.publicInputs.length });
+  }
+}
+
+function parse(prover: string, output: string): { proof: ProofJson; publicSignals: string[] } {
+  try {
+    const { proof, publicSignals } = JSON.parse(output) as { proof: ProofJson; publicSignals: string[] };
+    if (!Array.isArray(publicSignals)) throw new TypeError("publicSignals is missing");
+    // Throws on anything that is not three affine points.
+    encodeProof(proof);
+    return { proof, publicSignals };
+  } catch (error) {
+    throw fatal("PROVER_OUTPUT_BAD", `The prover's output is not a proof: ${messageOf(error)}.`, { prover, start: output.slice(0, 200) }, { cause: error });
+  }
+}
+
+function checkSignals(task: ProvingTask, signals: readonly string[]): void {
+  const differs = signals.length !== task.publicInputs.length || signals.some((text, i) => text !== String(task.publicInputs[i]));
+  if (differs) {
+    throw fatal("PUBLIC_INPUT_MISMATCH", "The witness states something else than what was asked to be proved.", { asked: task.publicInputs.map(String), signals });
+  }
+}

@@ -16,6 +16,8 @@ import {IGroth16Verifier} from "./IGroth16Verifier.sol";
 interface IGroth16Keys {
     /// @notice Emitted once per key. `level` is 0 or 1.
     event Groth16KeyRegistered(bytes32 indexed vkHash, address indexed verifier, uint256 publicInputs, uint8 level);
+    /// @notice A chain of layers, in order; its `vkHash` stands for all of them.
+    event Groth16ChainRegistered(bytes32 indexed vkHash, address indexed verifier, bytes32[] layers);
     /// @notice The key's level is 2 from now on.
     event Groth16CeremonyAttested(bytes32 indexed vkHash, bytes32 indexed transcriptHash);
 
@@ -39,9 +41,20 @@ interface IGroth16Keys {
     /// Development keys cannot be attested; an attestation is given once.
     error Groth16KeyNotAttestable(bytes32 vkHash, uint8 level);
     error Groth16TranscriptMissing();
+    /// Fewer than two layers, or more than a transaction can pay for.
+    error Groth16ChainLength(uint256 layers, uint256 limit);
+    /// A layer has the public inputs (ctx, in, out) and is not a chain itself.
+    error Groth16ChainLayer(uint256 index);
+    /// Layers share alpha, beta and gamma: their set-ups start from one phase 1.
+    error Groth16ChainPhaseOne(uint256 index);
 
     /// @notice Deploys the verifier of `key` (layout: IGroth16Verifier.key).
     function register(bytes calldata key) external returns (IGroth16Verifier verifier);
+
+    /// @notice Deploys the verifier of a chain: layer i proves (ctx, h_i, h_(i+1)). The order is fixed here.
+    /// @param layers Hashes of registered keys. vkHash of the chain = keccak256(abi.encode(CHAIN_TAG, layers)); its level is
+    /// the lowest of theirs.
+    function registerChain(bytes32[] calldata layers) external returns (IGroth16Verifier verifier);
 
     /// @notice Records that the ceremony behind a key was verified. Restricted: the authority's delayed role.
     /// @param transcriptHash keccak256 of the transcript file that `og zk verify-setup` writes.

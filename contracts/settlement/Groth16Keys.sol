@@ -6,6 +6,7 @@ import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManage
 import {IGroth16Keys} from "../interfaces/IGroth16Keys.sol";
 import {IGroth16Verifier} from "../interfaces/IGroth16Verifier.sol";
 import {DevelopmentKey} from "../verifiers/DevelopmentKey.sol";
+import {Groth16ChainVerifier} from "./Groth16ChainVerifier.sol";
 import {Groth16KeyCheck} from "./Groth16KeyCheck.sol";
 import {Groth16Verifier} from "./Groth16Verifier.sol";
 
@@ -16,7 +17,12 @@ contract Groth16Keys is IGroth16Keys, AccessManaged {
         IGroth16Verifier verifier;
         bool development;
         bytes32 transcriptHash;
+        /// Of a chain; empty for a key.
+        bytes32[] layers;
     }
+
+    bytes32 public constant CHAIN_TAG = keccak256("opengradient.groth16.chain.key.v1");
+    uint256 private constant MAX_LAYERS = 32;
 
     mapping(bytes32 vkHash => Entry) private _entries;
     mapping(address verifier => bool) private _verifiers;
@@ -41,10 +47,36 @@ contract Groth16Keys is IGroth16Keys, AccessManaged {
     }
 
     /// @inheritdoc IGroth16Keys
+    function registerChain(bytes32[] calldata layers) external override returns (IGroth16Verifier verifier) {
+        require(layers.length > 1 && layers.length <= MAX_LAYERS, Groth16ChainLength(layers.length, MAX_LAYERS));
+        bytes32 vkHash = keccak256(abi.encode(CHAIN_TAG, layers));
+        Entry storage entry = _entries[vkHash];
+        require(address(entry.verifier) == address(0), Groth16KeyKnown(vkHash, address(entry.verifier)));
+
+        address[] memory keys = new address[](layers.length);
+        bytes32 shared;
+        for (uint256 i = 0; i < layers.length; ++i) {
+            Entry storage layer = _entries[layers[i]];
+            require(address(layer.verifier) != address(0), Groth16KeyUnknown(layers[i]));
+            require(layer.layers.length == 0 && layer.verifier.publicInputCount() == 3, Groth16ChainLayer(i));
+            keys[i] = layer.verifier.key();
+            bytes32 head = _sharedPoints(keys[i]);
+            require(i == 0 || head == shared, Groth16ChainPhaseOne(i));
+            shared = head;
+        }
+        verifier = new Groth16ChainVerifier{salt: vkHash}(keys, vkHash);
+        entry.verifier = verifier;
+        entry.layers = layers;
+        _verifiers[address(verifier)] = true;
+        emit Groth16ChainRegistered(vkHash, address(verifier), layers);
+    }
+
+    /// @inheritdoc IGroth16Keys
     function attestCeremony(bytes32 vkHash, bytes32 transcriptHash_) external override restricted {
         require(transcriptHash_ != bytes32(0), Groth16TranscriptMissing());
         uint8 level = setupLevel(vkHash);
-        require(level == 1, Groth16KeyNotAttestable(vkHash, level));
+        // A chain has no set-up of its own.
+        require(level == 1 && _entries[vkHash].layers.length == 0, Groth16KeyNotAttestable(vkHash, level));
         _entries[vkHash].transcriptHash = transcriptHash_;
         emit Groth16CeremonyAttested(vkHash, transcriptHash_);
     }
@@ -63,6 +95,7 @@ contract Groth16Keys is IGroth16Keys, AccessManaged {
     function setupLevel(bytes32 vkHash) public view override returns (uint8) {
         Entry storage entry = _entries[vkHash];
         require(address(entry.verifier) != address(0), Groth16KeyUnknown(vkHash));
+        if (entry.layers.length != 0) return _lowestLevel(entry.layers);
         if (entry.development) return 0;
         return entry.transcriptHash == bytes32(0) ? 1 : 2;
     }
@@ -70,6 +103,23 @@ contract Groth16Keys is IGroth16Keys, AccessManaged {
     /// @inheritdoc IGroth16Keys
     function transcriptHash(bytes32 vkHash) external view override returns (bytes32) {
         return _entries[vkHash].transcriptHash;
+    }
+
+    function _lowestLevel(bytes32[] storage layers) private view returns (uint8 lowest) {
+        lowest = 2;
+        for (uint256 i = 0; i < layers.length; ++i) {
+            uint8 level = setupLevel(layers[i]);
+            if (level < lowest) lowest = level;
+        }
+    }
+
+    /// @dev Hash of alpha, beta and gamma.
+    function _sharedPoints(address key) private view returns (bytes32 digest) {
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            extcodecopy(key, free, 1, 320)
+            digest := keccak256(free, 320)
+        }
     }
 
     /// @dev Deploys a contract whose code is a zero byte (STOP: calling it does nothing) and the key.

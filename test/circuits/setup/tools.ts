@@ -34,9 +34,9 @@ export async function tiny(): Promise<Tiny> {
   return { r1cs, files, key: readVerifyingKey(files.zkey) };
 }
 
-/** Wires of Tiny(8): one, ctx, in, out, a, b, then the bits of both, low first. */
-export function tinyWitness(ctx: bigint, a: bigint, b: bigint): bigint[] {
-  const bits = (value: bigint) => Array.from({ length: 8 }, (_, i) => (value >> BigInt(i)) & 1n);
+/** Wires of Tiny(bits): one, ctx, in, out, a, b, then the bits of both, low first. */
+export function tinyWitness(ctx: bigint, a: bigint, b: bigint, width = 8): bigint[] {
+  const bits = (value: bigint) => Array.from({ length: width }, (_, i) => (value >> BigInt(i)) & 1n);
   return [1n, ctx, a + b, a * b, a, b, ...bits(a), ...bits(b)];
 }
 
@@ -45,9 +45,9 @@ export interface Proven {
   inputs: bigint[];
 }
 
-export async function proveTiny(zkey: string, ctx: bigint, a: bigint, b: bigint): Promise<Proven> {
-  const path = `${CACHE}/tiny8-${ctx}-${a}-${b}.wtns`;
-  writeWitness(path, tinyWitness(ctx, a, b));
+export async function proveTiny(zkey: string, ctx: bigint, a: bigint, b: bigint, width = 8): Promise<Proven> {
+  const path = `${CACHE}/tiny${width}-${ctx}-${a}-${b}.wtns`;
+  writeWitness(path, tinyWitness(ctx, a, b, width));
   const { proof, publicSignals } = await snarkjs.groth16.prove(zkey, path);
   return { proof: { ...proof }, inputs: publicSignals.map(BigInt) };
 }

@@ -71,7 +71,8 @@ library Groth16Chain {
             calldatacopy(right, add(item, 192), 64)
             extcodecopy(key, add(right, 64), 321, 128) // delta
         }
-        ok = Groth16.multiply(left, r, left) && Groth16.multiply(right, r, right);
+        // The first layer's points, times one, are judged by the pairing.
+        ok = index == 0 || (Groth16.multiply(left, r, left) && Groth16.multiply(right, r, right));
         if (!ok) return false;
         Groth16.negate(right);
 

@@ -1,0 +1,102 @@
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+
+import type { CompiledModel } from "./compile.ts";
+import { emitCircom } from "./emit/circom.ts";
+import { readSym } from "./emit/r1cs.ts";
+import { runCircom } from "./emit/run.ts";
+import { parseGraph } from "./integer/canonical.ts";
+import type { IntGraph, Lane } from "./integer/finish.ts";
+import { wordCount } from "./quantise/pack.ts";
+import type { InputScale } from "./quantise/lower.ts";
+
+const FORMAT = "og-zkml/1";
+
+const laneJson = (l: Lane): object => ({ tensor: l.tensor, index: l.index, word: l.word, offset: l.shift, width: l.w, lo: String(l.lo), exponent: l.e, kind: l.kind });
+
+/** public.json: the order of the public inputs and how lanes lie in them. */
+export function publicJson(model: CompiledModel): object {
+  const names = (name: string, lanes: readonly Lane[], one = false): string[] =>
+    Array.from({ length: one ? 1 : wordCount(lanes) }, (_, i) => `${name}[${i}]`);
+  return {
+    format: FORMAT,
+    graphHash: model.graphHash,
+    names: ["ctx", ...names("in", model.graph.inputs, model.hashedInput), ...names("out", model.graph.outputs)],
+    inputMode: model.hashedInput ? "hash" : "words",
+    tensors: { inputs: model.inputs, outputs: model.outputs },
+    boxes: runLengths(model.boxes),
+    packing: { inputs: model.graph.inputs.map(laneJson), outputs: model.graph.outputs.map(laneJson) },
+  };
+}
+
+/** Neighbouring elements nearly always share a box. */
+function runLengths(boxes: readonly InputScale[]): object[] {
+  const out: { count: number; lo: string; hi: string; exponent: number; whole: boolean }[] = [];
+  for (const b of boxes) {
+    const last = out[out.length - 1];
+    if (last && last.lo === String(b.lo) && last.hi === String(b.hi) && last.exponent === b.e && last.whole === b.whole) last.count += 1;
+    else out.push({ count: 1, lo: String(b.lo), hi: String(b.hi), exponent: b.e, whole: b.whole });
+  }
+  return out;
+}
+
+export function certificateJson(model: CompiledModel): object {
+  return {
+    format: FORMAT,
+    graphHash: model.graphHash,
+    claims: ["lifting", "no-overflow"],
+    rows: model.rows,
+    errors: model.errors,
+    pieces: model.pieces,
+    warnings: model.warnings,
+  };
+}
+
+/** Writes the folder of a model and runs circom in it. Everything but the two binary files is byte-deterministic text. */
+export async function writeArtifacts(model: CompiledModel, directory: string): Promise<void> {
+  await mkdir(directory, { recursive: true });
+  const json = (v: object): string => `${JSON.stringify(v, null, 1)}\n`;
+  await writeFile(join(directory, "model.circom"), emitCircom(model.graph, model.graphHash, undefined));
+  await writeFile(join(directory, "graph.json"), model.graphText);
+  await writeFile(join(directory, "public.json"), json(publicJson(model)));
+  await writeFile(join(directory, "certificate.json"), json(certificateJson(model)));
+  await runCircom(directory);
+}
+
+/** What a keeper loads to serve a model: no ONNX file, no compiler. */
+export interface LoadedModel {
+  readonly graph: IntGraph;
+  readonly graphHash: string;
+  readonly inputs: CompiledModel["inputs"];
+  readonly outputs: CompiledModel["outputs"];
+  readonly boxes: InputScale[];
+  readonly hashedInput: boolean;
+  readonly names: string[];
+  readonly sym: Map<string, number>;
+}
+
+interface PublicJson {
+  graphHash: string;
+  names: string[];
+  inputMode: string;
+  tensors: { inputs: CompiledModel["inputs"]; outputs: CompiledModel["outputs"] };
+  boxes: { count: number; lo: string; hi: string; exponent: number; whole: boolean }[];
+}
+
+export async function loadModel(directory: string): Promise<LoadedModel> {
+  const text = async (name: string): Promise<string> => readFile(join(directory, name), "utf8");
+  const pub = JSON.parse(await text("public.json")) as PublicJson;
+  const boxes = pub.boxes.flatMap((b) =>
+    Array.from({ length: b.count }, (): InputScale => ({ lo: BigInt(b.lo), hi: BigInt(b.hi), e: b.exponent, whole: b.whole })),
+  );
+  return {
+    graph: parseGraph(await text("graph.json")),
+    graphHash: pub.graphHash,
+    inputs: pub.tensors.inputs,
+    outputs: pub.tensors.outputs,
+    boxes,
+    hashedInput: pub.inputMode === "hash",
+    names: pub.names,
+    sym: readSym(await text("model.sym")),
+  };
+}

@@ -1,0 +1,15 @@
+/**
+ * From an ONNX file to rows: import -> trace (folding, shape specialisation, common subexpressions) -> fold sums -> quantise (seams, pieces,
+ * intervals, error) -> integer graph -> Circom -> r1cs. See docs/zkml.md.
+ */
+export { compileModel, type CompiledModel, type TensorInfo } from "./compile.ts";
+export type { CompileOptions } from "./options.ts";
+export { CompileError, InputError, InvalidModelError, UnsupportedError, BudgetError } from "./errors.ts";
+export { decodeOutput, evaluateInteger, quantizeInput, runInteger, type DecodedOutput, type Inputs } from "./io.ts";
+export { calculateWitness, type Witness } from "./witness.ts";
+export { certificateJson, loadModel, publicJson, writeArtifacts, type LoadedModel } from "./artifacts.ts";
+export { wtnsBytes } from "./emit/wtns.ts";
+export { readR1cs, readSym, violatedRow } from "./emit/r1cs.ts";
+export { parseGraph, graphHash } from "./integer/canonical.ts";
+export type { IntGraph, Lane } from "./integer/finish.ts";
+export type { ErrorStatement } from "./error.ts";

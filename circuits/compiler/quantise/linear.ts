@@ -1,0 +1,55 @@
+import { ceilLog2, lowExponent, scale, scaleRound, toReal, up } from "./dyadic.ts";
+import type { Quantities, Quantity } from "./quantity.ts";
+
+/**
+ * sum w_j x_j + c with weights rounded to integers on one scale. Weights that are exact on the scale of their operands stay exact;
+ * otherwise the scale leaves `weightBits` to the weight with the largest contribution.
+ */
+export function lowerSum(q: Quantities, args: readonly Quantity[], w: readonly number[], c: number, weightBits: number): Quantity {
+  const finest = Math.min(...args.map((a) => a.e));
+  const exact = Math.min(lowExponent(c), ...args.map((a, i) => a.e + lowExponent(w[i] as number)));
+  const e = exact >= finest ? finest : scaleOf(q, args, w, c, weightBits, exact);
+  const k: bigint[] = [];
+  let err = 0;
+  for (let i = 0; i < args.length; i++) {
+    const a = args[i] as Quantity;
+    const weight = w[i] as number;
+    const factor = scaleRound(weight, e - a.e);
+    k.push(factor);
+    const drift = Math.abs(weight - toReal(factor, e - a.e));
+    err += Math.abs(weight) * a.err;
+    if (drift > 0) err += drift * q.magnitude(a);
+  }
+  const constant = scaleRound(c, e);
+  const lost = Math.abs(c - toReal(constant, e));
+  const node = q.int.lin(args.map((a) => a.node), k, constant);
+  return { node: q.tight(node), e, err: up(err + lost) };
+}
+
+function scaleOf(q: Quantities, args: readonly Quantity[], w: readonly number[], c: number, weightBits: number, exact: number): number {
+  let widest = 0;
+  let contribution = 0;
+  for (let i = 0; i < args.length; i++) {
+    const a = args[i] as Quantity;
+    const size = q.magnitude(a);
+    contribution = Math.max(contribution, Math.abs(w[i] as number) * size);
+    widest = Math.max(widest, scale(size, -a.e));
+  }
+  contribution = Math.max(contribution, Math.abs(c) / Math.max(1, args.length));
+  if (contribution === 0 || !Number.isFinite(contribution)) return exact;
+  const rounded = ceilLog2(contribution / widest) - (weightBits - 1);
+  // A few bits more are a fair price for weights without any rounding.
+  return exact >= rounded - 2 && Number.isFinite(exact) ? exact : rounded;
+}
+
+/** x y; operands too wide for the field are narrowed first. */
+export function lowerProduct(q: Quantities, x: Quantity, y: Quantity, limit: number): Quantity {
+  let [a, b] = [x, y];
+  const same = x.node === y.node;
+  if (q.width(a) + q.width(b) > limit) {
+    a = q.narrow(a, Math.max(limit >> 1, limit - q.width(b)));
+    b = same ? a : q.narrow(b, limit - q.width(a));
+  }
+  const err = up(q.magnitude(a) * b.err + q.magnitude(b) * a.err + a.err * b.err);
+  return { node: q.int.mul(a.node, b.node), e: a.e + b.e, err };
+}

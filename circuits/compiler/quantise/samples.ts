@@ -1,0 +1,51 @@
+import type { Real } from "../real/graph.ts";
+import { evaluateReal } from "../real/evaluate.ts";
+import { toReal } from "./dyadic.ts";
+import type { InputScale } from "./lower.ts";
+
+/** A small seeded generator (xorshift32): samples must be the same on every machine. */
+export function seeded(seed: number): () => number {
+  let s = seed >>> 0 || 1;
+  return () => {
+    s ^= s << 13;
+    s >>>= 0;
+    s ^= s >>> 17;
+    s ^= s << 5;
+    s >>>= 0;
+    return s / 2 ** 32;
+  };
+}
+
+/** `count` admissible inputs, on the quantiser's grid: uniform in the box, every fourth one confined to a tenth of it. */
+export function sampleInputs(boxes: readonly InputScale[], count: number, seed = 7): bigint[][] {
+  const next = seeded(seed);
+  return Array.from({ length: count }, (_, k) =>
+    boxes.map(({ lo, hi }) => {
+      const u = k % 4 === 3 ? 0.45 + next() / 10 : next();
+      const at = lo + BigInt(Math.floor(u * Number(hi - lo + 1n)));
+      return at > hi ? hi : at;
+    }),
+  );
+}
+
+export const realInputs = (ints: readonly bigint[], boxes: readonly InputScale[]): number[] =>
+  ints.map((v, i) => toReal(v, (boxes[i] as InputScale).e));
+
+/** Typical magnitude of each node: the largest value seen in its layer (among nodes of its kind) over the samples. */
+export function typicalMagnitudes(order: readonly Real[], samples: readonly number[][], size: number): Float64Array {
+  const own = new Float64Array(size);
+  for (const s of samples) {
+    const value = evaluateReal(order, s, size);
+    for (const n of order) {
+      const v = Math.abs(value[n.id] as number);
+      if (v > (own[n.id] as number) && v < Infinity) own[n.id] = v;
+    }
+  }
+  const group = new Map<string, number>();
+  for (const n of order) {
+    const key = `${n.layer}:${n.op}:${n.fn}`;
+    group.set(key, Math.max(group.get(key) ?? 0, own[n.id] as number));
+  }
+  for (const n of order) own[n.id] = group.get(`${n.layer}:${n.op}:${n.fn}`) as number;
+  return own;
+}

@@ -1,0 +1,47 @@
+import { functionSpec } from "./functions.ts";
+import type { Real } from "./graph.ts";
+
+/**
+ * The model in float64: the third oracle, and the source of typical magnitudes. `order` must be topological (ids ascend).
+ * Returns the value of every node by id.
+ */
+export function evaluateReal(order: readonly Real[], inputs: readonly number[], size: number): Float64Array {
+  const value = new Float64Array(size);
+  const at = (r: Real | undefined): number => value[(r as Real).id] as number;
+  for (const n of order) value[n.id] = evaluateNode(n, at, inputs);
+  return value;
+}
+
+function evaluateNode(n: Real, at: (r: Real | undefined) => number, inputs: readonly number[]): number {
+  const a = n.args[0];
+  switch (n.op) {
+    case "input":
+      return inputs[n.p[0] as number] as number;
+    case "lin": {
+      let sum = n.c;
+      for (let i = 0; i < n.args.length; i++) sum += (n.w[i] as number) * at(n.args[i]);
+      return sum;
+    }
+    case "mul":
+      return at(a) * at(n.args[1]);
+    case "relu":
+      return Math.max(0, at(a));
+    case "ge0":
+      return Number(at(a) >= 0);
+    case "eq0":
+      return Number(at(a) === 0);
+    case "max2":
+    case "maxn":
+      return n.args.reduce((m, x) => Math.max(m, at(x)), -Infinity);
+    case "fn":
+      return functionSpec(n.fn).value(at(a));
+    case "div":
+      return n.args.length === 1 ? n.c / at(a) : at(a) / at(n.args[1]);
+    case "floordiv":
+      return Math.floor(at(a) / (n.p[0] as number));
+    case "bound":
+      return at(a);
+    default:
+      throw new RangeError(`no evaluation for ${n.op}`);
+  }
+}

@@ -1,0 +1,166 @@
+/**
+ * The model over the reals, one node per scalar. Layout operators leave no trace here (they only move references), linear
+ * operators become one `lin` node per output element, and everything else is one of a handful of primitives. Nodes are hash-consed,
+ * so common subexpressions are one node from the start; constants never become nodes.
+ */
+export type RealOp = "input" | "lin" | "mul" | "relu" | "ge0" | "eq0" | "max2" | "maxn" | "fn" | "div" | "floordiv" | "bound";
+
+export interface Real {
+  readonly id: number;
+  readonly op: RealOp;
+  readonly args: Real[];
+  /** Coefficients of a `lin`, in the order of `args`. */
+  readonly w: number[];
+  /** Constant of a `lin`. */
+  readonly c: number;
+  /** Name of a function, or the rule of a bound. */
+  readonly fn: string;
+  /** Parameters: index of an input, bounds, rank. */
+  readonly p: number[];
+  /** Index into `layers`: the ONNX node this came from. */
+  readonly layer: number;
+  /** True when the value is an integer for every admissible input (indices, flags, integer tensors). */
+  readonly whole: boolean;
+}
+
+export type Val = number | Real;
+
+export const isConst = (v: Val): v is number => typeof v === "number";
+
+/** Longer sums than this are not looked up: equal ones are rare and the key would be long. */
+const CSE_TERMS = 256;
+
+export class RealGraph {
+  readonly nodes: Real[] = [];
+  readonly layers: { operator: string; node: string }[] = [];
+  layer = 0;
+  readonly #known = new Map<string, Real>();
+
+  at(operator: string, node: string): void {
+    this.layer = this.layers.push({ operator, node }) - 1;
+  }
+
+  #node(op: RealOp, args: Real[], more: Partial<Omit<Real, "id" | "op" | "args" | "layer">> = {}): Real {
+    const { w = [], c = 0, fn = "", p = [], whole = false } = more;
+    const key = args.length <= CSE_TERMS ? `${op}|${fn}|${c}|${p.join()}|${args.map((a) => a.id).join()}|${w.join()}` : "";
+    const known = key ? this.#known.get(key) : undefined;
+    if (known) return known;
+    const node: Real = { id: this.nodes.length, op, args, w, c, fn, p, layer: this.layer, whole };
+    this.nodes.push(node);
+    if (key) this.#known.set(key, node);
+    return node;
+  }
+
+  input(index: number, whole: boolean): Real {
+    return this.#node("input", [], { p: [index], whole });
+  }
+
+  /** sum w_i v_i + c. Constants fold, equal references merge, single-term sums inside are dissolved. */
+  lin(values: readonly Val[], weights: readonly number[], constant = 0): Val {
+    const sum = new Map<Real, number>();
+    let c = constant;
+    for (let i = 0; i < values.length; i++) {
+      const v = values[i] as Val;
+      const k = weights[i] as number;
+      if (k === 0) continue;
+      if (isConst(v)) c += v * k;
+      else if (v.op === "lin" && v.args.length === 1) {
+        const inner = v.args[0] as Real;
+        sum.set(inner, (sum.get(inner) ?? 0) + k * (v.w[0] as number));
+        c += k * v.c;
+      } else sum.set(v, (sum.get(v) ?? 0) + k);
+    }
+    const args: Real[] = [];
+    const w: number[] = [];
+    for (const [v, k] of sum) {
+      if (k === 0) continue;
+      args.push(v);
+      w.push(k);
+    }
+    if (args.length === 0) return c;
+    if (args.length === 1 && w[0] === 1 && c === 0) return args[0] as Real;
+    const whole = Number.isInteger(c) && args.every((a, i) => a.whole && Number.isInteger(w[i]));
+    return this.#node("lin", args, { w, c, whole });
+  }
+
+  add(a: Val, b: Val): Val {
+    return this.lin([a, b], [1, 1]);
+  }
+
+  sub(a: Val, b: Val): Val {
+    return this.lin([a, b], [1, -1]);
+  }
+
+  mul(a: Val, b: Val): Val {
+    if (isConst(a)) return isConst(b) ? a * b : this.lin([b], [a]);
+    if (isConst(b)) return this.lin([a], [b]);
+    const [x, y] = a.id <= b.id ? [a, b] : [b, a];
+    return this.#node("mul", [x, y], { whole: a.whole && b.whole });
+  }
+
+  relu(a: Val): Val {
+    if (isConst(a)) return Math.max(0, a);
+    if (a.op === "relu") return a;
+    return this.#node("relu", [a], { whole: a.whole });
+  }
+
+  /** 1 when a >= 0, else 0. */
+  ge0(a: Val): Val {
+    return isConst(a) ? Number(a >= 0) : this.#node("ge0", [a], { whole: true });
+  }
+
+  eq0(a: Val): Val {
+    return isConst(a) ? Number(a === 0) : this.#node("eq0", [a], { whole: true });
+  }
+
+  max(a: Val, b: Val): Val {
+    if (isConst(a) && isConst(b)) return Math.max(a, b);
+    if (a === b) return a;
+    // max(v, constant): the constant's side is a plain ReLU.
+    if (isConst(a)) return this.lin([this.relu(this.lin([b], [1], -a))], [1], a);
+    if (isConst(b)) return this.lin([this.relu(this.lin([a], [1], -b))], [1], b);
+    return this.#node("max2", [a, b], { whole: a.whole && b.whole });
+  }
+
+  min(a: Val, b: Val): Val {
+    return this.mul(-1, this.max(this.mul(-1, a), this.mul(-1, b)));
+  }
+
+  clip(a: Val, lo: number, hi: number): Val {
+    if (isConst(a)) return Math.min(hi, Math.max(lo, a));
+    if (lo === -Infinity && hi === Infinity) return a;
+    if (lo === -Infinity) return this.min(a, hi);
+    if (hi === Infinity) return this.max(a, lo);
+    const low = this.relu(this.lin([a], [1], -lo));
+    const high = this.relu(this.lin([a], [1], -hi));
+    return this.bound(this.lin([low, high], [1, -1], lo), "clip", lo, hi, []);
+  }
+
+  /** Maximum of many at once: every difference m - x_j is range-checked, which is what Softmax needs anyway. */
+  maxn(values: readonly Val[]): Val {
+    const refs = values.filter((v): v is Real => !isConst(v));
+    if (refs.length < values.length || refs.length < 2) return values.reduce((a, b) => this.max(a, b));
+    return this.#node("maxn", refs, { whole: refs.every((r) => r.whole) });
+  }
+
+  fn(name: string, a: Real): Real {
+    return this.#node("fn", [a], { fn: name });
+  }
+
+  /** a / b for b > 0 everywhere; a constant numerator stands in `c`. */
+  div(a: Val, b: Val): Val {
+    if (isConst(b)) return this.mul(a, 1 / b);
+    if (isConst(a)) return a === 0 ? 0 : this.#node("div", [b], { c: a });
+    return this.#node("div", [a, b]);
+  }
+
+  /** floor(a / n) for whole a and a positive whole constant n. */
+  floordiv(a: Val, n: number): Val {
+    return isConst(a) ? Math.floor(a / n) : this.#node("floordiv", [a], { p: [n], whole: true });
+  }
+
+  /** The same value with a tighter interval than arithmetic finds, and the rule that justifies it. */
+  bound(a: Val, rule: string, lo: number, hi: number, because: readonly Real[]): Val {
+    return isConst(a) ? a : this.#node("bound", [a, ...because], { fn: rule, p: [lo, hi], whole: a.whole });
+  }
+}

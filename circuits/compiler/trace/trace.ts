@@ -1,0 +1,97 @@
+import { InvalidModelError, UnsupportedError } from "../errors.ts";
+import type { Graph, GraphNode, Model } from "../import/model.ts";
+import { sizeOf, type Kind } from "../import/tensor.ts";
+import { RealGraph } from "../real/graph.ts";
+import { NodeContext, type OperatorTable } from "./context.ts";
+import { operators } from "./operators.ts";
+import { constant, type SymTensor } from "./tensor.ts";
+
+export interface TracedTensor {
+  readonly name: string;
+  readonly kind: Kind;
+  readonly shape: number[];
+}
+
+export interface Traced {
+  readonly real: RealGraph;
+  /** Elements of input tensor k are the graph inputs offset[k], offset[k] + 1, ... */
+  readonly inputs: (TracedTensor & { readonly offset: number })[];
+  readonly outputs: (TracedTensor & { readonly values: SymTensor })[];
+  readonly warnings: string[];
+}
+
+/** Fixed shapes for inputs with symbolic dimensions, by input name; and sizes by the name of a dimension. */
+export interface Shapes {
+  readonly shapes?: Readonly<Record<string, readonly number[]>>;
+  readonly dimensions?: Readonly<Record<string, number>>;
+}
+
+/** Specialises shapes, then executes the graph on references: folding, specialisation and CSE happen on the way. */
+export function trace(model: Model, given: Shapes): Traced {
+  const real = new RealGraph();
+  const warnings: string[] = [];
+  const values = new Map<string, SymTensor>();
+  const inputs: Traced["inputs"] = [];
+  let offset = 0;
+  for (const info of model.graph.inputs) {
+    const fixed = given.shapes?.[info.name];
+    const shape = info.shape.map((d, i) => {
+      if (fixed) return fixed[i] as number;
+      if (typeof d === "number") return d;
+      const named = d === null ? undefined : given.dimensions?.[d];
+      if (named === undefined) warnings.push(`dimension ${d ?? i} of input "${info.name}" is symbolic: compiled for 1`);
+      return named ?? 1;
+    });
+    if (fixed && fixed.length !== info.shape.length) throw new InvalidModelError(`input "${info.name}" has rank ${info.shape.length}`);
+    const size = sizeOf(shape);
+    if (size > 1 << 20) throw new InvalidModelError(`input "${info.name}" has ${size} elements, limit ${1 << 20}`);
+    real.at("Input", info.name);
+    const base = offset;
+    const data = Array.from({ length: size }, (_, i) => real.input(base + i, info.kind !== "float"));
+    values.set(info.name, { shape, kind: info.kind, data });
+    inputs.push({ name: info.name, kind: info.kind, shape, offset });
+    offset += size;
+  }
+  run(model.graph, values, real, model.opset, operators);
+  const outputs = model.graph.outputs.map((name) => {
+    const t = values.get(name) as SymTensor;
+    return { name, kind: t.kind, shape: t.shape, values: t };
+  });
+  return { real, inputs, outputs, warnings };
+}
+
+function run(graph: Graph, values: Map<string, SymTensor>, real: RealGraph, opset: number, table: OperatorTable): void {
+  for (const [name, t] of graph.constants) values.set(name, constant(t));
+  for (const node of graph.nodes) {
+    real.at(node.operator, node.name);
+    const operator = Object.hasOwn(table, node.operator) ? table[node.operator] : undefined;
+    if (!operator) {
+      throw new UnsupportedError({ operator: node.operator, node: node.name }, "no circuit exists for this operator", advice(node));
+    }
+    const inputs = node.inputs.map((i) => (i === "" ? undefined : values.get(i)));
+    const inner = (body: Graph, args: SymTensor[]): SymTensor[] => {
+      const scope = new Map(values);
+      body.inputs.forEach((info, i) => scope.set(info.name, args[i] as SymTensor));
+      run(body, scope, real, opset, table);
+      return body.outputs.map((o) => scope.get(o) as SymTensor);
+    };
+    const made = operator(new NodeContext(node, inputs, real, opset, inner));
+    const list = Array.isArray(made) ? made : [made];
+    node.outputs.forEach((name, i) => {
+      const t = list[i];
+      if (name !== "" && t) values.set(name, t);
+      else if (name !== "") throw new UnsupportedError({ operator: node.operator, node: node.name }, `output ${i} is not available`, "Remove its reader");
+    });
+  }
+}
+
+function advice(node: GraphNode): string {
+  if (node.domain !== "" && node.domain !== "ai.onnx" && node.domain !== "ai.onnx.ml") {
+    return `It belongs to the domain ${node.domain}: export with standard operators only`;
+  }
+  if (node.operator.startsWith("Random") || node.operator === "Multinomial") return "A proof needs a function: feed the random numbers as an input";
+  if (node.operator.startsWith("Sequence") || node.operator.startsWith("Optional")) return "Export the model with plain tensors";
+  if (node.operator.startsWith("String") || node.operator.startsWith("Tfidf")) return "Keep text processing outside of the model";
+  if (node.operator === "NonMaxSuppression") return "Leave detection post-processing to the reader of the output";
+  return "Replace it with supported operators (docs/zkml-operators.md) or split the model before it";
+}

@@ -1,0 +1,44 @@
+import { CompileError } from "./errors.ts";
+import { wireValues } from "./integer/evaluate.ts";
+import type { IntGraph } from "./integer/finish.ts";
+import type { InputScale } from "./quantise/lower.ts";
+import { checkBox, evaluateInteger } from "./io.ts";
+
+/** The parts of a compiled model that the witness needs; `sym` maps signal names to witness indices. */
+export interface WitnessModel {
+  readonly graph: IntGraph;
+  readonly boxes: readonly InputScale[];
+  readonly hashedInput: boolean;
+}
+
+export interface Witness {
+  readonly values: bigint[];
+  /** ctx, in..., out... */
+  readonly publicInputs: bigint[];
+}
+
+/** All wires of the circuit from the integer graph, placed where circom put them. */
+export function calculateWitness(model: WitnessModel, sym: ReadonlyMap<string, number>, inputs: readonly bigint[], ctx: bigint): Witness {
+  if (ctx < 0n || ctx >> 248n !== 0n) throw new CompileError("CTX_RANGE", "ctx has at most 248 bits");
+  checkBox(model.boxes, inputs);
+  const { nodes, inputWords, outputWords } = evaluateInteger(model.graph, inputs);
+  const wires = wireValues(model.graph, nodes);
+  const size = 1 + [...sym.values()].reduce((m, i) => Math.max(m, i), 0);
+  const values = new Array<bigint>(size).fill(0n);
+  values[0] = 1n;
+  const publicInputs: bigint[] = [];
+  const put = (name: string, v: bigint): void => {
+    const at = sym.get(`main.${name}`);
+    if (at === undefined) throw new CompileError("SYM_MISMATCH", `the circuit has no signal ${name}`);
+    if (at >= 0) values[at] = v;
+  };
+  const announce = (name: string, v: bigint): void => {
+    put(name, v);
+    publicInputs.push(v);
+  };
+  announce("ctx", ctx);
+  inputWords.forEach((v, i) => announce(`in[${i}]`, v));
+  outputWords.forEach((v, i) => announce(`out[${i}]`, v));
+  wires.forEach((v, i) => put(`w[${i}]`, v));
+  return { values, publicInputs };
+}

@@ -1,4 +1,5 @@
 /** The protocol's shapes: hashing, trees and commitments, the same bytes as contracts/types and contracts/libraries. */
+export * from "./answers.ts";
 export * from "./batch.ts";
 export * from "./commitments.ts";
 export * from "./domain.ts";

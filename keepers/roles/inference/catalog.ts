@@ -1,0 +1,77 @@
+import type { Hex } from "viem";
+import { Verification } from "../../../sdk/protocol/index.ts";
+import { GatewayError } from "./errors.ts";
+
+/** A tensor as it stands in a request or an answer. Integers beyond 2^53 are decimal strings. */
+export interface Tensor {
+  type: string;
+  shape: number[];
+  data: (number | string | boolean)[];
+}
+
+/** Runs one tensor model. */
+export interface TensorRunner {
+  /** Upper bound of (input, output) elements, for the ceiling. */
+  readonly maxUnits: { input: bigint; output: bigint };
+  /** @throws KeeperError `onnx.*` for inputs that do not fit. */
+  run(inputs: Record<string, { type?: string; shape?: number[]; data: (number | string | boolean)[] }>, signal: AbortSignal): Promise<TensorAnswer>;
+}
+
+export interface TensorAnswer {
+  outputs: Record<string, Tensor>;
+  units: { input: bigint; output: bigint };
+  /** What a proof of this answer needs; kept with the receipt until it is proved. */
+  witness?: unknown;
+}
+
+/** One model version that this node serves. */
+export interface ServedModel {
+  /** What requests name, e.g. "credit-score". */
+  name: string;
+  modelId: Hex;
+  /** `chat` goes to the upstream; `tensor` runs here. */
+  kind: "chat" | "tensor";
+  /** `Verification` methods that the version offers. */
+  methods: readonly number[];
+  /** Name of the model at the upstream. */
+  upstreamModel?: string;
+  runner?: TensorRunner;
+  royaltyTo: Hex;
+  royaltyBps: number;
+  /** Most output tokens of one answer. */
+  maxOutputTokens: number;
+}
+
+export interface Catalog {
+  all(): readonly ServedModel[];
+  /** @throws GatewayError UNKNOWN_MODEL, UNSUPPORTED_VERIFICATION or BAD_REQUEST when the route does not fit. */
+  find(name: string, verification: number, kind: ServedModel["kind"]): ServedModel;
+}
+
+const METHOD_NAMES = new Map(Object.entries(Verification).map(([name, value]) => [value as number, name]));
+
+/**
+ * Two versions may share a name (a float model and its integer form): the one that offers the wanted verification answers.
+ * A request may also name a modelId.
+ */
+export function catalog(models: readonly ServedModel[]): Catalog {
+  return {
+    all: () => models,
+    find(name, verification, kind) {
+      const named = models.filter((model) => model.name === name || model.modelId === name);
+      if (named.length === 0) {
+        throw new GatewayError(404, "UNKNOWN_MODEL", `This node does not serve "${name}"; it serves ${[...new Set(models.map((model) => model.name))].join(", ")}.`);
+      }
+      const fitting = named.find((model) => model.methods.includes(verification));
+      if (!fitting) {
+        const offered = [...new Set(named.flatMap((model) => model.methods))].map((method) => METHOD_NAMES.get(method)).join(", ");
+        throw new GatewayError(422, "UNSUPPORTED_VERIFICATION", `"${name}" offers ${offered}, not ${METHOD_NAMES.get(verification)}.`, { offered });
+      }
+      if (fitting.kind !== kind) {
+        const route = fitting.kind === "chat" ? "/v1/chat/completions" : "/v1/infer";
+        throw new GatewayError(400, "BAD_REQUEST", `"${name}" is served at ${route}.`);
+      }
+      return fitting;
+    },
+  };
+}

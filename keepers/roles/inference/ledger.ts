@@ -1,0 +1,185 @@
+import type { Hex } from "viem";
+import { type BatchHeader, type ChannelStretch, type InferenceReceipt, SettlementMode } from "../../../sdk/protocol/index.ts";
+import { receiptFromJson, receiptToJson } from "../../../sdk/receipts/wire.ts";
+import type { Migration, Store } from "../../storage/index.ts";
+
+/** A receipt that waits for settlement. */
+export interface PendingReceipt {
+  digest: Hex;
+  receipt: InferenceReceipt;
+  signature: Hex;
+  settlementMode: number;
+  verification: number;
+  /** Proof of a ZKML receipt, when it is there. */
+  proof?: { bytes: Hex; publicInputs: bigint[] };
+  /** Milliseconds, when it was issued. */
+  storedAt: number;
+}
+
+/** How a header reaches the chain. */
+export type HeaderKind = "settle" | "batch";
+/** Signed: stored and not on chain. Posted: mined. Done: Final. Failed: the contract refused it for good. */
+export type HeaderState = "signed" | "posted" | "done" | "failed";
+
+export interface StoredHeader {
+  nonce: bigint;
+  hash: Hex;
+  kind: HeaderKind;
+  state: HeaderState;
+  header: BatchHeader;
+  signature: Hex;
+  stretches: ChannelStretch[];
+}
+
+export const inferenceLedgerMigration: Migration = {
+  component: "inference-ledger",
+  steps: [
+    `CREATE TABLE receipt (
+       digest TEXT PRIMARY KEY, payment_id TEXT NOT NULL, sequence INTEGER NOT NULL, document TEXT NOT NULL, signature TEXT NOT NULL,
+       mode INTEGER NOT NULL, verification INTEGER NOT NULL, proof TEXT, proof_error TEXT, stored_at INTEGER NOT NULL, header_nonce INTEGER,
+       UNIQUE (payment_id, sequence)
+     ) STRICT;
+     CREATE INDEX receipt_pending ON receipt (mode, stored_at) WHERE header_nonce IS NULL;
+     CREATE TABLE header (
+       nonce INTEGER PRIMARY KEY, hash TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, state TEXT NOT NULL, document TEXT NOT NULL,
+       signature TEXT NOT NULL, stretches TEXT NOT NULL
+     ) STRICT`,
+  ],
+};
+
+interface ReceiptRow {
+  digest: Hex;
+  document: string;
+  signature: Hex;
+  mode: number;
+  verification: number;
+  proof: string | null;
+  stored_at: number;
+}
+
+interface HeaderRow {
+  nonce: number;
+  hash: Hex;
+  kind: HeaderKind;
+  state: HeaderState;
+  document: string;
+  signature: Hex;
+  stretches: string;
+}
+
+/**
+ * Receipts on their way to the chain and the headers that carry them. Batches are built from here, never from memory.
+ * One header is signed for a nonce, and it is stored in the transaction that gives its receipts to it.
+ */
+export function inferenceLedger(store: Store) {
+  store.migrate(inferenceLedgerMigration);
+  return {
+    /** Stores a receipt. Call inside of the transaction that charges it: neither exists without the other. */
+    add(entry: Omit<PendingReceipt, "proof">): void {
+      store.run(
+        "INSERT INTO receipt (digest, payment_id, sequence, document, signature, mode, verification, stored_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        entry.digest,
+        entry.receipt.paymentId,
+        Number(entry.receipt.sequence),
+        JSON.stringify(receiptToJson(entry.receipt)),
+        entry.signature,
+        entry.settlementMode,
+        entry.verification,
+        entry.storedAt,
+      );
+    },
+
+    addProof(digest: Hex, proof: NonNullable<PendingReceipt["proof"]>): void {
+      const text = JSON.stringify({ bytes: proof.bytes, publicInputs: proof.publicInputs.map(String) });
+      store.run("UPDATE receipt SET proof = ?, proof_error = NULL WHERE digest = ?", text, digest);
+    },
+
+    failProof(digest: Hex, reason: string): void {
+      store.run("UPDATE receipt SET proof_error = ? WHERE digest = ?", reason, digest);
+    },
+
+    find(digest: Hex): (PendingReceipt & { proofError?: string; headerNonce?: number }) | undefined {
+      const row = store.get<ReceiptRow & { proof_error: string | null; header_nonce: number | null }>("SELECT * FROM receipt WHERE digest = ?", digest);
+      return row && { ...toPending(row), proofError: row.proof_error ?? undefined, headerNonce: row.header_nonce ?? undefined };
+    },
+
+    /** Receipts in no header yet, oldest first. Private ones never get into one. */
+    pending(limit: number): PendingReceipt[] {
+      const sql = "SELECT * FROM receipt WHERE header_nonce IS NULL AND mode != ? ORDER BY stored_at LIMIT ?";
+      return store.all<ReceiptRow>(sql, SettlementMode.Private, limit).map(toPending);
+    },
+
+    /** Gives receipts to a signed header, in one transaction. */
+    addHeader({ nonce, hash, kind, header, signature, stretches }: Omit<StoredHeader, "state">, digests: readonly Hex[]): void {
+      store.transaction(() => {
+        store.run("INSERT INTO header VALUES (?, ?, ?, 'signed', ?, ?, ?)", Number(nonce), hash, kind, toText(header), signature, toText(stretches));
+        for (const digest of digests) store.run("UPDATE receipt SET header_nonce = ? WHERE digest = ? AND header_nonce IS NULL", Number(nonce), digest);
+      });
+    },
+
+    setHeaderState(nonce: bigint, state: HeaderState): void {
+      store.run("UPDATE header SET state = ? WHERE nonce = ?", state, Number(nonce));
+    },
+
+    header(nonce: bigint): StoredHeader | undefined {
+      const row = store.get<HeaderRow>("SELECT * FROM header WHERE nonce = ?", Number(nonce));
+      return row && toHeader(row);
+    },
+
+    lastHeader(): StoredHeader | undefined {
+      const row = store.get<HeaderRow>("SELECT * FROM header ORDER BY nonce DESC LIMIT 1");
+      return row && toHeader(row);
+    },
+
+    headersIn(state: HeaderState): StoredHeader[] {
+      return store.all<HeaderRow>("SELECT * FROM header WHERE state = ? ORDER BY nonce", state).map(toHeader);
+    },
+
+    /** Receipts of a header in the order of its tree. */
+    receiptsOf(nonce: bigint): PendingReceipt[] {
+      return store.all<ReceiptRow>("SELECT * FROM receipt WHERE header_nonce = ?", Number(nonce)).map(toPending);
+    },
+
+    /** Sums for metrics. */
+    counts(): { pending: number; headers: number } {
+      const pending = store.get<{ n: number }>("SELECT count(*) AS n FROM receipt WHERE header_nonce IS NULL AND mode != ?", SettlementMode.Private)!.n;
+      return { pending, headers: store.get<{ n: number }>("SELECT count(*) AS n FROM header")!.n };
+    },
+  };
+}
+
+export type InferenceLedger = ReturnType<typeof inferenceLedger>;
+
+function toPending(row: ReceiptRow): PendingReceipt {
+  const proof = row.proof === null ? undefined : (JSON.parse(row.proof) as { bytes: Hex; publicInputs: string[] });
+  return {
+    digest: row.digest,
+    receipt: receiptFromJson(JSON.parse(row.document)),
+    signature: row.signature,
+    settlementMode: row.mode,
+    verification: row.verification,
+    storedAt: row.stored_at,
+    ...(proof ? { proof: { bytes: proof.bytes, publicInputs: proof.publicInputs.map(BigInt) } } : {}),
+  };
+}
+
+function toHeader(row: HeaderRow): StoredHeader {
+  return {
+    nonce: BigInt(row.nonce),
+    hash: row.hash,
+    kind: row.kind,
+    state: row.state,
+    header: fromText(row.document) as BatchHeader,
+    signature: row.signature,
+    stretches: fromText(row.stretches) as ChannelStretch[],
+  };
+}
+
+/** JSON with big integers as {"$": "decimal"}. */
+function toText(value: unknown): string {
+  return JSON.stringify(value, (_, item) => (typeof item === "bigint" ? { $: item.toString() } : item));
+}
+
+function fromText(text: string): unknown {
+  return JSON.parse(text, (_, item) => (item !== null && typeof item === "object" && "$" in item ? BigInt(item.$) : item));
+}

@@ -1,0 +1,93 @@
+import { type Address, type Hex, zeroHash } from "viem";
+import {
+  type BatchHeader,
+  type ChannelStretch,
+  SettlementMode,
+  Verification,
+  compareReceipts,
+  positionalTree,
+  receiptLeaf,
+  stretchLeaf,
+  stretchesOf,
+} from "../../../sdk/protocol/index.ts";
+import type { HeaderKind, PendingReceipt } from "./ledger.ts";
+
+/** When receipts that wait become a batch. */
+export interface BatchPolicy {
+  /** As many at once. */
+  size: number;
+  /** Milliseconds since the last one came. */
+  idleMs: number;
+  /** Milliseconds since the first one came. */
+  ageMs: number;
+  /** Most receipts in one individual header. */
+  settleSize: number;
+}
+
+/** What the next header holds. */
+export interface Plan {
+  kind: HeaderKind;
+  /** In the order of the tree. */
+  receipts: PendingReceipt[];
+}
+
+/**
+ * Decides the next header; pure. Individual receipts go first, as soon as their evidence is complete; batch receipts when
+ * they are many or have waited. One payment's receipts keep their order: a receipt whose elder still waits for its proof waits too.
+ * A header names one key epoch, so receipts of an older epoch go in one of their own, first.
+ */
+export function planHeader(pending: readonly PendingReceipt[], now: number, policy: BatchPolicy): Plan | undefined {
+  const individual = oneEpoch(ready(pending.filter((entry) => entry.settlementMode === SettlementMode.Individual)));
+  if (individual.length > 0) return { kind: "settle", receipts: inTreeOrder(individual.slice(0, policy.settleSize)) };
+
+  const batch = oneEpoch(ready(pending.filter((entry) => entry.settlementMode === SettlementMode.Batch)));
+  if (batch.length === 0) return undefined;
+  const newest = Math.max(...batch.map((entry) => entry.storedAt));
+  const oldest = Math.min(...batch.map((entry) => entry.storedAt));
+  const due = batch.length >= policy.size || now - newest >= policy.idleMs || now - oldest >= policy.ageMs;
+  return due ? { kind: "batch", receipts: inTreeOrder(batch) } : undefined;
+}
+
+/** Fields of the header that the plan decides; blob fields are the batch's alone. */
+export function buildHeader(
+  plan: Plan,
+  chain: { nodeId: Hex; keyId: Hex; nonce: bigint; prevHeader: Hex },
+  place: (paymentId: Hex) => { paymentChainId: bigint; escrow: Address },
+  blob: { blobId: Hex; contentHash: Hex; format: number } = { blobId: zeroHash, contentHash: zeroHash, format: 0 },
+): { header: BatchHeader; stretches: ChannelStretch[] } {
+  const receipts = plan.receipts.map((entry) => entry.receipt);
+  const stretches = stretchesOf(receipts, place);
+  const times = receipts.map((receipt) => receipt.issuedAt);
+  const header: BatchHeader = {
+    ...chain,
+    receiptsRoot: positionalTree(plan.receipts.map((entry) => receiptLeaf(entry.digest, entry.signature))).root,
+    channelsRoot: positionalTree(stretches.map(stretchLeaf)).root,
+    count: receipts.length,
+    channels: stretches.length,
+    totalCharge: receipts.reduce((sum, receipt) => sum + receipt.charge, 0n),
+    minIssuedAt: times.reduce((least, time) => (time < least ? time : least)),
+    maxIssuedAt: times.reduce((most, time) => (time > most ? time : most)),
+    ...blob,
+  };
+  return { header, stretches };
+}
+
+function ready(entries: readonly PendingReceipt[]): PendingReceipt[] {
+  const blocked = new Set<Hex>();
+  return [...entries]
+    .sort((a, b) => compareReceipts(a.receipt, b.receipt))
+    .filter((entry) => {
+      const needsProof = entry.verification === Verification.Zkml || entry.verification === Verification.TeeAndZkml;
+      if (needsProof && !entry.proof && entry.receipt.charge > 0n) blocked.add(entry.receipt.paymentId);
+      return !blocked.has(entry.receipt.paymentId);
+    });
+}
+
+function oneEpoch(entries: PendingReceipt[]): PendingReceipt[] {
+  const oldest = entries.reduce<PendingReceipt | undefined>((first, entry) => (!first || entry.storedAt < first.storedAt ? entry : first), undefined);
+  return entries.filter((entry) => entry.receipt.keyId === oldest?.receipt.keyId);
+}
+
+function inTreeOrder(entries: readonly PendingReceipt[]): PendingReceipt[] {
+  return [...entries].sort((a, b) => compareReceipts(a.receipt, b.receipt));
+}

@@ -3,7 +3,7 @@ pragma solidity ^0.8.30;
 
 import {BatchHeader, BatchLib, ChannelStretch} from "../types/Batch.sol";
 import {InferenceReceipt, ReceiptLib} from "../types/Receipt.sol";
-import {Finality, Heartbeat, LeafCheck, StatementLib} from "../types/Statements.sol";
+import {Ack, Finality, Heartbeat, LeafCheck, Rotation, StatementLib} from "../types/Statements.sol";
 import {Terms, TermsLib} from "../types/Terms.sol";
 import {PositionalTree} from "../libraries/PositionalTree.sol";
 import {ProtocolDomain} from "../libraries/ProtocolDomain.sol";
@@ -48,6 +48,14 @@ contract ProtocolHarness {
 
     function heartbeatDigest(Heartbeat calldata heartbeat, bytes32 separator) external pure returns (bytes32) {
         return StatementLib.digest(heartbeat, separator);
+    }
+
+    function rotationDigest(Rotation calldata rotation, bytes32 separator) external pure returns (bytes32) {
+        return StatementLib.digest(rotation, separator);
+    }
+
+    function ackDigest(Ack calldata ack, bytes32 separator) external pure returns (bytes32) {
+        return StatementLib.digest(ack, separator);
     }
 
     function rootOfLeaves(bytes32[] memory leaves) external pure returns (bytes32) {

@@ -28,7 +28,23 @@ struct Heartbeat {
     bytes32 blockHash;
 }
 
-/// @title Hashing of what keys other than payers' sign (EIP-712, settlement contract's or registry's domain)
+/// "The committee epoch after mine is this list": signed by the epoch before, for one inbox.
+struct Rotation {
+    uint256 paymentChainId;
+    address inbox;
+    uint64 epoch; // the next one
+    bytes32 listHash; // CommitteeLib.listHash of the next list
+    uint64 validUntil; // seconds
+}
+
+/// "I accept what was delivered up to `cumulative` of this payment's line": the payer's or its authorizer's; the domain's
+/// contract is the escrow.
+struct Ack {
+    bytes32 paymentId;
+    uint128 cumulative;
+}
+
+/// @title Hashing of signed statements (EIP-712; the domain's contract is said at each struct, else the settlement contract)
 library StatementLib {
     bytes32 internal constant LEAF_CHECK_TYPEHASH = keccak256("LeafCheck(bytes32 headerHash,uint64 committeeEpoch)");
     bytes32 internal constant FINALITY_TYPEHASH = keccak256(
@@ -37,6 +53,10 @@ library StatementLib {
     );
     bytes32 internal constant HEARTBEAT_TYPEHASH =
         keccak256("Heartbeat(bytes32 nodeId,bytes32 keyId,uint64 blockNumber,bytes32 blockHash)");
+
+    bytes32 internal constant ROTATION_TYPEHASH =
+        keccak256("Rotation(uint256 paymentChainId,address inbox,uint64 epoch,bytes32 listHash,uint64 validUntil)");
+    bytes32 internal constant ACK_TYPEHASH = keccak256("Ack(bytes32 paymentId,uint128 cumulative)");
 
     function digest(LeafCheck memory check, bytes32 domainSeparator) internal pure returns (bytes32) {
         return _digest(keccak256(abi.encode(LEAF_CHECK_TYPEHASH, check)), domainSeparator);
@@ -48,6 +68,14 @@ library StatementLib {
 
     function digest(Heartbeat memory heartbeat, bytes32 domainSeparator) internal pure returns (bytes32) {
         return _digest(keccak256(abi.encode(HEARTBEAT_TYPEHASH, heartbeat)), domainSeparator);
+    }
+
+    function digest(Rotation memory rotation, bytes32 domainSeparator) internal pure returns (bytes32) {
+        return _digest(keccak256(abi.encode(ROTATION_TYPEHASH, rotation)), domainSeparator);
+    }
+
+    function digest(Ack memory ack, bytes32 domainSeparator) internal pure returns (bytes32) {
+        return _digest(keccak256(abi.encode(ACK_TYPEHASH, ack)), domainSeparator);
     }
 
     function _digest(bytes32 structHash, bytes32 domainSeparator) private pure returns (bytes32) {

@@ -75,6 +75,8 @@ const finality: protocol.Finality = {
   validUntil: 1_790_259_300n,
 };
 const heartbeat: protocol.Heartbeat = { nodeId: id("node"), keyId: id("key"), blockNumber: 77n, blockHash: id("block") };
+const rotation: protocol.Rotation = { paymentChainId: 713371n, inbox: terms.inbox, epoch: 5n, listHash: id("list"), validUntil: 1_790_259_300n };
+const ack: protocol.Ack = { paymentId: id("payment"), cumulative: 12_350n };
 const leaves = [1, 2, 3, 4, 5].map((n) => id(`leaf ${n}`));
 const signature = "0x1234";
 const digest = protocol.receiptDigest(receipt, domain);
@@ -90,6 +92,8 @@ const vectors = {
   leafCheck: { value: leafCheck, digest: protocol.leafCheckDigest(leafCheck, domain) },
   finality: { value: finality, digest: protocol.finalityDigest(finality, domain) },
   heartbeat: { value: heartbeat, digest: protocol.heartbeatDigest(heartbeat, domain) },
+  rotation: { value: rotation, digest: protocol.rotationDigest(rotation, domain) },
+  ack: { value: ack, digest: protocol.ackDigest(ack, domain) },
   trees: leaves.map((_, n) => ({ leaves: leaves.slice(0, n + 1), root: protocol.positionalTree(leaves.slice(0, n + 1)).root })),
 };
 writeFileSync("test/protocol/vectors.json", JSON.stringify(vectors, (_, value) => (typeof value === "bigint" ? value.toString() : value), 2) + "\n");

@@ -30,6 +30,23 @@ export interface Heartbeat {
   blockHash: Hex;
 }
 
+/** "The committee epoch after mine is this list": signed by the epoch before, for one inbox. */
+export interface Rotation {
+  paymentChainId: bigint;
+  inbox: Address;
+  epoch: bigint;
+  /** CommitteeLib.listHash of the next list. */
+  listHash: Hex;
+  /** Seconds. */
+  validUntil: bigint;
+}
+
+/** "I accept what was delivered up to `cumulative`": the payer's. Its domain's contract is PaymentEscrow. */
+export interface Ack {
+  paymentId: Hex;
+  cumulative: bigint;
+}
+
 export const statementTypes = {
   LeafCheck: [
     { name: "headerHash", type: "bytes32" },
@@ -44,6 +61,17 @@ export const statementTypes = {
     { name: "status", type: "uint8" },
     { name: "settledAt", type: "uint64" },
     { name: "validUntil", type: "uint64" },
+  ],
+  Rotation: [
+    { name: "paymentChainId", type: "uint256" },
+    { name: "inbox", type: "address" },
+    { name: "epoch", type: "uint64" },
+    { name: "listHash", type: "bytes32" },
+    { name: "validUntil", type: "uint64" },
+  ],
+  Ack: [
+    { name: "paymentId", type: "bytes32" },
+    { name: "cumulative", type: "uint128" },
   ],
   Heartbeat: [
     { name: "nodeId", type: "bytes32" },
@@ -68,6 +96,18 @@ export function heartbeatTypedData(message: Heartbeat, domain: ProtocolDomain) {
   return { domain: eip712Domain(domain), types: { Heartbeat: statementTypes.Heartbeat }, primaryType: "Heartbeat", message } as const;
 }
 
+/** Typed data of a Rotation, for any signer. */
+export function rotationTypedData(message: Rotation, domain: ProtocolDomain) {
+  return { domain: eip712Domain(domain), types: { Rotation: statementTypes.Rotation }, primaryType: "Rotation", message } as const;
+}
+
+/** Typed data of an Ack, for any signer. */
+export function ackTypedData(message: Ack, domain: ProtocolDomain) {
+  return { domain: eip712Domain(domain), types: { Ack: statementTypes.Ack }, primaryType: "Ack", message } as const;
+}
+
 export const leafCheckDigest = (message: LeafCheck, domain: ProtocolDomain): Hex => hashTypedData(leafCheckTypedData(message, domain));
 export const finalityDigest = (message: Finality, domain: ProtocolDomain): Hex => hashTypedData(finalityTypedData(message, domain));
 export const heartbeatDigest = (message: Heartbeat, domain: ProtocolDomain): Hex => hashTypedData(heartbeatTypedData(message, domain));
+export const rotationDigest = (message: Rotation, domain: ProtocolDomain): Hex => hashTypedData(rotationTypedData(message, domain));
+export const ackDigest = (message: Ack, domain: ProtocolDomain): Hex => hashTypedData(ackTypedData(message, domain));

@@ -60,6 +60,13 @@ describe("golden vectors: Solidity, SDK and ethers hash the same bytes", () => {
 
   it("stretch", async () => expect(await harness.stretchLeaf(vectors.stretch.value)).to.equal(vectors.stretch.leaf));
 
+  it("Rotation, Ack", async () => {
+    expect(await harness.rotationDigest(vectors.rotation.value, separator)).to.equal(vectors.rotation.digest);
+    expect(byEthers({ Rotation: statementTypes.Rotation }, vectors.rotation.value)).to.equal(vectors.rotation.digest);
+    expect(await harness.ackDigest(vectors.ack.value, separator)).to.equal(vectors.ack.digest);
+    expect(byEthers({ Ack: statementTypes.Ack }, vectors.ack.value)).to.equal(vectors.ack.digest);
+  });
+
   it("LeafCheck, Finality, Heartbeat", async () => {
     expect(await harness.leafCheckDigest(vectors.leafCheck.value, separator)).to.equal(vectors.leafCheck.digest);
     expect(byEthers({ LeafCheck: statementTypes.LeafCheck }, vectors.leafCheck.value)).to.equal(vectors.leafCheck.digest);

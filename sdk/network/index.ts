@@ -1,0 +1,4 @@
+/** What the chains say: nodes, keys, models. */
+export * from "./models.ts";
+export * from "./network.ts";
+export * from "./nodes.ts";

@@ -1,0 +1,67 @@
+import { type Address, type Hex, zeroAddress } from "viem";
+import { iGroth16KeysAbi } from "../../types/abi/IGroth16Keys.ts";
+import { iModelRegistryAbi } from "../../types/abi/IModelRegistry.ts";
+import { nameOf, ProgramKind, Verification } from "../protocol/enums.ts";
+import type { ChainAccess } from "./network.ts";
+
+/** One immutable model version as the registry holds it. */
+export interface ModelInfo {
+  modelId: Hex;
+  publisher: Address;
+  name: string;
+  version: string;
+  programHash: Hex;
+  kind: string;
+  /** Walrus blob of the package, 32 bytes. */
+  blobId: Hex;
+  contentHash: Hex;
+  manifestHash: Hex;
+  /** Verification methods that the version offers, e.g. ["Tee", "Vanilla"]. */
+  methods: string[];
+  verifier: Address;
+  vkHash: Hex;
+  /** Of the verifying key: 0 development, 1 single party, 2 ceremony; absent without zero-knowledge methods. */
+  setupLevel: number | undefined;
+  royaltyTo: Address;
+  royaltyBps: number;
+  licence: string;
+  deprecated: boolean;
+}
+
+const registry = (settlement: ChainAccess) => ({ address: settlement.address("ModelRegistry"), abi: iModelRegistryAbi }) as const;
+
+/** @throws The registry's ModelRegistryUnknown for an id that it does not hold. */
+export async function modelById(settlement: ChainAccess, modelId: Hex): Promise<ModelInfo> {
+  const contract = registry(settlement);
+  const [model, publisher, deprecated, [verifier]] = await Promise.all([
+    settlement.client.readContract({ ...contract, functionName: "model", args: [modelId] }),
+    settlement.client.readContract({ ...contract, functionName: "publisher", args: [modelId] }),
+    settlement.client.readContract({ ...contract, functionName: "isDeprecated", args: [modelId] }),
+    settlement.client.readContract({ ...contract, functionName: "verifierOf", args: [modelId] }),
+  ]);
+  const keys = { address: settlement.address("Groth16Keys"), abi: iGroth16KeysAbi } as const;
+  const setupLevel =
+    verifier === zeroAddress ? undefined : await settlement.client.readContract({ ...keys, functionName: "setupLevel", args: [model.vkHash] });
+  return { ...model, modelId, publisher, deprecated, verifier, setupLevel, kind: nameOf(ProgramKind, model.kind), methods: methodNames(model.methods) };
+}
+
+/** All published versions, oldest first. */
+export async function allModels(settlement: ChainAccess): Promise<ModelInfo[]> {
+  const models: ModelInfo[] = [];
+  let cursor = 0n;
+  do {
+    const [ids, next] = await settlement.client.readContract({ ...registry(settlement), functionName: "models", args: [cursor, 100n] });
+    models.push(...(await Promise.all(ids.map((modelId) => modelById(settlement, modelId)))));
+    cursor = next;
+  } while (cursor !== 0n);
+  return models;
+}
+
+/** Bit v of the registry's mask stands for verification method v. */
+export function methodMask(methods: readonly number[]): number {
+  return methods.reduce((mask, method) => mask | (1 << method), 0);
+}
+
+function methodNames(mask: number): string[] {
+  return Object.entries(Verification).filter(([, method]) => mask & (1 << method)).map(([name]) => name);
+}

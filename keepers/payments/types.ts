@@ -93,6 +93,8 @@ export interface StoredReceipt {
   digest: Hex;
   /** Whole response for an idempotent retry; absent for streams that are not replayed. */
   response?: PlainResponse;
+  /** Runs in the database transaction that stores the charge: what settles the receipt exists if and only if it is charged. */
+  alongside?: () => void;
 }
 
 export interface Settlement {

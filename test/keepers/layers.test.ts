@@ -9,7 +9,7 @@ const LAYERS = [
   ["roles"],
   ["jobs", "tx", "proving", "walrus", "payments", "inference", "gateway", "models", "http"],
   ["chain", "attestation", "signer", "storage"],
-  ["logger"],
+  ["logger", "metrics"],
   ["config", "errors", "clock"],
 ];
 const levelOf = (folder: string) => LAYERS.findIndex((layer) => layer.includes(folder));

@@ -1,0 +1,3 @@
+export * from "./health.ts";
+export * from "./platform.ts";
+export * from "./run.ts";

@@ -1,0 +1,3 @@
+export * from "./body.ts";
+export * from "./server.ts";
+export * from "./tls.ts";

@@ -30,6 +30,7 @@ export default defineConfig({
     overrides: {
       // Straight-line kernels, scheduled by hand: the Yul optimizer makes them dearer and runs out of memory.
       "contracts/attestation/Sha384.sol": { ...solc, settings: kernel },
+      "contracts/attestation/P384.sol": { ...solc, settings: kernel },
     },
   },
   paths: { tests: { mocha: "test", solidity: "test" } },

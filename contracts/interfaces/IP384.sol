@@ -25,7 +25,7 @@ interface IP384 {
     error P384NonceNotOnCurve(uint256 index);
     /// The two hinted lattice vectors do not span: weights drawn from them would repeat.
     error P384LatticeDegenerate(uint256 index);
-    /// The slope that ends before this offset of the hints is not that of the line it stands for.
+    /// The slope that ends before this offset of calldata is not that of the line it stands for.
     error P384SlopeWrong(uint256 offset);
     /// A chord was asked for between two points with the same x; no slope is determined there.
     error P384SameX(uint256 offset);

@@ -119,10 +119,11 @@ library Cbor {
         if (count == INDEFINITE) {
             require(position < end, CborTruncated(position, end));
             if (_byteAt(position) == BREAK) return (false, position + 1);
-        } else if (done == count) {
-            return (false, position);
+            require(done < limit, CborTooMany(position, done + 1, limit));
+        } else {
+            require(count <= limit, CborTooMany(position, count, limit));
+            if (done == count) return (false, position);
         }
-        require(done < limit, CborTooMany(position, count == INDEFINITE ? done + 1 : count, limit));
         return (true, position);
     }
 

@@ -86,16 +86,17 @@ export class CborReader {
   }
 
   entries(count: bigint, limit: number, entry: (index: number) => void): number {
+    demand(count <= BigInt(limit), "CborTooMany", { position: this.position, count, limit });
     for (let index = 0; ; index++) {
       if (count === INDEFINITE) {
         if (this.#peek() === 0xff) {
           this.position++;
           return index;
         }
+        demand(index < limit, "CborTooMany", { position: this.position, limit });
       } else if (BigInt(index) === count) {
         return index;
       }
-      demand(index < limit, "CborTooMany", { position: this.position, limit });
       entry(index);
     }
   }

@@ -1,6 +1,7 @@
 /** A NitroVerifier on a chain of its own, with the hash kernel and a ledger in place of the curve kernel. */
 import { network } from "hardhat";
 
+import { generatorTable } from "../../../sdk/attestation/p384/index.ts";
 import { AWS_NITRO_ROOT, encodeStatements, openNitro, proveFrom, toHex } from "../../../sdk/attestation/nitro/index.ts";
 import type { Hex, NitroCall } from "../../../sdk/attestation/nitro/index.ts";
 
@@ -10,6 +11,16 @@ export async function chainAt(seconds: number) {
 }
 
 export type Connection = Awaited<ReturnType<typeof chainAt>>;
+
+/** With the real curve kernel. */
+export async function deployWithKernel({ ethers }: Connection, root: Hex = AWS_NITRO_ROOT) {
+  const [admin] = await ethers.getSigners();
+  const manager = await ethers.deployContract("AccessManager", [admin!.address]);
+  const sha384 = await ethers.deployContract("Sha384");
+  const p384 = await ethers.deployContract("P384", [generatorTable()]);
+  const verifier = await ethers.deployContract("NitroVerifier", [root, sha384, p384, manager]);
+  return { manager, verifier };
+}
 
 export async function deployNitro({ ethers }: Connection, root: Hex = AWS_NITRO_ROOT) {
   const [admin] = await ethers.getSigners();

@@ -98,7 +98,11 @@ export function walrusApp(disk: BlobDisk, options: WalrusServerOptions): Hono {
     "/v1/blobs",
     bodyLimit({
       maxSize: maxBytes,
-      onError: (c) => c.json(status(413, "PAYLOAD_TOO_LARGE", `A blob may have at most ${maxBytes} bytes.`), 413),
+      onError: (c) => {
+        // The rest of the body is not read, so the connection cannot serve another request.
+        c.header("connection", "close");
+        return c.json(status(413, "PAYLOAD_TOO_LARGE", `A blob may have at most ${maxBytes} bytes.`), 413);
+      },
     }),
     async (c) => {
       const { epochs, deletable } = storageOf(c.req.query());

@@ -56,7 +56,7 @@ export function certificateJson(model: CompiledModel): object {
 export async function writeArtifacts(model: CompiledModel, directory: string): Promise<void> {
   await mkdir(directory, { recursive: true });
   const json = (v: object): string => `${JSON.stringify(v, null, 1)}\n`;
-  await writeFile(join(directory, "model.circom"), emitCircom(model.graph, model.graphHash, undefined));
+  await writeFile(join(directory, "model.circom"), emitCircom(model.graph, model.graphHash, model.hashedInput));
   await writeFile(join(directory, "graph.json"), model.graphText);
   await writeFile(join(directory, "public.json"), json(publicJson(model)));
   await writeFile(join(directory, "certificate.json"), json(certificateJson(model)));

@@ -60,8 +60,8 @@ export function compileModel(onnx: Uint8Array, options: CompileOptions = {}): Co
   lowerer.run(order);
   const packed = packOutputs(lowerer, traced, outputs, quantise);
   const { graph, image } = finishGraph(lowerer, packed.lanes, traced, boxes);
-  const layers = rowsByLayer(graph);
   const hashedInput = graph.inputs.some((l) => l.word > 0) && options.inputMode !== "words";
+  const layers = rowsByLayer(graph, hashedInput);
   const total = layers.reduce((sum, l) => sum + l.rows, 0);
   const limit = options.maxRows ?? DEFAULT_MAX_ROWS;
   if (total > limit) throw new BudgetError("the number of rows", total, limit);

@@ -1,4 +1,7 @@
 import { CompileError } from "./errors.ts";
+import { spongeHeader } from "./emit/sponge.ts";
+import { spongeWires } from "./hash/sponge.ts";
+import { P } from "./integer/field.ts";
 import { wireValues } from "./integer/evaluate.ts";
 import type { IntGraph } from "./integer/finish.ts";
 import type { InputScale } from "./quantise/lower.ts";
@@ -17,8 +20,11 @@ export interface Witness {
   readonly publicInputs: bigint[];
 }
 
-/** All wires of the circuit from the integer graph, placed where circom put them. */
-export function calculateWitness(model: WitnessModel, sym: ReadonlyMap<string, number>, inputs: readonly bigint[], ctx: bigint): Witness {
+/**
+ * All wires of the circuit from the integer graph, placed where circom put them. The salt hides inputs that are committed to by hash;
+ * with inputs in plain words it is not used.
+ */
+export function calculateWitness(model: WitnessModel, sym: ReadonlyMap<string, number>, inputs: readonly bigint[], ctx: bigint, salt = 0n): Witness {
   if (ctx < 0n || ctx >> 248n !== 0n) throw new CompileError("CTX_RANGE", "ctx has at most 248 bits");
   checkBox(model.boxes, inputs);
   const { nodes, inputWords, outputWords } = evaluateInteger(model.graph, inputs);
@@ -37,7 +43,12 @@ export function calculateWitness(model: WitnessModel, sym: ReadonlyMap<string, n
     publicInputs.push(v);
   };
   announce("ctx", ctx);
-  inputWords.forEach((v, i) => announce(`in[${i}]`, v));
+  if (model.hashedInput) {
+    if (salt < 0n || salt >= P) throw new CompileError("SALT_RANGE", "the salt is not a field element");
+    const made = spongeWires(spongeHeader(model.graph), salt, inputWords);
+    wires.push(...made.wires);
+    announce("in[0]", made.hash);
+  } else inputWords.forEach((v, i) => announce(`in[${i}]`, v));
   outputWords.forEach((v, i) => announce(`out[${i}]`, v));
   wires.forEach((v, i) => put(`w[${i}]`, v));
   return { values, publicInputs };

@@ -1,13 +1,14 @@
 import type { IntGraph, Lane } from "../integer/finish.ts";
 import type { IntNode } from "../integer/graph.ts";
 import { wordCount } from "../quantise/pack.ts";
+import { spongeRows, type SpongeRows } from "./sponge.ts";
 import { Forms, combine, type Form } from "./form.ts";
 
 /** circom clones an expression each time it is added to: sums are built in chunks of this many terms. */
 const CHUNK = 28;
 
 /** Writes the circuit. Same graph, same bytes: nothing here depends on time, place or insertion order of maps beyond the graph's own. */
-export function emitCircom(graph: IntGraph, hash: string, hashed: string[] | undefined): string {
+export function emitCircom(graph: IntGraph, hash: string, hashed: boolean): string {
   const forms = new Forms(graph);
   const out: string[] = [];
   const inWords = hashed ? 1 : wordCount(graph.inputs);
@@ -28,7 +29,8 @@ export function emitCircom(graph: IntGraph, hash: string, hashed: string[] | und
   const words = (name: string, lanes: readonly Lane[]): void => {
     for (let i = 0; i < wordCount(lanes); i++) body.push(...sum(packForm(forms, lanes.filter((l) => l.word === i)), (s) => `${name}[${i}] === ${s};`));
   };
-  if (hashed) body.push(...hashed);
+  const commitment = hashed ? spongeRows(graph, (i) => packForm(forms, graph.inputs.filter((l) => l.word === i))) : undefined;
+  if (commitment) body.push(...emitSponge(commitment));
   else words("in", graph.inputs);
   words("out", graph.outputs);
   out.push(
@@ -40,7 +42,7 @@ export function emitCircom(graph: IntGraph, hash: string, hashed: string[] | und
     "  signal input ctx;",
     ...(inWords > 0 ? [`  signal input in[${inWords}];`] : []),
     `  signal input out[${outWords}];`,
-    ...(graph.wires > 0 ? [`  signal input w[${graph.wires}];`] : []),
+    `  signal input w[${graph.wires + (commitment?.wires ?? 0)}];`,
     `  var ${Array.from({ length: CHUNK }, (_, i) => `a${i}`).join(", ")};`,
     ...body,
     "}",
@@ -49,6 +51,19 @@ export function emitCircom(graph: IntGraph, hash: string, hashed: string[] | und
     "",
   );
   return out.join("\n");
+}
+
+/** Input commitment: s-box rows and the sums between them. */
+function emitSponge(commitment: SpongeRows): string[] {
+  const lines: string[] = [];
+  for (const { a, b, c } of commitment.rows) {
+    const target = sum(c, (s) => s).join("").trim();
+    const linear = b.terms.size === 0;
+    if (linear) lines.push(...sum(a, (s) => `${target} === ${s};`));
+    else lines.push(...sum(a, (x) => sum(b, (y) => `${target} === (${x})*(${y});`).join("\n").trim()));
+  }
+  lines.push(...sum(commitment.hash, (s) => `in[0] === ${s};`));
+  return lines;
 }
 
 export function packForm(forms: Forms, lanes: readonly Lane[]): Form {

@@ -7,8 +7,12 @@ import type { Quantities, Quantity } from "./quantity.ts";
  */
 export function lowerSum(q: Quantities, args: readonly Quantity[], w: readonly number[], c: number, weightBits: number): Quantity {
   const finest = Math.min(...args.map((a) => a.e));
-  const exact = Math.min(lowExponent(c), ...args.map((a, i) => a.e + lowExponent(w[i] as number)));
-  const e = exact >= finest ? finest : scaleOf(q, args, w, c, weightBits, exact);
+  const weightsExact = Math.min(...args.map((a, i) => a.e + lowExponent(w[i] as number)));
+  // Weights like 1 and -1 cost nothing; the constant then takes at most three bits more than the finest operand has.
+  let e = weightsExact >= finest ? Math.min(finest, Math.max(lowExponent(c), finest - 3)) : scaleOf(q, args, w, c, weightBits, weightsExact);
+  // A sum of what is never negative plus a small positive constant: the constant keeps it away from zero and must survive.
+  const floor = c > 0 && args.every((a, i) => (w[i] as number) > 0 && q.at(a).lo >= 0n);
+  if (floor) e = Math.min(e, ceilLog2(c) - 4);
   const k: bigint[] = [];
   let err = 0;
   for (let i = 0; i < args.length; i++) {
@@ -39,7 +43,7 @@ function scaleOf(q: Quantities, args: readonly Quantity[], w: readonly number[],
   if (contribution === 0 || !Number.isFinite(contribution)) return exact;
   const rounded = ceilLog2(contribution / widest) - (weightBits - 1);
   // A few bits more are a fair price for weights without any rounding.
-  return exact >= rounded - 2 && Number.isFinite(exact) ? exact : rounded;
+  return exact >= rounded - 2 && Number.isFinite(exact) ? Math.min(exact, Math.max(rounded, lowExponent(c))) : rounded;
 }
 
 /** x y; operands too wide for the field are narrowed first. */

@@ -5,6 +5,7 @@ import { ceilLog2, scaleRound, toReal, up } from "./dyadic.ts";
 import { lowerInverseSqrt, lowerQuotient, lowerSqrt, floorQuotient } from "./divide.ts";
 import { lowerProduct, lowerSum } from "./linear.ts";
 import type { QuantiseOptions } from "./options.ts";
+import { Steps } from "./steps.ts";
 import { Pieces } from "./piece.ts";
 import { Quantities, type Quantity } from "./quantity.ts";
 
@@ -32,6 +33,7 @@ export class Lowerer {
   /** Typical magnitude by real id. */
   readonly #typical: Float64Array;
   readonly #layers: readonly { operator: string; node: string }[];
+  readonly #steps = new Steps(this.q);
   /** Divisions by the same node, so that many of them share one reciprocal. */
   readonly #divisions = new Map<Real, number>();
 
@@ -53,6 +55,7 @@ export class Lowerer {
       const divisor = n.op === "div" ? n.args[n.args.length - 1] : undefined;
       if (divisor) this.#divisions.set(divisor, (this.#divisions.get(divisor) ?? 0) + 1);
     }
+    this.#steps.collect(order);
     for (const n of order) {
       this.int.layer = n.layer;
       try {
@@ -86,6 +89,8 @@ export class Lowerer {
         return this.#relu(a, this.#scaleFor(n));
       case "ge0":
         return this.#sign(a);
+      case "step":
+        return this.#steps.lower(n, a);
       case "eq0":
         return { node: this.int.eqz(a.node), e: 0, err: a.err > 0 ? 1 : 0 };
       case "max2":
@@ -98,6 +103,8 @@ export class Lowerer {
         return this.#division(n, args);
       case "floordiv":
         return this.#floorDivision(a, n.p[0] as number);
+      case "seam":
+        return this.#seam(n, a);
       case "bound":
         return this.#bound(n, a, args.slice(1));
     }
@@ -226,12 +233,30 @@ export class Lowerer {
     return { node: floorQuotient(q, x.node, int.constant(divisor)), e: 0, err };
   }
 
+  /** Rounds to the usual precision where that removes more than a few bits. */
+  #seam(n: Real, x: Quantity): Quantity {
+    const shift = this.#scaleFor(n) - x.e;
+    return Number.isFinite(shift) && shift > 4 ? this.q.cut(x, shift) : x;
+  }
+
+  /** The hull of the two sides of a selection, two units wider: a constant side may have been rounded either way. */
+  #hull(x: Quantity, n: Real, because: readonly Quantity[]): Quantity {
+    const sides = because.slice(1).map((b) => ({ lo: this.q.at(b).lo, hi: this.q.at(b).hi, e: b.e }));
+    if (sides.some((s) => s.e < x.e)) return x;
+    const all = sides.map((s) => ({ lo: s.lo << BigInt(s.e - x.e), hi: s.hi << BigInt(s.e - x.e) }));
+    for (const c of n.p) if (!Number.isNaN(c)) all.push({ lo: scaleRound(c, x.e), hi: scaleRound(c, x.e) });
+    const lo = all.reduce((m, s) => (s.lo < m ? s.lo : m), all[0]?.lo ?? 0n);
+    const hi = all.reduce((m, s) => (s.hi > m ? s.hi : m), all[0]?.hi ?? 0n);
+    return { ...x, node: this.int.bound(x.node, "select", lo - 2n, hi + 2n, because.map((b) => b.node)) };
+  }
+
   #bound(n: Real, x: Quantity, because: readonly Quantity[]): Quantity {
     const [lo, hi] = n.p as [number, number];
+    if (n.fn === "select") return this.#hull(x, n, because);
     // Two units of slack: either side of a clip may have been rounded.
     const low = Number.isFinite(lo) ? scaleRound(lo, x.e) - 2n : this.q.at(x).lo;
     const high = Number.isFinite(hi) ? scaleRound(hi, x.e) + 2n : this.q.at(x).hi;
-    const slack = n.fn === "clip" ? 0n : BigInt(Math.ceil(x.err === Infinity ? 0 : Number(scaleRound(x.err, x.e))));
+    const slack = n.fn === "clip" || n.fn === "cauchy" ? 0n : BigInt(Math.ceil(x.err === Infinity ? 0 : Number(scaleRound(x.err, x.e))));
     return { ...x, node: this.int.bound(x.node, n.fn, low - slack, high + slack, because.map((b) => b.node)) };
   }
 }

@@ -28,6 +28,8 @@ function evaluateNode(n: Real, at: (r: Real | undefined) => number, inputs: read
       return Math.max(0, at(a));
     case "ge0":
       return Number(at(a) >= 0);
+    case "step":
+      return Number(at(a) >= (n.p[0] as number));
     case "eq0":
       return Number(at(a) === 0);
     case "max2":
@@ -40,6 +42,7 @@ function evaluateNode(n: Real, at: (r: Real | undefined) => number, inputs: read
     case "floordiv":
       return Math.floor(at(a) / (n.p[0] as number));
     case "bound":
+    case "seam":
       return at(a);
     default:
       throw new RangeError(`no evaluation for ${n.op}`);

@@ -3,7 +3,7 @@
  * operators become one `lin` node per output element, and everything else is one of a handful of primitives. Nodes are hash-consed,
  * so common subexpressions are one node from the start; constants never become nodes.
  */
-export type RealOp = "input" | "lin" | "mul" | "relu" | "ge0" | "eq0" | "max2" | "maxn" | "fn" | "div" | "floordiv" | "bound";
+export type RealOp = "input" | "lin" | "mul" | "relu" | "ge0" | "eq0" | "max2" | "maxn" | "fn" | "div" | "floordiv" | "bound" | "seam" | "step";
 
 export interface Real {
   readonly id: number;
@@ -109,6 +109,21 @@ export class RealGraph {
     return isConst(a) ? Number(a >= 0) : this.#node("ge0", [a], { whole: true });
   }
 
+  /** 1 when a >= threshold, else 0. Steps of one value share a thermometer. */
+  step(a: Val, threshold: number): Val {
+    return isConst(a) ? Number(a >= threshold) : this.#node("step", [a], { p: [threshold], whole: true });
+  }
+
+  /** c ? a : b for a flag c: the interval is the hull of both sides, which arithmetic alone would not see. */
+  select(c: Val, a: Val, b: Val): Val {
+    if (isConst(c)) return c ? a : b;
+    if (a === b) return a;
+    const out = this.add(b, this.mul(c, this.sub(a, b)));
+    if (isConst(a) && isConst(b)) return out;
+    const because = [c, a, b].filter((v): v is Real => !isConst(v));
+    return this.bound(out, "select", isConst(a) ? a : NaN, isConst(b) ? b : NaN, because);
+  }
+
   eq0(a: Val): Val {
     return isConst(a) ? Number(a === 0) : this.#node("eq0", [a], { whole: true });
   }
@@ -157,6 +172,11 @@ export class RealGraph {
   /** floor(a / n) for whole a and a positive whole constant n. */
   floordiv(a: Val, n: number): Val {
     return isConst(a) ? Math.floor(a / n) : this.#node("floordiv", [a], { p: [n], whole: true });
+  }
+
+  /** The same value; a good place to round to the usual precision, because products follow. */
+  seam(a: Val): Val {
+    return isConst(a) || a.op === "input" || a.whole ? a : this.#node("seam", [a]);
   }
 
   /** The same value with a tighter interval than arithmetic finds, and the rule that justifies it. */

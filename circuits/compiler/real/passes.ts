@@ -53,6 +53,8 @@ function rebuild(n: Real, get: (r: Real | undefined) => Val, fresh: RealGraph, r
       return fresh.relu(a);
     case "ge0":
       return fresh.ge0(a);
+    case "step":
+      return fresh.step(a, n.p[0] as number);
     case "eq0":
       return fresh.eq0(a);
     case "max2":
@@ -65,6 +67,8 @@ function rebuild(n: Real, get: (r: Real | undefined) => Val, fresh: RealGraph, r
       return n.args.length === 1 ? fresh.div(n.c, a) : fresh.div(a, b);
     case "floordiv":
       return fresh.floordiv(a, n.p[0] as number);
+    case "seam":
+      return fresh.seam(a);
     case "bound":
       return fresh.bound(a, n.fn, n.p[0] as number, n.p[1] as number, args.slice(1).filter((v): v is Real => !isConst(v)));
     default:

@@ -136,11 +136,6 @@ const and = (r: RealGraph, a: Val, b: Val): Val => r.mul(a, b);
 const or = (r: RealGraph, a: Val, b: Val): Val => r.lin([a, b, r.mul(a, b)], [1, 1, -1]);
 const xor = (r: RealGraph, a: Val, b: Val): Val => r.lin([a, b, r.mul(a, b)], [1, 1, -2]);
 
-export function select(r: RealGraph, c: Val, a: Val, b: Val): Val {
-  if (isConst(c)) return c ? a : b;
-  return a === b ? a : r.add(b, r.mul(c, r.sub(a, b)));
-}
-
 const rounding =
   (f: (v: number) => number, circuit: (r: RealGraph, a: Val) => Val): Operator =>
   unary((r, a) => (isConst(a) ? f(a) : a.whole ? a : circuit(r, a)));
@@ -237,7 +232,7 @@ export const elementwise: OperatorTable = {
     const c = zip(x.input(0), sides, "bool", (p) => p);
     const a = zip(x.input(1), c, x.input(1).kind, (p) => p);
     const b = zip(x.input(2), c, x.input(1).kind, (p) => p);
-    return map(a, (p, i) => select(x.real, c.data[i] as Val, p, b.data[i] as Val));
+    return map(a, (p, i) => x.real.select(c.data[i] as Val, p, b.data[i] as Val));
   },
   IsNaN: unary(() => 0, "bool"),
   IsInf: unary(() => 0, "bool"),

@@ -1,0 +1,161 @@
+import { sizeOf } from "../../import/tensor.ts";
+import { isConst, type Real, type RealGraph, type Val } from "../../real/graph.ts";
+import type { NodeContext, Operator, OperatorTable } from "../context.ts";
+import { alongAxis, axisOf, build, type SymTensor } from "../tensor.ts";
+import { abs, apply, powerOf } from "./elementwise.ts";
+import { oneHotMaximum } from "./reduce.ts";
+
+interface Exponentials {
+  readonly top: Val;
+  readonly parts: Val[];
+  /** Between 1 and n: the largest element contributes exp(0). */
+  readonly sum: Val;
+}
+
+/** exp(x_j - max): the differences are never negative, so the decaying exponential covers them all. */
+function exponentials(r: RealGraph, values: readonly Val[]): Exponentials {
+  const top = r.maxn(values);
+  const parts = values.map((v) => {
+    const d = r.sub(top, v);
+    return isConst(d) ? Math.exp(-d) : r.fn("expneg", d);
+  });
+  const sum = r.lin(parts, parts.map(() => 1));
+  const refs = parts.filter((p): p is Real => !isConst(p));
+  return { top, parts, sum: r.bound(sum, "softmax", 1, values.length, refs.slice(0, 1)) };
+}
+
+function softmax(r: RealGraph, values: readonly Val[]): Val[] {
+  if (values.length === 1) return [1];
+  const { parts, sum } = exponentials(r, values);
+  const one = r.div(1, sum);
+  return parts.map((p) => r.mul(p, one));
+}
+
+function logSoftmax(r: RealGraph, values: readonly Val[]): Val[] {
+  if (values.length === 1) return [0];
+  const { top, sum } = exponentials(r, values);
+  const log = apply(r, "log", sum);
+  return values.map((v) => r.lin([v, top, log], [1, -1, -1]));
+}
+
+export function logSumExp(r: RealGraph, values: readonly Val[]): Val {
+  const { top, sum } = exponentials(r, values);
+  return r.add(top, apply(r, "log", sum));
+}
+
+/** Below opset 13 everything from `axis` on is one line; later a line runs along `axis` alone. */
+const lines =
+  (f: (r: RealGraph, values: readonly Val[]) => Val[]): Operator =>
+  (x) => {
+    const t = x.input(0);
+    const axis = axisOf(x.number("axis", x.opset < 13 ? 1 : -1), Math.max(1, t.shape.length));
+    if (x.opset >= 13) return alongAxis(t, axis, (line) => f(x.real, line));
+    const outer = sizeOf(t.shape.slice(0, axis));
+    const flat = { ...t, shape: [outer, t.data.length / outer] };
+    return { ...alongAxis(flat, 1, (line) => f(x.real, line)), shape: t.shape };
+  };
+
+/**
+ * (v - mean) / sqrt(variance + epsilon) without a division: d_i = n v_i - sum v is exact, V = sum d_i^2 + n^3 epsilon, and
+ * d_i sqrt(n) / sqrt(V). By Cauchy-Schwarz |d_i| / sqrt(V) <= 1, which intervals alone would never find.
+ */
+function standardise(r: RealGraph, raw: readonly Val[], epsilon: number, centre: boolean): Val[] {
+  const values = raw.map((v) => r.seam(v));
+  const n = values.length;
+  const total = r.lin(values, values.map(() => 1));
+  const d = centre ? values.map((v) => r.lin([v, total], [n, -1])) : values;
+  const squares = d.map((v) => r.mul(v, v));
+  const v = r.lin(squares, squares.map(() => 1), (centre ? n ** 3 : n) * epsilon);
+  const inverse = isConst(v) ? 1 / Math.sqrt(v) : r.fn("rsqrt", v);
+  return d.map((x) => {
+    const y = r.mul(x, inverse);
+    const because = [v, inverse, x].filter((p): p is Real => !isConst(p));
+    return r.mul(Math.sqrt(n), r.bound(y, "cauchy", -1, 1, because));
+  });
+}
+
+function layerNormalization(x: NodeContext, centre: boolean): SymTensor {
+  const t = x.input(0);
+  const axis = axisOf(x.number("axis", -1), t.shape.length);
+  const inner = sizeOf(t.shape.slice(axis));
+  const epsilon = x.number("epsilon", 1e-5);
+  const scale = x.input(1);
+  const bias = x.optional(2);
+  const data: Val[] = [];
+  for (let at = 0; at < t.data.length; at += inner) {
+    standardise(x.real, t.data.slice(at, at + inner), epsilon, centre).forEach((v, i) => {
+      const k = scale.data[i % scale.data.length] as Val;
+      data.push(x.real.add(x.real.mul(v, k), bias ? (bias.data[i % bias.data.length] as Val) : 0));
+    });
+  }
+  return { ...t, data };
+}
+
+/** Statistics of each sample over `groups` of channels, with a scale and a bias per channel. */
+function groupwise(x: NodeContext, groups: number, perGroup: boolean): SymTensor {
+  const t = x.input(0);
+  const channels = t.shape[1] as number;
+  const block = t.data.length / (t.shape[0] as number) / groups;
+  const spatial = sizeOf(t.shape.slice(2));
+  const [scale, bias] = [x.input(1), x.input(2)];
+  const data: Val[] = [];
+  for (let at = 0; at < t.data.length; at += block) {
+    standardise(x.real, t.data.slice(at, at + block), x.number("epsilon", 1e-5), true).forEach((v, i) => {
+      const channel = Math.floor((at + i) / spatial) % channels;
+      const p = perGroup ? Math.floor(channel / (channels / groups)) : channel;
+      data.push(x.real.add(x.real.mul(v, scale.data[p] as Val), bias.data[p] as Val));
+    });
+  }
+  return { ...t, data };
+}
+
+function lrn(x: NodeContext): SymTensor {
+  const t = x.input(0);
+  const size = x.number("size");
+  const [alpha, beta, bias] = [x.number("alpha", 1e-4), x.number("beta", 0.75), x.number("bias", 1)];
+  const plane = sizeOf(t.shape.slice(2));
+  const channels = t.shape[1] as number;
+  return build(t.shape, "float", (index, at) => {
+    const c = index[1] as number;
+    const from = Math.max(0, c - Math.floor((size - 1) / 2));
+    const to = Math.min(channels - 1, c + Math.ceil((size - 1) / 2));
+    const near = Array.from({ length: to - from + 1 }, (_, i) => t.data[at + (from + i - c) * plane] as Val);
+    const total = x.real.lin(near.map((v) => x.real.mul(v, v)), near.map(() => alpha / size), bias);
+    return x.real.mul(t.data[at] as Val, powerOf(x.real, total, -beta));
+  });
+}
+
+function lpNormalization(x: NodeContext): SymTensor {
+  const t = x.input(0);
+  const p = x.number("p", 2);
+  return alongAxis(t, axisOf(x.number("axis", -1), t.shape.length), (line) => {
+    if (p === 2) return standardise(x.real, line, 1e-9, false).map((v) => x.real.mul(1 / Math.sqrt(line.length), v));
+    const total = x.real.lin(line.map((v) => abs(x.real, v)), line.map(() => 1));
+    return line.map((v) => x.real.div(v, total));
+  });
+}
+
+export const normalise: OperatorTable = {
+  Softmax: lines(softmax),
+  LogSoftmax: lines(logSoftmax),
+  Hardmax: lines((r, values) => oneHotMaximum(r, values, false)),
+  LayerNormalization: (x) => layerNormalization(x, true),
+  RMSNormalization: (x) => layerNormalization(x, false),
+  SimplifiedLayerNormalization: (x) => layerNormalization(x, false),
+  InstanceNormalization: (x) => groupwise(x, x.input(0).shape[1] as number, false),
+  GroupNormalization: (x) => groupwise(x, x.number("num_groups"), x.opset < 21),
+  MeanVarianceNormalization: (x) => {
+    const t = x.input(0);
+    const axes = x.list("axes") ?? [0, 2, 3];
+    if (axes.join() !== "0,2,3" || t.shape.length !== 4) throw x.refuse(`axes [${axes}]`, "Use axes 0, 2, 3 of a 4-D tensor");
+    const [n, c, h, w] = t.shape as [number, number, number, number];
+    const data = new Array<Val>(t.data.length);
+    for (let k = 0; k < c; k++) {
+      const at = Array.from({ length: n * h * w }, (_, i) => (Math.floor(i / (h * w)) * c + k) * h * w + (i % (h * w)));
+      standardise(x.real, at.map((i) => t.data[i] as Val), 1e-9, true).forEach((v, i) => (data[at[i] as number] = v));
+    }
+    return { ...t, data };
+  },
+  LRN: lrn,
+  LpNormalization: lpNormalization,
+};

@@ -1,0 +1,143 @@
+import { isConst, type RealGraph, type Val } from "../../real/graph.ts";
+import type { NodeContext, Operator, OperatorTable } from "../context.ts";
+import { axisOf, build, flat, strides, type SymTensor } from "../tensor.ts";
+import { abs, apply, powerOf } from "./elementwise.ts";
+import { logSumExp } from "./normalise.ts";
+import { maximum } from "./pool.ts";
+
+/** Gathers the elements that fall together when `axes` are reduced. */
+function reduced(x: NodeContext, f: (r: RealGraph, values: Val[]) => Val): SymTensor {
+  const t = x.input(0);
+  const rank = t.shape.length;
+  const given = x.listOrInput("axes", 1, "the axes");
+  if ((!given || given.length === 0) && x.number("noop_with_empty_axes", 0) === 1) return t;
+  const axes = new Set((given && given.length > 0 ? given : t.shape.map((_, i) => i)).map((a) => axisOf(a, rank)));
+  const keep = x.number("keepdims", 1) === 1;
+  const own = strides(t.shape);
+  const kept = t.shape.map((d, i) => (axes.has(i) ? 1 : d));
+  const inner = t.shape.map((d, i) => (axes.has(i) ? d : 1));
+  const offsets = build(inner, "int", (index) => flat(index, own)).data as number[];
+  const made = build(kept, t.kind, (index) => {
+    const base = flat(index, own);
+    return f(x.real, offsets.map((o) => t.data[base + o] as Val));
+  });
+  return keep ? made : { ...made, shape: t.shape.filter((_, i) => !axes.has(i)) };
+}
+
+const operator =
+  (f: (r: RealGraph, values: Val[]) => Val): Operator =>
+  (x) => reduced(x, f);
+
+const sum = (r: RealGraph, values: readonly Val[]): Val => r.lin(values, values.map(() => 1));
+const squares = (r: RealGraph, values: readonly Val[]): Val => sum(r, values.map((v) => r.mul(v, v)));
+const minimum = (r: RealGraph, values: readonly Val[]): Val => r.mul(-1, maximum(r, values.map((v) => r.mul(-1, v))));
+
+/** Position of the largest element as one-hot flags: first (or last) one among equals. */
+export function oneHotMaximum(r: RealGraph, values: readonly Val[], last: boolean): Val[] {
+  const m = maximum(r, values);
+  const hit = values.map((v) => r.ge0(r.sub(v, m)));
+  const order = last ? [...hit.keys()].reverse() : [...hit.keys()];
+  const out = new Array<Val>(values.length).fill(0);
+  let free: Val = 1;
+  order.forEach((i, k) => {
+    out[i] = k === order.length - 1 ? free : r.mul(free, hit[i] as Val);
+    free = r.sub(free, out[i] as Val);
+  });
+  return out;
+}
+
+const argument =
+  (sign: number): Operator =>
+  (x) => {
+    const t = x.input(0);
+    const axis = axisOf(x.number("axis", 0), t.shape.length);
+    const last = x.number("select_last_index", 0) === 1;
+    const keep = x.number("keepdims", 1) === 1;
+    const own = strides(t.shape);
+    const kept = t.shape.map((d, i) => (i === axis ? 1 : d));
+    const made = build(kept, "int", (index) => {
+      const base = flat(index, own);
+      const values = Array.from({ length: t.shape[axis] as number }, (_, k) => x.real.mul(sign, t.data[base + k * (own[axis] as number)] as Val));
+      const flags = oneHotMaximum(x.real, values, last);
+      return x.real.bound(x.real.lin(flags, flags.map((_, k) => k)), "index", 0, values.length - 1, []);
+    });
+    return keep ? made : { ...made, shape: t.shape.filter((_, i) => i !== axis) };
+  };
+
+/** Compare-and-swap networks would cost more: for the k largest of n, the maximum is taken out k times. */
+function topK(x: NodeContext): SymTensor[] {
+  const t = x.input(0);
+  const k = x.opset < 10 ? x.number("k") : (x.known(1, "k")?.[0] as number);
+  const axis = axisOf(x.number("axis", -1), t.shape.length);
+  const sign = x.number("largest", 1) === 1 ? 1 : -1;
+  const own = strides(t.shape);
+  const outer = t.shape.map((d, i) => (i === axis ? 1 : d));
+  const shape = t.shape.map((d, i) => (i === axis ? k : d));
+  const lines = new Map<number, { values: Val[]; indices: Val[] }>();
+  build(outer, "int", (index) => {
+    const base = flat(index, own);
+    const list = Array.from({ length: t.shape[axis] as number }, (_, i) => x.real.mul(sign, t.data[base + i * (own[axis] as number)] as Val));
+    lines.set(base, largest(x.real, list, k, sign));
+    return 0;
+  });
+  const pick = (index: number[], from: "values" | "indices"): Val => {
+    const at = index[axis] as number;
+    return lines.get(flat(index.map((v, d) => (d === axis ? 0 : v)), own))?.[from][at] as Val;
+  };
+  return [build(shape, t.kind, (index) => pick(index, "values")), build(shape, "int", (index) => pick(index, "indices"))];
+}
+
+function largest(r: RealGraph, list: readonly Val[], k: number, sign: number): { values: Val[]; indices: Val[] } {
+  const values: Val[] = [];
+  const indices: Val[] = [];
+  let rest = [...list];
+  let names: Val[] = rest.map((_, i) => i);
+  for (let j = 0; j < k; j++) {
+    const flags = oneHotMaximum(r, rest, false);
+    values.push(r.mul(sign, maximum(r, rest)));
+    const parts = flags.map((f, i) => r.mul(f, names[i] as Val));
+    indices.push(r.bound(r.lin(parts, parts.map(() => 1)), "index", 0, list.length - 1, []));
+    // Close the gap: element i becomes i + 1 from the removed position on.
+    let gone: Val = 0;
+    const shifted: Val[] = [];
+    const moved: Val[] = [];
+    for (let i = 0; i + 1 < rest.length; i++) {
+      gone = r.add(gone, flags[i] as Val);
+      shifted.push(r.add(rest[i] as Val, r.mul(gone, r.sub(rest[i + 1] as Val, rest[i] as Val))));
+      moved.push(r.add(names[i] as Val, r.mul(gone, r.sub(names[i + 1] as Val, names[i] as Val))));
+    }
+    rest = shifted;
+    names = moved;
+  }
+  return { values, indices };
+}
+
+export const reduce: OperatorTable = {
+  ReduceSum: operator(sum),
+  ReduceMean: operator((r, v) => r.lin(v, v.map(() => 1 / v.length))),
+  ReduceMax: operator(maximum),
+  ReduceMin: operator(minimum),
+  ReduceProd: operator((r, v) => v.reduce((a, b) => r.mul(a, b), 1)),
+  ReduceL1: operator((r, v) => sum(r, v.map((a) => abs(r, a)))),
+  ReduceL2: operator((r, v) => powerOf(r, squares(r, v), 0.5)),
+  ReduceSumSquare: operator(squares),
+  ReduceLogSum: operator((r, v) => apply(r, "log", sum(r, v))),
+  ReduceLogSumExp: operator((r, v) => logSumExp(r, v)),
+  ArgMax: argument(1),
+  ArgMin: argument(-1),
+  TopK: topK,
+  CumSum: (x) => {
+    const t = x.input(0);
+    const axis = axisOf((x.known(1, "the axis") as number[])[0] as number, t.shape.length);
+    const own = strides(t.shape);
+    const n = t.shape[axis] as number;
+    const [exclusive, reverse] = [x.number("exclusive", 0), x.number("reverse", 0)];
+    return build(t.shape, t.kind, (index) => {
+      const base = flat(index.map((v, d) => (d === axis ? 0 : v)), own);
+      const at = index[axis] as number;
+      const [from, to] = reverse ? [at + exclusive, n] : [0, at + 1 - exclusive];
+      const values = Array.from({ length: Math.max(0, to - from) }, (_, i) => t.data[base + (from + i) * (own[axis] as number)] as Val);
+      return values.every(isConst) ? values.reduce<number>((a, b) => a + (b as number), 0) : sum(x.real, values);
+    });
+  },
+};

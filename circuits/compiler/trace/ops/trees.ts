@@ -1,0 +1,157 @@
+import type { RealGraph, Val } from "../../real/graph.ts";
+import type { NodeContext, OperatorTable } from "../context.ts";
+import { exp, sigmoid } from "./elementwise.ts";
+import type { SymTensor } from "../tensor.ts";
+
+/** A node of a decision tree: leaves have weights by target, branches test one feature. */
+interface TreeNode {
+  readonly feature: number;
+  readonly threshold: number;
+  readonly mode: string;
+  readonly yes: number;
+  readonly no: number;
+  readonly weights: Map<number, number>;
+}
+
+type Forest = Map<number, TreeNode>[];
+
+function forest(x: NodeContext, prefix: string): Forest {
+  const need = (name: string): number[] => x.list(name) ?? [];
+  const ids = need("nodes_treeids");
+  const nodes = need("nodes_nodeids");
+  const features = need("nodes_featureids");
+  const modes = x.texts("nodes_modes") ?? [];
+  const values = need("nodes_values");
+  const [yes, no] = [need("nodes_truenodeids"), need("nodes_falsenodeids")];
+  const trees = new Map<number, Map<number, TreeNode>>();
+  ids.forEach((tree, i) => {
+    const t = trees.get(tree) ?? new Map<number, TreeNode>();
+    trees.set(tree, t);
+    t.set(nodes[i] as number, {
+      feature: features[i] as number, threshold: values[i] as number, mode: modes[i] as string,
+      yes: yes[i] as number, no: no[i] as number, weights: new Map(),
+    });
+  });
+  const [owner, leaf, target, weight] = [need(`${prefix}_treeids`), need(`${prefix}_nodeids`), need(`${prefix}_ids`), need(`${prefix}_weights`)];
+  owner.forEach((tree, i) => {
+    const w = trees.get(tree)?.get(leaf[i] as number)?.weights;
+    if (!w) throw x.refuse(`a weight for a node that does not exist (${tree}/${leaf[i]})`, "Check the export");
+    w.set(target[i] as number, (w.get(target[i] as number) ?? 0) + (weight[i] as number));
+  });
+  return [...trees.keys()].sort((a, b) => a - b).map((k) => trees.get(k) as Map<number, TreeNode>);
+}
+
+/** 1 where the test of a branch holds. Equal tests of different trees are one node of the real graph. */
+function test(x: NodeContext, node: TreeNode, row: readonly Val[]): Val {
+  const r = x.real;
+  const v = row[node.feature] as Val;
+  const t = node.threshold;
+  switch (node.mode) {
+    case "BRANCH_LEQ":
+      return r.lin([greater(r, v, t)], [-1], 1);
+    case "BRANCH_LT":
+      return r.lin([r.step(v, t)], [-1], 1);
+    case "BRANCH_GTE":
+      return r.step(v, t);
+    case "BRANCH_GT":
+      return greater(r, v, t);
+    case "BRANCH_EQ":
+      return r.eq0(r.lin([v], [1], -t));
+    case "BRANCH_NEQ":
+      return r.lin([r.eq0(r.lin([v], [1], -t))], [-1], 1);
+    default:
+      throw x.refuse(`branch mode ${node.mode}`, "Use comparisons with a threshold");
+  }
+}
+
+/** v > t for float32 values is v >= the next float32. */
+function greater(r: RealGraph, v: Val, t: number): Val {
+  const view = new DataView(new ArrayBuffer(4));
+  view.setFloat32(0, t);
+  const bits = view.getInt32(0);
+  if (Math.fround(t) !== t || !Number.isFinite(t)) return r.step(v, t + Math.abs(t) * 2 ** -30);
+  view.setInt32(0, t === 0 ? 1 : bits >= 0 ? bits + 1 : bits - 1);
+  return r.step(v, view.getFloat32(0));
+}
+
+/** Value of one tree for one target: leaves are constants, so the lowest branches cost nothing. */
+function value(x: NodeContext, tree: Map<number, TreeNode>, id: number, target: number, row: readonly Val[], depth = 0): Val {
+  const node = tree.get(id);
+  if (!node || depth > 64) throw x.refuse("a tree that is not a tree", "Check the export");
+  if (node.mode === "LEAF") return node.weights.get(target) ?? 0;
+  const yes = value(x, tree, node.yes, target, row, depth + 1);
+  const no = value(x, tree, node.no, target, row, depth + 1);
+  return x.real.select(test(x, node, row), yes, no);
+}
+
+function scores(x: NodeContext, prefix: string, targets: number): { rows: Val[][]; batch: number } {
+  const t = x.input(0);
+  const trees = forest(x, prefix);
+  const width = t.shape[t.shape.length - 1] as number;
+  const batch = t.data.length / width;
+  const base = x.list("base_values") ?? [];
+  const aggregate = x.text("aggregate_function", "SUM");
+  const rows = Array.from({ length: batch }, (_, n) => {
+    const row = t.data.slice(n * width, (n + 1) * width);
+    return Array.from({ length: targets }, (_, k): Val => {
+      const parts = trees.map((tree) => value(x, tree, tree.has(0) ? 0 : ([...tree.keys()][0] as number), k, row));
+      const b = base[k] ?? 0;
+      if (aggregate === "MIN") return x.real.add(b, parts.reduce((p, q) => x.real.min(p, q)));
+      if (aggregate === "MAX") return x.real.add(b, parts.reduce((p, q) => x.real.max(p, q)));
+      return x.real.lin(parts, parts.map(() => (aggregate === "AVERAGE" ? 1 / parts.length : 1)), b);
+    });
+  });
+  return { rows, batch };
+}
+
+function transformed(x: NodeContext, row: readonly Val[]): Val[] {
+  const how = x.text("post_transform", "NONE");
+  const r = x.real;
+  if (how === "NONE") return [...row];
+  if (how === "LOGISTIC") return row.map((v) => sigmoid(r, v));
+  if (how === "SOFTMAX") {
+    const top = r.maxn(row);
+    const parts = row.map((v) => exp(r, r.sub(v, top)));
+    const sum = r.lin(parts, parts.map(() => 1));
+    return parts.map((p) => r.div(p, sum));
+  }
+  throw x.refuse(`post_transform ${how}`, "Use NONE, LOGISTIC or SOFTMAX");
+}
+
+function regressor(x: NodeContext): SymTensor {
+  const targets = x.number("n_targets", 1);
+  const { rows, batch } = scores(x, "target", targets);
+  return { shape: [batch, targets], kind: "float", data: rows.flatMap((row) => transformed(x, row)) };
+}
+
+function classifier(x: NodeContext): SymTensor[] {
+  const labels = x.list("classlabels_int64s");
+  if (!labels) throw x.refuse("class labels that are not integers", "Use integer labels");
+  const ids = new Set(x.list("class_ids") ?? []);
+  const binary = labels.length === 2 && ids.size === 1;
+  const { rows, batch } = scores(x, "class", binary ? 1 : labels.length);
+  const r = x.real;
+  const out: Val[] = [];
+  const classes = rows.map((row): Val => {
+    if (binary) {
+      const score = row[0] as Val;
+      const logistic = x.text("post_transform", "NONE") === "LOGISTIC";
+      const positive = r.ge0(r.lin([score], [1], logistic ? 0 : -0.5));
+      const p = transformed(x, [score])[0] as Val;
+      out.push(r.lin([p], [-1], 1), p);
+      return r.lin([positive], [(labels[1] as number) - (labels[0] as number)], labels[0]);
+    }
+    out.push(...transformed(x, row));
+    let best = row[0] as Val;
+    let label: Val = labels[0] as number;
+    row.slice(1).forEach((v, i) => {
+      const wins = r.lin([r.ge0(r.sub(best, v))], [-1], 1);
+      label = r.select(wins, labels[i + 1] as number, label);
+      best = r.max(best, v);
+    });
+    return r.bound(label, "index", Math.min(...labels), Math.max(...labels), []);
+  });
+  return [{ shape: [batch], kind: "int", data: classes }, { shape: [batch, labels.length], kind: "float", data: out }];
+}
+
+export const trees: OperatorTable = { TreeEnsembleRegressor: regressor, TreeEnsembleClassifier: classifier };

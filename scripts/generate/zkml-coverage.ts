@@ -1,0 +1,174 @@
+/**
+ * Compiles every model of ../shared/vectors/onnx, compares it with its oracle and writes docs/zkml-coverage.md.
+ *
+ *   node scripts/generate/zkml-coverage.ts            compile, compare, write the table
+ *   node scripts/generate/zkml-coverage.ts --rows     also run circom and check that the witness satisfies every row (minutes)
+ *   node scripts/generate/zkml-coverage.ts --check    fail if the committed table differs
+ */
+import onnxProto from "onnx-proto";
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { decodeTensor, type Tensor } from "../../circuits/compiler/import/tensor.ts";
+import { importModel } from "../../circuits/compiler/import/model.ts";
+import {
+  CompileError, calculateWitness, compileModel, loadModel, quantizeInput, readR1cs, runInteger, violatedRow, writeArtifacts, type CompiledModel,
+} from "../../circuits/compiler/index.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const vectors = join(root, "../shared/vectors/onnx");
+const MAX_ROWS = 1 << 21;
+
+interface Result {
+  readonly name: string;
+  readonly operators: string;
+  readonly oracle: string;
+  readonly rows: number;
+  readonly kind: string;
+  readonly bound: number;
+  readonly observed: number;
+  readonly range: number;
+  readonly note: string;
+  readonly state: "meaningful" | "formal" | "refused";
+}
+
+function tensorFile(path: string): Tensor {
+  return decodeTensor(onnxProto.onnx.TensorProto.decode(readFileSync(path)));
+}
+
+/** The box of a vector: the next power of two around what it holds. */
+function boxOf(t: Tensor): { lo: number; hi: number } {
+  const finite = t.data.filter(Number.isFinite);
+  const size = finite.reduce((m, v) => Math.max(m, Math.abs(v)), 0) || 1;
+  const top = 2 ** Math.ceil(Math.log2(size));
+  return { lo: finite.some((v) => v < 0) ? -top : 0, hi: t.kind === "float" ? top : size };
+}
+
+interface Case {
+  readonly bytes: Uint8Array;
+  readonly inputs: Record<string, number[]>;
+  readonly boxes: Record<string, { lo: number; hi: number }>;
+  readonly wanted: Tensor[];
+  readonly operators: string;
+}
+
+function load(directory: string): Case {
+  const bytes = readFileSync(join(directory, "model.onnx"));
+  const model = importModel(bytes);
+  const data = join(directory, "test_data_set_0");
+  const files = (kind: string): Tensor[] => readdirSync(data).filter((f) => f.startsWith(kind)).sort().map((f) => tensorFile(join(data, f)));
+  const given = files("input_");
+  const inputs = Object.fromEntries(model.graph.inputs.map((info, i) => [info.name, (given[i] as Tensor).data]));
+  const boxes = Object.fromEntries(model.graph.inputs.map((info, i) => [info.name, boxOf(given[i] as Tensor)]));
+  return { bytes, inputs, boxes, wanted: files("output_"), operators: [...new Set(model.graph.nodes.map((n) => n.operator))].join(", ") };
+}
+
+/** Circom, r1cs and witness for the vector's own input: -1 means every row holds. */
+async function satisfies(model: CompiledModel, inputs: Record<string, number[]>): Promise<boolean> {
+  const directory = mkdtempSync(join(tmpdir(), "og-cover-"));
+  try {
+    await writeArtifacts(model, directory);
+    const loaded = await loadModel(directory);
+    const witness = calculateWitness(loaded, loaded.sym, quantizeInput(model, inputs).values, 1n);
+    const r1cs = readR1cs(readFileSync(join(directory, "model.r1cs")));
+    return violatedRow(r1cs, witness.values) === -1 && r1cs.rows.length <= model.rows.total;
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+async function examine(name: string, directory: string, rows: boolean): Promise<Result> {
+  const c = load(directory);
+  const blank = { name, operators: c.operators, oracle: "shipped", rows: 0, kind: "", bound: 0, observed: 0, range: 0 };
+  let model: CompiledModel;
+  try {
+    model = compileModel(c.bytes, { inputs: c.boxes, samples: [Object.values(c.inputs).flat()], maxRows: MAX_ROWS, inputMode: "words" });
+  } catch (error: unknown) {
+    if (!(error instanceof CompileError)) throw error;
+    return { ...blank, note: error.message, state: "refused" };
+  }
+  const got = runInteger(model, c.inputs);
+  let worst = 0;
+  let [lo, hi] = [Infinity, -Infinity];
+  let invalid = 0;
+  c.wanted.forEach((t, k) => {
+    const own = got.tensors[model.outputs[k]?.name ?? ""] ?? [];
+    if (own.length !== t.data.length) worst = Infinity;
+    t.data.forEach((v, i) => {
+      if (Number.isNaN(v)) {
+        invalid += 1;
+        return;
+      }
+      worst = Math.max(worst, Math.abs(v - (own[i] as number)));
+      lo = Math.min(lo, v);
+      hi = Math.max(hi, v);
+    });
+  });
+  const range = hi > lo ? hi - lo : Math.abs(hi) || 1;
+  // The oracle is float32: its own slack is a few units in the last place of its largest value.
+  const slack = 1e-5 * Math.max(Math.abs(lo), Math.abs(hi));
+  const proved = Math.max(...model.errors.map((e) => e.proved ?? Infinity));
+  const useProved = proved <= 0.05 * range;
+  const kind = useProved ? "proved" : "empirical";
+  const bound = useProved ? proved : Math.max(...model.errors.map((e) => e.observed * 1.1), worst * 1.1);
+  const samples = model.errors[0]?.samples ?? 0;
+  const notes: string[] = [];
+  if (kind === "empirical") notes.push(`largest of ${samples} samples and the vector`);
+  if (invalid > 0) notes.push(`${invalid} elements are NaN in the oracle: status lane ${got.status & 1 ? "set" : "NOT SET"}`);
+  if (worst > bound + slack) notes.push("ORACLE OUTSIDE OF THE STATED ERROR");
+  const honest = bound <= 0.05 * range && worst <= bound + slack;
+  if (rows && model.rows.total <= 1 << 17) notes.push((await satisfies(model, c.inputs)) ? "witness satisfies every row" : "WITNESS FAILS");
+  return { ...blank, rows: model.rows.total, kind, bound, observed: worst, range, note: notes.join("; "), state: honest ? "meaningful" : "formal" };
+}
+
+const short = (v: number): string => (v === 0 ? "0" : v.toExponential(1));
+
+function table(results: readonly Result[]): string {
+  const count = (state: string): number => results.filter((r) => r.state === state).length;
+  const lines = results.map((r) =>
+    r.state === "refused"
+      ? `| ${r.name} | ${r.operators} | ${r.oracle} | refused | | | | ${r.note} |`
+      : `| ${r.name} | ${r.operators} | ${r.oracle} | ${r.rows} | ${r.kind} | ${short(r.bound)} | ${short(r.observed)} / ${short(r.range)} | ${r.note}${r.state === "formal" ? " **vacuous**" : ""} |`,
+  );
+  return [
+    "<!-- Generated by scripts/generate/zkml-coverage.ts: do not edit. -->",
+    "# ONNX models that compile",
+    "",
+    `Of ${results.length} models: **${count("meaningful")} meaningful** (stated error at most 5 % of the output's range, oracle within it), ` +
+      `${count("formal")} formal (they compile and prove, the stated error says little), ${count("refused")} refused.`,
+    "",
+    "Oracle: `shipped` is the expected output that comes with the model. Error: `proved` holds for every input of the box (input rounding",
+    "included), `empirical` is the largest error that was seen and nothing more. The box of each model is the power of two around its vector.",
+    "",
+    "| model | operators | oracle | rows | error kind | stated | observed / range | remarks |",
+    "|---|---|---|---|---|---|---|---|",
+    ...lines,
+    "",
+  ].join("\n");
+}
+
+if (!existsSync(vectors)) {
+  console.error(`no vectors at ${vectors}: nothing to do`);
+} else {
+  const flags = process.argv.slice(2);
+  const filter = flags.find((f) => !f.startsWith("--"));
+  const results: Result[] = [];
+  for (const suite of ["pytorch-converted", "pytorch-operator"]) {
+    for (const name of readdirSync(join(vectors, suite)).sort()) {
+      if (filter && !name.includes(filter)) continue;
+      results.push(await examine(name.replace(/^test_/, ""), join(vectors, suite, name), flags.includes("--rows")));
+      const r = results[results.length - 1] as Result;
+      console.error(`${r.state.padEnd(10)} ${r.name} ${r.rows} ${r.kind} ${short(r.bound)} ${short(r.observed)} / ${short(r.range)} ${r.note}`);
+    }
+  }
+  const text = table(results);
+  const target = join(root, "docs/zkml-coverage.md");
+  if (flags.includes("--check")) {
+    if (!existsSync(target) || readFileSync(target, "utf8") !== text) {
+      console.error("docs/zkml-coverage.md is out of date");
+      process.exitCode = 1;
+    }
+  } else if (!filter) writeFileSync(target, text);
+}

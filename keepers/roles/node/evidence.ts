@@ -1,0 +1,69 @@
+/** Evidence with the hints that the on-chain verifier takes, from whichever enclave the process runs in. */
+import { createHash } from "node:crypto";
+import { type Address, type Hex, bytesToHex, keccak256 } from "viem";
+import { AWS_NITRO_ROOT, buildNitroCall, type NitroCallOptions } from "../../../sdk/attestation/nitro/index.ts";
+import { iNitroVerifierAbi } from "../../../types/abi/INitroVerifier.ts";
+import { type AttestationRequest, DevelopmentAuthority, type Enclave, loadRoot, NitroEnclave, SimulatedEnclave } from "../../attestation/index.ts";
+import { isDevnet } from "../../config/index.ts";
+import { fatal } from "../../errors/index.ts";
+import type { ChainAccess } from "../platform.ts";
+
+export interface EvidenceCall {
+  teeType: number;
+  evidence: Hex;
+  hints: Hex;
+}
+
+export type EvidenceMaker = (request: AttestationRequest) => Promise<EvidenceCall>;
+
+export interface EvidenceOptions {
+  enclave: "nitro" | "simulated";
+  enclaveUrl: string;
+  devRoot: string;
+  devImage: string;
+  /** Tells simulated enclaves apart: the hot key's address will do. */
+  instance: string;
+  chain: ChainAccess;
+  /** Makes the curve kernel's hints. */
+  prove: NitroCallOptions["prove"];
+}
+
+/** PCR0 to PCR2 of a simulated enclave that "runs" the named image. */
+export function developmentPcrs(image: string): ReadonlyMap<number, Uint8Array> {
+  const measure = (index: number) => new Uint8Array(createHash("sha384").update(`${image}/${index}`).digest());
+  return new Map([0, 1, 2].map((index) => [index, measure(index)]));
+}
+
+/** @throws `node.simulated_refused` outside of devnets. */
+export function evidenceMaker(options: EvidenceOptions): EvidenceMaker {
+  const { chain } = options;
+  const { enclave, root } = options.enclave === "simulated" ? simulated(options) : { enclave: new NitroEnclave({ url: options.enclaveUrl }) as Enclave, root: AWS_NITRO_ROOT };
+  return async (request) => {
+    const { document, teeType } = await enclave.attest(request);
+    const verifier = chain.deployment.has("NitroVerifier") ? chain.deployment.address("NitroVerifier") : null;
+    const { evidence, hints } = await buildNitroCall(document, {
+      root,
+      prove: options.prove,
+      readRecords: verifier === null ? undefined : (keys) => readRecords(chain, verifier, keys),
+    });
+    return { teeType, evidence, hints };
+  };
+}
+
+async function readRecords(chain: ChainAccess, address: Address, keys: readonly Hex[]) {
+  return chain.client.readContract({ address, abi: iNitroVerifierAbi, functionName: "records", args: [keys] });
+}
+
+function simulated({ devRoot, devImage, instance, chain }: EvidenceOptions): { enclave: Enclave; root: Hex } {
+  if (!isDevnet(chain.chainId)) throw fatal("node.simulated_refused", `A simulated enclave is only for devnets; chain ${chain.chainId} is none.`, { chainId: chain.chainId });
+  // The chain's clock: a devnet's runs ahead of or behind the machine's.
+  const now = async () => Number((await chain.pool.head()).timestamp) * 1000;
+  const root = loadRoot(devRoot, Math.floor(Date.parse("2026-01-01") / 1000));
+  const enclave = new SimulatedEnclave({
+    authority: new DevelopmentAuthority(root),
+    moduleId: `i-${keccak256(bytesToHex(new TextEncoder().encode(instance))).slice(2, 19)}-enc${instance.toLowerCase().slice(-16)}`,
+    pcrs: developmentPcrs(devImage),
+    now,
+  });
+  return { enclave, root: keccak256(root.certificate) };
+}

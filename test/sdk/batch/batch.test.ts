@@ -1,0 +1,192 @@
+import { expect } from "chai";
+import { type Hex, bytesToHex, hexToBytes, keccak256, numberToHex, toHex } from "viem";
+import { privateKeyToAccount } from "viem/accounts";
+import { BatchFormatError, type BatchReport, chunkChecker, decodeBatch, encodeBatch, encodeBatchStream, pathFromLeaves, type SignedLeaf, treeBuilder, verifyBatch } from "../../../sdk/batch/index.ts";
+import { leafHasher } from "../../../sdk/batch/leaf.ts";
+import { type BatchHeader, compareReceipts, type InferenceReceipt, KeyType, positionalTree, receiptDigest, receiptLeaf, stretchesOf, stretchLeaf } from "../../../sdk/protocol/index.ts";
+
+const domain = { chainId: 713370, verifyingContract: "0x1111111111111111111111111111111111111111" } as const;
+const account = privateKeyToAccount(keccak256(toHex("batch test key")));
+const nodeId = keccak256(toHex("node"));
+const keyId = keccak256(toHex("key"));
+const place = () => ({ paymentChainId: 713371n, escrow: "0x2222222222222222222222222222222222222222" }) as const;
+
+async function makeBatch(count: number, change: (receipt: InferenceReceipt, index: number) => InferenceReceipt = (receipt) => receipt) {
+  const receipts = Array.from({ length: count }, (_, index): InferenceReceipt => {
+    const payment = Math.floor(index / 5);
+    const step = BigInt(index % 5);
+    return change({
+      nodeId, keyId, modelId: keccak256(toHex("model")), termsHash: keccak256(toHex("terms")), requestHash: keccak256(numberToHex(index)), responseHash: keccak256(toHex(`r${index}`)),
+      paymentId: keccak256(toHex(`payment ${payment}`)), cumulativeBefore: step * 10n + (step > 2n ? 7n : 0n), charge: 10n, inputUnits: 3n, outputUnits: 4n, sequence: step,
+      issuedAt: 1_000n + BigInt(index), outcome: 1,
+    }, index);
+  }).sort(compareReceipts);
+  const leaves: SignedLeaf[] = await Promise.all(receipts.map(async (receipt) => ({ receipt, signature: await account.sign({ hash: receiptDigest(receipt, domain) }) })));
+  const stretches = stretchesOf(receipts, place);
+  const header: BatchHeader = {
+    nodeId, keyId, nonce: 1n, prevHeader: `0x${"00".repeat(32)}`,
+    receiptsRoot: positionalTree(leaves.map(({ receipt, signature }) => receiptLeaf(receiptDigest(receipt, domain), signature))).root,
+    channelsRoot: positionalTree(stretches.map(stretchLeaf)).root,
+    count, channels: stretches.length, totalCharge: receipts.reduce((sum, { charge }) => sum + charge, 0n),
+    minIssuedAt: 1_000n, maxIssuedAt: 1_000n + BigInt(count), blobId: `0x${"00".repeat(32)}`, contentHash: `0x${"00".repeat(32)}`, format: 1,
+  };
+  return { header, leaves, stretches, content: { nodeId, keyId, count, leaves, stretches } };
+}
+
+const check = (header: BatchHeader, source: Uint8Array): Promise<BatchReport> =>
+  verifyBatch({ header, source, recordsPerChunk: 7, parallel: 3, checker: (preamble) => chunkChecker({ domain, preamble, key: { keyType: KeyType.Secp256k1, signer: account.address } }) });
+
+async function formatError(work: Promise<unknown>): Promise<string> {
+  try {
+    await work;
+  } catch (error) {
+    if (error instanceof BatchFormatError) return error.message;
+    throw error;
+  }
+  return "accepted";
+}
+
+describe("batch blob, format 1", () => {
+  it("round trip, compressed and plain, whole and in pieces of any size", async () => {
+    for (const compress of [true, false]) {
+      const { content, leaves, stretches } = await makeBatch(23);
+      const blob = await encodeBatch({ ...content, compress });
+      for (const size of [1, 50, 100_000]) {
+        const pieces = Array.from({ length: Math.ceil(blob.length / size) }, (_, index) => blob.subarray(index * size, (index + 1) * size));
+        const decoded = await decodeBatch(pieces);
+        expect(decoded.leaves).to.deep.equal(leaves);
+        expect(decoded.stretches).to.deep.equal(stretches);
+      }
+    }
+  });
+
+  it("the same content gives the same bytes, streamed or not", async () => {
+    const { content } = await makeBatch(12);
+    const pieces: Uint8Array[] = [];
+    for await (const piece of encodeBatchStream(content)) pieces.push(piece);
+    expect(Buffer.concat(pieces).equals(await encodeBatch(content))).to.equal(true);
+  });
+
+  it("digests and leaves from records are the protocol's", async () => {
+    const { content, leaves } = await makeBatch(3);
+    const blob = await encodeBatch({ ...content, compress: false });
+    const hasher = leafHasher(domain, nodeId, keyId);
+    leaves.forEach(({ receipt, signature }, index) => {
+      const digest = hasher.digest(blob, 84 + index * 290);
+      expect(bytesToHex(digest)).to.equal(receiptDigest(receipt, domain));
+      expect(bytesToHex(hasher.leaf(digest, hexToBytes(signature)))).to.equal(receiptLeaf(receiptDigest(receipt, domain), signature));
+    });
+  });
+
+  it("streamed tree and paths are the positional tree's, for 1 to 40 leaves", () => {
+    for (let count = 1; count <= 40; count++) {
+      const leaves = Array.from({ length: count }, (_, index) => keccak256(numberToHex(index)));
+      const tree = positionalTree(leaves);
+      const builder = treeBuilder();
+      for (const leaf of leaves) builder.add(hexToBytes(leaf));
+      expect(bytesToHex(builder.root()), String(count)).to.equal(tree.root);
+      const flat = Buffer.concat(leaves.map((leaf) => hexToBytes(leaf)));
+      for (let index = 0; index < count; index++) expect(pathFromLeaves(flat, index).map((node) => bytesToHex(node))).to.deep.equal(tree.path(index));
+    }
+  });
+
+  it("a wrong magic, version, flag, count, a truncated and an overlong body are refused by name", async () => {
+    const { content } = await makeBatch(6);
+    const blob = await encodeBatch({ ...content, compress: false });
+    const edit = (at: number, value: number) => Uint8Array.from(blob, (byte, index) => (index === at ? value : byte));
+    expect(await formatError(decodeBatch(edit(0, 1)))).to.match(/begin with OGBATCH/);
+    expect(await formatError(decodeBatch(edit(8, 2)))).to.match(/format 2/);
+    expect(await formatError(decodeBatch(edit(9, 8)))).to.match(/flags 8/);
+    expect(await formatError(decodeBatch(edit(15, 0)))).to.match(/at least one/);
+    expect(await formatError(decodeBatch(blob.subarray(0, 50)))).to.match(/preamble/);
+    expect(await formatError(decodeBatch(blob.subarray(0, -1)))).to.match(/announces/);
+    expect(await formatError(decodeBatch([blob, new Uint8Array(1)]))).to.match(/longer/);
+    expect(await formatError(decodeBatch(blob, 5))).to.match(/more than/);
+  });
+
+  it("a compressed body that inflates without end is cut off", async () => {
+    const { content } = await makeBatch(2);
+    const honest = await encodeBatch(content);
+    const bomb = new Response(new Blob([new Uint8Array(50_000_000)]).stream().pipeThrough(new CompressionStream("deflate-raw")));
+    const blob = Buffer.concat([honest.subarray(0, 84), new Uint8Array(await bomb.arrayBuffer())]);
+    expect(await formatError(decodeBatch(blob))).to.match(/longer than/);
+  });
+
+  it("300 random single-byte mutations: refused or a fault, never a crash, never accepted", async function () {
+    this.timeout(60_000);
+    const { content, header } = await makeBatch(4);
+    const plain = await encodeBatch({ ...content, compress: false });
+    let state = 7;
+    const random = (below: number) => (state = (state * 1_103_515_245 + 12_345) & 0x7fffffff) % below;
+    for (let round = 0; round < 300; round++) {
+      const blob = plain.slice();
+      const at = random(blob.length);
+      blob[at] = blob[at]! ^ (1 + random(255));
+      const report = await check(header, blob);
+      expect(report.ok, `byte ${at}`).to.equal(false);
+    }
+  });
+});
+
+describe("batch verification", () => {
+  it("accepts an honest batch", async () => {
+    const { header, content } = await makeBatch(33);
+    expect(await check(header, await encodeBatch(content))).to.deep.equal({ ok: true, fault: null, leaves: 33 });
+  });
+
+  const mutations: [string, (receipt: InferenceReceipt, index: number) => InferenceReceipt, string][] = [
+    ["an outcome that does not exist", (receipt, index) => (index === 8 ? { ...receipt, outcome: 4 } : receipt), "outcome"],
+    ["an error that was charged", (receipt, index) => (index === 8 ? { ...receipt, outcome: 3 } : receipt), "outcome"],
+    ["an interval over the one before", (receipt, index) => (index === 8 ? { ...receipt, cumulativeBefore: receipt.cumulativeBefore - 10n } : receipt), "overlap"],
+    ["a sequence that comes twice", (receipt, index) => (index === 8 ? { ...receipt, sequence: receipt.sequence - 1n } : receipt), "order"],
+    ["a receipt out of the header's time", (receipt, index) => (index === 8 ? { ...receipt, issuedAt: 1n } : receipt), "time"],
+  ];
+  for (const [title, change, kind] of mutations) {
+    it(`finds ${title}`, async () => {
+      const { header, content } = await makeBatch(15, change);
+      const report = await check(header, await encodeBatch(content));
+      expect(report.fault?.kind).to.equal(kind);
+      expect(report.fault?.index).to.be.a("number");
+    });
+  }
+
+  it("finds a foreign, malleable or re-labelled signature, at its index", async () => {
+    const { header, leaves, content } = await makeBatch(15);
+    const stranger = privateKeyToAccount(keccak256("0x07"));
+    const order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
+    const honest = leaves[9]!.signature;
+    const s = BigInt(`0x${honest.slice(66, 130)}`);
+    const flipped = honest.endsWith("1b") ? "1c" : "1b";
+    const forged: Hex[] = [
+      await stranger.sign({ hash: receiptDigest(leaves[9]!.receipt, domain) }),
+      `${honest.slice(0, 66)}${numberToHex(order - s, { size: 32 }).slice(2)}${flipped}` as Hex,
+      `${honest.slice(0, 130)}${flipped}` as Hex,
+      `${honest.slice(0, 130)}00` as Hex,
+    ];
+    for (const signature of forged) {
+      const changed = leaves.map((leaf, index) => (index === 9 ? { ...leaf, signature } : leaf));
+      expect((await check(header, await encodeBatch({ ...content, leaves: changed }))).fault).to.include({ kind: "signature", index: 9 });
+    }
+  });
+
+  it("finds every wrong field of the header that the data speaks of", async () => {
+    const { header, content } = await makeBatch(15);
+    const blob = await encodeBatch(content);
+    const wrong: [Partial<BatchHeader>, string][] = [
+      [{ totalCharge: header.totalCharge + 1n }, "sum"], [{ count: 14 }, "count"], [{ channels: header.channels + 1 }, "count"],
+      [{ nodeId: keyId }, "wrong-node"], [{ keyId: nodeId }, "wrong-node"], [{ minIssuedAt: 1_001n }, "time"], [{ maxIssuedAt: 1_001n }, "time"],
+      [{ receiptsRoot: nodeId }, "receipts-root"], [{ channelsRoot: nodeId }, "channels-root"],
+    ];
+    for (const [change, kind] of wrong) expect((await check({ ...header, ...change }, blob)).fault?.kind, kind).to.equal(kind);
+  });
+
+  it("finds every wrong field of a stretch", async () => {
+    const { header, content, stretches } = await makeBatch(15);
+    for (const change of [{ from: 1n }, { to: 1n }, { firstLeaf: 3 }, { leafCount: 9 }, { prefixTotal: 1n }, { paymentId: nodeId }]) {
+      const changed = stretches.map((stretch, index) => (index === 2 ? { ...stretch, ...change } : stretch));
+      expect((await check(header, await encodeBatch({ ...content, stretches: changed }))).fault).to.include({ kind: "stretch", index: 2 });
+    }
+    const moved = stretches.map((stretch) => ({ ...stretch, paymentChainId: 1n }));
+    expect((await check(header, await encodeBatch({ ...content, stretches: moved }))).fault?.kind).to.equal("channels-root");
+  });
+});

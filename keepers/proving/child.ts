@@ -40,36 +40,36 @@ export function runChild(command: string, args: readonly string[], limits: Child
     };
     const onAbort = () => stop(aborted(command));
     const deadline = setTimeout(
-      () => stop(retryable("PROVER_DEADLINE", `The prover was stopped at its deadline of ${deadlineMs} ms.`, { command, deadlineMs })),
+      () => stop(retryable("proving.deadline", `The prover was stopped at its deadline of ${deadlineMs} ms.`, { command, deadlineMs })),
       deadlineMs,
     );
     const watch = setInterval(() => {
       const used = child.pid === undefined ? 0 : residentMb(child.pid);
-      if (used > memoryMb) stop(fatal("PROVER_MEMORY", `The prover used ${used} MiB of ${memoryMb}.`, { command, used, memoryMb }));
+      if (used > memoryMb) stop(fatal("proving.memory", `The prover used ${used} MiB of ${memoryMb}.`, { command, used, memoryMb }));
     }, WATCH_MS);
     signal?.addEventListener("abort", onAbort, { once: true });
 
     child.stdout.on("data", (chunk: Buffer) => {
       output += chunk.toString();
-      if (output.length > OUTPUT_LIMIT) stop(fatal("PROVER_OUTPUT_BAD", "The prover's output does not end.", { command }));
+      if (output.length > OUTPUT_LIMIT) stop(fatal("proving.bad_output", "The prover's output does not end.", { command }));
     });
     child.stderr.on("data", (chunk: Buffer) => {
       complaint = (complaint + chunk.toString()).slice(-2_000);
     });
-    child.on("error", (error) => stop(fatal("PROVER_MISSING", `The prover cannot be started: ${error.message}.`, { command }, { cause: error })));
+    child.on("error", (error) => stop(fatal("proving.no_prover", `The prover cannot be started: ${error.message}.`, { command }, { cause: error })));
     child.on("close", (code, killedBy) => {
       clearTimeout(deadline);
       clearInterval(watch);
       signal?.removeEventListener("abort", onAbort);
       if (verdict) return reject(verdict);
       if (code === 0) return resolve(output);
-      reject(retryable("PROVER_CRASHED", `The prover ended with ${killedBy ?? `exit code ${code}`}.`, { command, code, killedBy, complaint }));
+      reject(retryable("proving.crashed", `The prover ended with ${killedBy ?? `exit code ${code}`}.`, { command, code, killedBy, complaint }));
     });
   });
 }
 
 function aborted(command: string): Error {
-  return retryable("PROVER_ABORTED", "The keeper stopped the prover.", { command });
+  return retryable("proving.aborted", "The keeper stopped the prover.", { command });
 }
 
 function residentMb(pid: number): number {

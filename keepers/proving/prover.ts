@@ -51,7 +51,7 @@ export function createProver(program: ProverProgram): Prover {
       const { proof, publicSignals } = parse(program.name, output);
       checkSignals(task, publicSignals);
       if (!verifyProof(task.key, task.publicInputs, proof)) {
-        throw fatal("PROOF_INVALID", "The prover's proof does not verify: the witness does not satisfy the circuit, or key and circuit differ.", {
+        throw fatal("proving.invalid_proof", "The prover's proof does not verify: the witness does not satisfy the circuit, or key and circuit differ.", {
           prover: program.name,
           zkey: task.zkey,
         });
@@ -71,11 +71,11 @@ function checkFiles(task: ProvingTask): void {
     ({ wires, publics } = readZkeyHeader(task.zkey));
     values = witnessLength(task.witness);
   } catch (error) {
-    throw fatal("PROVING_FILE_BAD", `Proving key or witness cannot be read: ${messageOf(error)}.`, { zkey: task.zkey, witness: task.witness }, { cause: error });
+    throw fatal("proving.bad_file", `Proving key or witness cannot be read: ${messageOf(error)}.`, { zkey: task.zkey, witness: task.witness }, { cause: error });
   }
-  if (values !== wires) throw fatal("WITNESS_MISMATCH", "The witness belongs to another circuit.", { wires, values });
+  if (values !== wires) throw fatal("proving.wrong_witness", "The witness belongs to another circuit.", { wires, values });
   if (publics !== task.publicInputs.length || publics !== task.key.ic.length - 1) {
-    throw fatal("WITNESS_MISMATCH", "The proving key has another number of public inputs.", { publics, given: task.publicInputs.length });
+    throw fatal("proving.wrong_witness", "The proving key has another number of public inputs.", { publics, given: task.publicInputs.length });
   }
 }
 
@@ -87,13 +87,13 @@ function parse(prover: string, output: string): { proof: ProofJson; publicSignal
     encodeProof(proof);
     return { proof, publicSignals };
   } catch (error) {
-    throw fatal("PROVER_OUTPUT_BAD", `The prover's output is not a proof: ${messageOf(error)}.`, { prover, start: output.slice(0, 200) }, { cause: error });
+    throw fatal("proving.bad_output", `The prover's output is not a proof: ${messageOf(error)}.`, { prover, start: output.slice(0, 200) }, { cause: error });
   }
 }
 
 function checkSignals(task: ProvingTask, signals: readonly string[]): void {
   const differs = signals.length !== task.publicInputs.length || signals.some((text, i) => text !== String(task.publicInputs[i]));
   if (differs) {
-    throw fatal("PUBLIC_INPUT_MISMATCH", "The witness states something else than what was asked to be proved.", { asked: task.publicInputs.map(String), signals });
+    throw fatal("proving.other_statement", "The witness states something else than what was asked to be proved.", { asked: task.publicInputs.map(String), signals });
   }
 }

@@ -35,7 +35,7 @@ export async function proveNext(parts: WorkerParts): Promise<Outcome> {
     return queue.complete(job, parts.encode(proven)) ? { kind: "proven", job } : { kind: "lost", job };
   } catch (error) {
     // What is not a KeeperError is a defect of ours: trying again would repeat it.
-    const code = isKeeperError(error) ? error.code : "PROVING_DEFECT";
+    const code = isKeeperError(error) ? error.code : "proving.defect";
     return queue.fail(job, code, isRetryable(error), now()) ? { kind: "failed", job, code } : { kind: "lost", job, code };
   } finally {
     clearInterval(heartbeat);

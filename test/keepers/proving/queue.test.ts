@@ -1,11 +1,11 @@
 import { mkdirSync, rmSync } from "node:fs";
-import { DatabaseSync } from "node:sqlite";
 
 import { expect } from "chai";
 
 import { fatal, isKeeperError, retryable } from "../../../keepers/errors/index.ts";
 import { openProvingQueue } from "../../../keepers/proving/queue.ts";
 import type { ProvingQueue } from "../../../keepers/proving/queue.ts";
+import { openStore } from "../../../keepers/storage/index.ts";
 import { proveNext } from "../../../keepers/proving/worker.ts";
 import type { WorkerParts } from "../../../keepers/proving/worker.ts";
 
@@ -15,7 +15,7 @@ describe("Proving queue", () => {
   let queue: ProvingQueue;
 
   beforeEach(() => {
-    queue = openProvingQueue(new DatabaseSync(":memory:"), LIMITS);
+    queue = openProvingQueue(openStore(":memory:"), LIMITS);
   });
 
   it("keeps a job once, however often it is offered", () => {
@@ -51,17 +51,17 @@ describe("Proving queue", () => {
 
   it("tries again what can succeed, later each time, and not for ever", () => {
     queue.enqueue("a", "", 0);
-    queue.fail(queue.lease(0)!, "PROVER_DEADLINE", true, 0);
+    queue.fail(queue.lease(0)!, "proving.deadline", true, 0);
     expect(queue.lease(99)).to.equal(undefined);
-    queue.fail(queue.lease(100)!, "PROVER_DEADLINE", true, 100);
+    queue.fail(queue.lease(100)!, "proving.deadline", true, 100);
     expect(queue.lease(299)).to.equal(undefined);
-    queue.fail(queue.lease(300)!, "PROVER_DEADLINE", true, 300);
-    expect(queue.get("a")).to.include({ state: "failed", errorCode: "PROVER_DEADLINE", attempts: 3 });
+    queue.fail(queue.lease(300)!, "proving.deadline", true, 300);
+    expect(queue.get("a")).to.include({ state: "failed", errorCode: "proving.deadline", attempts: 3 });
   });
 
   it("fails at once what cannot succeed", () => {
     queue.enqueue("a", "", 0);
-    queue.fail(queue.lease(0)!, "PROOF_INVALID", false, 0);
+    queue.fail(queue.lease(0)!, "proving.invalid_proof", false, 0);
     expect(queue.get("a")).to.include({ state: "failed", attempts: 1 });
   });
 
@@ -69,7 +69,7 @@ describe("Proving queue", () => {
     queue.enqueue("a", "", 0);
     for (let now = 0; now < 3_000; now += 1_000) expect(queue.lease(now)!.id).to.equal("a");
     expect(queue.lease(3_000)).to.equal(undefined);
-    expect(queue.get("a")).to.include({ state: "failed", errorCode: "PROVING_ABANDONED" });
+    expect(queue.get("a")).to.include({ state: "failed", errorCode: "proving.abandoned" });
   });
 
   it("is bounded, and says so with an error that can be retried", () => {
@@ -78,7 +78,7 @@ describe("Proving queue", () => {
       queue.enqueue("e", "", 0);
       expect.fail("took a fifth job");
     } catch (error) {
-      expect(isKeeperError(error) && [error.family, error.code]).to.deep.equal(["retryable", "PROVING_QUEUE_FULL"]);
+      expect(isKeeperError(error) && [error.family, error.code]).to.deep.equal(["retryable", "proving.queue_full"]);
     }
     expect(queue.enqueue("a", "", 0)).to.equal(false);
     expect(queue.counts()).to.deep.equal({ queued: 4, leased: 0, proven: 0, failed: 0 });
@@ -88,12 +88,12 @@ describe("Proving queue", () => {
     const file = ".cache/zk/test/queue.db";
     mkdirSync(".cache/zk/test", { recursive: true });
     rmSync(file, { force: true });
-    const before = new DatabaseSync(file);
+    const before = openStore(file);
     const first = openProvingQueue(before, LIMITS);
     first.enqueue("a", "payload", 0);
     first.lease(0);
     before.close();
-    const after = new DatabaseSync(file);
+    const after = openStore(file);
     const job = openProvingQueue(after, LIMITS).lease(1_000);
     expect(job).to.include({ id: "a", payload: "payload", attempts: 2 });
     after.close();
@@ -127,9 +127,9 @@ describe("Proving queue", () => {
 
     it("queues again after a retryable error, not after a fatal one or a defect", async () => {
       const failures: [unknown, string, string][] = [
-        [retryable("PROVER_CRASHED", ""), "queued", "PROVER_CRASHED"],
-        [fatal("PROOF_INVALID", ""), "failed", "PROOF_INVALID"],
-        [new TypeError("oops"), "failed", "PROVING_DEFECT"],
+        [retryable("proving.crashed", ""), "queued", "proving.crashed"],
+        [fatal("proving.invalid_proof", ""), "failed", "proving.invalid_proof"],
+        [new TypeError("oops"), "failed", "proving.defect"],
       ];
       for (const [error, state, code] of failures) {
         queue.enqueue(code, "", time);
@@ -143,7 +143,7 @@ describe("Proving queue", () => {
       const slow = proving((_task, { signal }) => new Promise((_resolve, reject) => {
         time = 2_000;
         queue.lease(time);
-        signal!.addEventListener("abort", () => reject(retryable("PROVER_ABORTED", "")));
+        signal!.addEventListener("abort", () => reject(retryable("proving.aborted", "")));
       }));
       expect((await proveNext(slow)).kind).to.equal("lost");
       expect(queue.get("a")!.state).to.equal("leased");

@@ -7,5 +7,5 @@ export { explainNitro } from "./explain.ts";
 export type { Check, Explanation } from "./explain.ts";
 export { AWS_NITRO_ROOT } from "./roots.ts";
 export * from "./verify.ts";
-export { parseCertificate } from "./x509.ts";
+export { openCertificate, parseCertificate, signatureIntegers } from "./x509.ts";
 export type { Certificate } from "./x509.ts";

@@ -1,4 +1,5 @@
 /** A TLS identity made inside of the process: its public key is bound by the attestation and pinned by clients. */
+import "reflect-metadata";
 import * as x509 from "@peculiar/x509";
 import { createHash, webcrypto } from "node:crypto";
 import type { Hex } from "viem";

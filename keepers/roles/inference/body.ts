@@ -1,5 +1,7 @@
 import { z } from "zod";
 import { SettlementMode, Verification } from "../../../sdk/protocol/index.ts";
+import { isKeeperError } from "../../errors/index.ts";
+import { readJson } from "../../http/index.ts";
 import { GatewayError } from "./errors.ts";
 
 /** Bodies of the paid routes: what the node reads is typed, what it does not know travels on to the upstream untouched. */
@@ -26,26 +28,33 @@ const completionBody = z.looseObject({ ...generation, prompt: z.string() });
 
 const tensor = z.strictObject({
   type: z.string().optional(),
-  shape: z.array(z.number().int().nonnegative()).optional(),
+  shape: z.array(z.number().int().nonnegative()),
   data: z.array(z.union([z.number(), z.string(), z.boolean()])),
 });
 const inferBody = z.strictObject({ model: z.string().min(1), inputs: z.record(z.string(), tensor) });
+
+const ackBody = z.strictObject({
+  paymentId: z.string().regex(/^0x[0-9a-f]{64}$/i),
+  cumulative: z.string().regex(/^\d{1,39}$/),
+  signature: z.string().regex(/^0x([0-9a-f]{2})+$/i),
+});
 
 export type ChatBody = z.infer<typeof chatBody>;
 export type CompletionBody = z.infer<typeof completionBody>;
 export type InferBody = z.infer<typeof inferBody>;
 export type TensorBody = z.infer<typeof tensor>;
 
-export const schemas = { chat: chatBody, completion: completionBody, infer: inferBody } as const;
+export const schemas = { chat: chatBody, completion: completionBody, infer: inferBody, ack: ackBody } as const;
 
 /** @throws GatewayError BODY_TOO_LARGE, BAD_JSON or BAD_REQUEST naming the first field that is wrong. */
 export async function readBody<T>(request: Request, schema: z.ZodType<T>, maxBytes: number): Promise<T> {
-  const text = new TextDecoder().decode(await readLimited(request, maxBytes));
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = await readJson(request, maxBytes);
   } catch (error) {
-    throw new GatewayError(400, "BAD_JSON", `The body is not JSON: ${error instanceof Error ? error.message : "unreadable"}.`);
+    if (!isKeeperError(error)) throw error;
+    if (error.code === "http.too_large") throw new GatewayError(413, "BODY_TOO_LARGE", error.message, { maxBytes });
+    throw new GatewayError(400, "BAD_JSON", error.message);
   }
   const parsed = schema.safeParse(json);
   if (!parsed.success) {
@@ -70,19 +79,4 @@ export function readChoice(header: (name: string) => string | undefined): { veri
     throw new GatewayError(400, "BAD_SETTLEMENT_TYPE", `X-SETTLEMENT-TYPE is "${mode}"; use ${Object.keys(MODES).join(", ")}.`);
   }
   return { verification: VERIFICATIONS[verification]!, settlementMode: MODES[mode]! };
-}
-
-/** Stops reading at the limit: a body must not fill the memory before it is refused. */
-async function readLimited(request: Request, maxBytes: number): Promise<Uint8Array> {
-  const tooLarge = () => new GatewayError(413, "BODY_TOO_LARGE", `The body has more than ${maxBytes} bytes.`, { maxBytes });
-  if (Number(request.headers.get("content-length") ?? 0) > maxBytes) throw tooLarge();
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  const reader = request.body?.getReader();
-  for (let read = await reader?.read(); read && !read.done; read = await reader?.read()) {
-    length += read.value.length;
-    if (length > maxBytes) throw tooLarge();
-    chunks.push(read.value);
-  }
-  return Buffer.concat(chunks);
 }

@@ -1,24 +1,18 @@
 import type { Hex } from "viem";
 import { Verification } from "../../../sdk/protocol/index.ts";
+import type { RequestTensors, ResponseTensor } from "../../inference/index.ts";
 import { GatewayError } from "./errors.ts";
-
-/** A tensor as it stands in a request or an answer. Integers beyond 2^53 are decimal strings. */
-export interface Tensor {
-  type: string;
-  shape: number[];
-  data: (number | string | boolean)[];
-}
 
 /** Runs one tensor model. */
 export interface TensorRunner {
   /** Upper bound of (input, output) elements, for the ceiling. */
   readonly maxUnits: { input: bigint; output: bigint };
   /** @throws KeeperError `onnx.*` for inputs that do not fit. */
-  run(inputs: Record<string, { type?: string; shape?: number[]; data: (number | string | boolean)[] }>, signal: AbortSignal): Promise<TensorAnswer>;
+  run(inputs: RequestTensors, signal: AbortSignal): Promise<TensorAnswer>;
 }
 
 export interface TensorAnswer {
-  outputs: Record<string, Tensor>;
+  outputs: Record<string, ResponseTensor>;
   units: { input: bigint; output: bigint };
   /** What a proof of this answer needs; kept with the receipt until it is proved. */
   witness?: unknown;
@@ -31,6 +25,8 @@ export interface ServedModel {
   modelId: Hex;
   /** `chat` goes to the upstream; `tensor` runs here. */
   kind: "chat" | "tensor";
+  /** `ProgramKind` of the version. */
+  programKind: number;
   /** `Verification` methods that the version offers. */
   methods: readonly number[];
   /** Name of the model at the upstream. */

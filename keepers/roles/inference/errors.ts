@@ -40,7 +40,7 @@ export function asGatewayError(error: unknown): GatewayError {
   if (isKeeperError(error)) {
     const known = KNOWN[error.code];
     if (known) return new GatewayError(known[0], known[1], messageOf(error), undefined, known[0] === 429 ? 1 : undefined);
-    if (error.code.startsWith("onnx.")) return new GatewayError(400, "BAD_TENSOR", messageOf(error), { reason: error.code });
+    if (/^(onnx|integer)\./.test(error.code)) return new GatewayError(400, "BAD_TENSOR", messageOf(error), { reason: error.code });
     if (error.family === "retryable") return new GatewayError(503, "NOT_READY", "The node cannot answer now. Nothing was charged; try again.", { reason: error.code }, 1);
   }
   return new GatewayError(500, "INTERNAL", "The node failed. Nothing was charged; the operator has the details in the log.");

@@ -1,5 +1,5 @@
 import type { Hex } from "viem";
-import { type BatchHeader, type ChannelStretch, type InferenceReceipt, SettlementMode } from "../../../sdk/protocol/index.ts";
+import { type BatchHeader, type ChannelStretch, type InferenceReceipt, SettlementMode, type Terms } from "../../../sdk/protocol/index.ts";
 import { receiptFromJson, receiptToJson } from "../../../sdk/receipts/wire.ts";
 import type { Migration, Store } from "../../storage/index.ts";
 
@@ -43,7 +43,8 @@ export const inferenceLedgerMigration: Migration = {
      CREATE TABLE header (
        nonce INTEGER PRIMARY KEY, hash TEXT NOT NULL UNIQUE, kind TEXT NOT NULL, state TEXT NOT NULL, document TEXT NOT NULL,
        signature TEXT NOT NULL, stretches TEXT NOT NULL
-     ) STRICT`,
+     ) STRICT;
+     CREATE TABLE terms (hash TEXT PRIMARY KEY, document TEXT NOT NULL) STRICT`,
   ],
 };
 
@@ -138,6 +139,21 @@ export function inferenceLedger(store: Store) {
     /** Receipts of a header in the order of its tree. */
     receiptsOf(nonce: bigint): PendingReceipt[] {
       return store.all<ReceiptRow>("SELECT * FROM receipt WHERE header_nonce = ?", Number(nonce)).map(toPending);
+    },
+
+    /** Takes receipts of a key that nobody has any more out of the queue. @returns How many. */
+    setAside(keyId: Hex): number {
+      return store.run("UPDATE receipt SET header_nonce = -1 WHERE header_nonce IS NULL AND document ->> '$.keyId' = ?", keyId);
+    },
+
+    /** Keeps the preimage of a termsHash: settling a receipt shows it. */
+    rememberTerms(hash: Hex, terms: Terms): void {
+      store.run("INSERT INTO terms VALUES (?, ?) ON CONFLICT DO NOTHING", hash, JSON.stringify(terms));
+    },
+
+    terms(hash: Hex): Terms | undefined {
+      const row = store.get<{ document: string }>("SELECT document FROM terms WHERE hash = ?", hash);
+      return row && (JSON.parse(row.document) as Terms);
     },
 
     /** Sums for metrics. */

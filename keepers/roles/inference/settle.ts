@@ -1,0 +1,165 @@
+import { type Address, type Hex, encodeFunctionData, keccak256 } from "viem";
+import { iInferenceSettlementAbi } from "../../../types/abi/IInferenceSettlement.ts";
+import {
+  BatchStatus,
+  type ChannelStretch,
+  type ProtocolDomain,
+  type Terms,
+  compareReceipts,
+  headerHash,
+} from "../../../sdk/protocol/index.ts";
+import type { Clock } from "../../clock/index.ts";
+import { fatal } from "../../errors/index.ts";
+import type { Logger } from "../../logger/index.ts";
+import { type Journal, intentKey } from "../../tx/index.ts";
+import type { WalrusClient } from "../../walrus/index.ts";
+import type { ChainAccess } from "../platform.ts";
+import type { ReceiptKey } from "./key.ts";
+import type { InferenceLedger, PendingReceipt, StoredHeader } from "./ledger.ts";
+import { type BatchPolicy, type Plan, buildHeader, planHeader } from "./plan.ts";
+
+export interface SettleDeps {
+  ledger: InferenceLedger;
+  journal: Journal;
+  settlement: ChainAccess;
+  domain: ProtocolDomain;
+  /** A key epoch of this process; undefined for one whose key died with an earlier process. */
+  keyById(keyId: Hex): ReceiptKey | undefined;
+  walrus: WalrusClient;
+  /** Bytes of a batch's blob and its format version. */
+  encode(receipts: readonly PendingReceipt[], stretches: readonly ChannelStretch[]): { bytes: Uint8Array; format: number };
+  /** Where the payments' money stands. */
+  place: { paymentChainId: bigint; escrow: Address };
+  policy: BatchPolicy;
+  clock: Clock;
+  log: Logger;
+}
+
+/** Receipts that one pass looks at. */
+const PASS = 5_000;
+
+/**
+ * Brings receipts to the settlement chain, one header after another: the contract takes only the next nonce, so the next
+ * header is signed when the last one is on chain. Each pass continues what an earlier one, or an earlier process, began.
+ * @returns True when there is more to do at once.
+ */
+export function settlementPass(deps: SettleDeps): () => Promise<boolean> {
+  const { ledger, clock, log } = deps;
+  return async () => {
+    const last = ledger.lastHeader();
+    if (last?.state === "signed") {
+      await submit(deps, last);
+      return true;
+    }
+    await refreshPosted(deps);
+    const plan = planHeader(ledger.pending(PASS), clock.now(), deps.policy);
+    if (!plan) return false;
+    const keyId = plan.receipts[0]!.receipt.keyId;
+    const signer = deps.keyById(keyId);
+    if (!signer) {
+      // The enclave that signed these receipts is gone and its key with it. The payers' Acks still release their money.
+      const count = ledger.setAside(keyId);
+      log.error({ keyId, count }, "receipts of a lost key cannot be settled; they wait for the payers' Acks");
+      return true;
+    }
+    const stored = await signNext(deps, plan, signer, last);
+    log.info({ nonce: stored.nonce, kind: stored.kind, receipts: stored.header.count, header: stored.hash }, "header signed");
+    await submit(deps, stored);
+    return true;
+  };
+}
+
+async function signNext(deps: SettleDeps, plan: Plan, signer: ReceiptKey, last: StoredHeader | undefined): Promise<StoredHeader> {
+  const { ledger, domain } = deps;
+  const receipts = plan.receipts;
+  const { keyId } = signer;
+  const chain = { nodeId: signer.nodeId, keyId, nonce: (last?.nonce ?? 0n) + 1n, prevHeader: last?.hash ?? NO_HEADER };
+  await assertTip(deps, chain.nodeId, chain.nonce - 1n);
+  const place = () => deps.place;
+  let built = buildHeader(plan, chain, place);
+  if (plan.kind === "batch") {
+    const { bytes, format } = deps.encode(receipts, built.stretches);
+    // Read back before it is named on chain: a root whose data nobody can fetch costs the lock.
+    const { blobId } = await deps.walrus.storeAndReadBack(bytes);
+    built = buildHeader(plan, chain, place, { blobId, contentHash: keccak256(bytes), format });
+  }
+  const hash = headerHash(built.header, domain);
+  const stored: StoredHeader = { nonce: chain.nonce, hash, kind: plan.kind, state: "signed", signature: await signer.sign(hash), ...built };
+  ledger.addHeader(stored, receipts.map((entry) => entry.digest));
+  return stored;
+}
+
+const NO_HEADER: Hex = `0x${"00".repeat(32)}`;
+
+/** A store that is behind the chain was restored from a copy: signing on would equivocate. */
+async function assertTip({ settlement }: SettleDeps, nodeId: Hex, nonce: bigint): Promise<void> {
+  const [onChain] = await settlement.client.readContract({
+    address: settlement.deployment.address("InferenceSettlement"),
+    abi: iInferenceSettlementAbi,
+    functionName: "tip",
+    args: [nodeId],
+  });
+  if (onChain !== nonce) {
+    throw fatal("settlement.tip", `The chain has seen header ${onChain} of this node, the store has ${nonce}. Restore the newest copy of the store; nothing was signed.`, { onChain, nonce });
+  }
+}
+
+async function submit(deps: SettleDeps, stored: StoredHeader): Promise<void> {
+  const { ledger, journal, settlement, log } = deps;
+  const to = settlement.deployment.address("InferenceSettlement");
+  const method = stored.kind === "batch" ? "postBatch" : "settle";
+  const { hash, receipt } = await journal.submit({
+    key: intentKey("inference", settlement.chainId, to, method, stored.hash),
+    chainId: settlement.chainId,
+    to,
+    data: stored.kind === "batch" ? postBatchCall(stored) : settleCall(deps, stored),
+    abi: iInferenceSettlementAbi,
+    label: method,
+  });
+  ledger.setHeaderState(stored.nonce, "posted");
+  log.info({ header: stored.hash, nonce: stored.nonce, tx: hash, gas: receipt.gasUsed }, `${method} mined`);
+}
+
+function postBatchCall({ header, signature }: StoredHeader): Hex {
+  return encodeFunctionData({ abi: iInferenceSettlementAbi, functionName: "postBatch", args: [header, signature, false] });
+}
+
+function settleCall({ ledger }: SettleDeps, { nonce, header, signature, stretches }: StoredHeader): Hex {
+  const entries = ledger.receiptsOf(nonce).sort((a, b) => compareReceipts(a.receipt, b.receipt));
+  const hashes = [...new Set(entries.map((entry) => entry.receipt.termsHash))];
+  const terms = hashes.map((hash): Terms => {
+    const known = ledger.terms(hash);
+    if (!known) throw fatal("settlement.terms", `The terms ${hash} of a receipt are not in the store.`, { hash });
+    return known;
+  });
+  const items = entries.map(({ receipt, signature: own, proof }) => ({
+    receipt,
+    signature: own,
+    terms: hashes.indexOf(receipt.termsHash),
+    proof: proof?.bytes ?? "0x",
+    publicInputs: proof?.publicInputs ?? [],
+  }));
+  const places = stretches.map(({ paymentChainId, escrow }) => ({ paymentChainId, escrow }));
+  return encodeFunctionData({
+    abi: iInferenceSettlementAbi,
+    functionName: "settle",
+    args: [{ header, signature, terms, places, items, fullBond: false }],
+  });
+}
+
+/** Looks after headers that are on chain and not final yet. */
+async function refreshPosted({ ledger, settlement, log }: SettleDeps): Promise<void> {
+  for (const { nonce, hash } of ledger.headersIn("posted")) {
+    const status = await settlement.client.readContract({
+      address: settlement.deployment.address("InferenceSettlement"),
+      abi: iInferenceSettlementAbi,
+      functionName: "status",
+      args: [hash],
+    });
+    if (status === BatchStatus.Final) ledger.setHeaderState(nonce, "done");
+    if (status === BatchStatus.Rejected || status === BatchStatus.RejectedNoFault) {
+      ledger.setHeaderState(nonce, "failed");
+      log.error({ header: hash, status }, "a header of this node was rejected");
+    }
+  }
+}

@@ -4,14 +4,13 @@ pragma solidity ^0.8.30;
 import {BatchHeader, ChannelStretch} from "../types/Batch.sol";
 import {InferenceReceipt} from "../types/Receipt.sol";
 import {Terms} from "../types/Terms.sol";
-import {Certificate} from "./ISettlementInbox.sol";
 import {ChannelConfig, VoucherClaim} from "./IX402BatchSettlement.sol";
 
 /// What became of one row of a claim. A bad row never stops its neighbours.
 enum ClaimStatus {
     None,
-    Claimed, // totalClaimed rose
-    Unchanged, // the line stood there already; its mark was looked after
+    Claimed, // the line stands where the row says
+    Ahead, // the line is further already; nothing changed
     NotRegistered, // `register` the channel first
     NotAuthorized, // neither the channel's authorizer nor a receipt carries this row
     Refused, // the channel contract refused it: signature, ceiling, balance
@@ -37,7 +36,17 @@ struct Line {
     uint88 held; // mark - settledUpTo; 0 when no mark is open
     uint32 markedAt; // seconds
     uint32 markedAlive; // inbox.aliveTime() then
-    bool more; // money above the mark was seen: the next mark opens as soon as this one closes
+    uint8 flags; // LINE_*
+}
+
+uint8 constant LINE_REGISTERED = 1;
+uint8 constant LINE_MORE = 2; // money above the mark was seen: the next mark opens as soon as this one closes
+uint8 constant LINE_PRIVATE = 4; // released at claim
+
+/// Place of a stretch in its header's channels tree.
+struct StretchProof {
+    uint32 index;
+    bytes32[] path;
 }
 
 /// A channel that the escrow knows. Immutable.
@@ -51,6 +60,7 @@ struct ChannelRecord {
 
 /// Terms as they were registered. Immutable.
 struct TermsRecord {
+    bytes32 termsHash;
     bytes32 nodeId;
     address payout;
     address royaltyTo;
@@ -105,6 +115,8 @@ interface IPaymentEscrow {
     error EscrowWrongVerdict(bytes32 headerHash, uint8 status);
     /// The stretch at `index` is not in the header's channels tree.
     error EscrowNotInRoot(uint256 index);
+    /// A mark of the token cannot be opened: what the channel contract counts is not here.
+    error EscrowTokenImpaired(address token);
     error EscrowNothingHeld(bytes32 paymentId);
     error EscrowTooEarly(bytes32 paymentId, uint256 aliveElapsed, uint256 elapsed);
     error EscrowNotAGap(bytes32 paymentId, uint256 from, uint256 settledUpTo);
@@ -114,10 +126,11 @@ interface IPaymentEscrow {
     error EscrowStakePriceSet(address token);
 
     event ChannelRegistered(bytes32 indexed paymentId, bytes32 indexed termsHash, address indexed payer, address token);
-    event TermsRegistered(bytes32 indexed termsHash, bytes32 indexed nodeId, Terms terms, uint16 feeBps);
+    event TermsRegistered(
+        bytes32 indexed termsHash, bytes32 indexed nodeId, address payout, address royaltyTo, uint16 royaltyBps, uint16 feeBps
+    );
     event DefaultTermsSet(address indexed receiverAuthorizer, bytes32 indexed termsHash);
     event Delegated(address indexed receiverAuthorizer, address indexed receiptSigner, bool allowed);
-    event ChannelClaimed(bytes32 indexed paymentId, uint256 totalClaimed);
     event RowSkipped(bytes32 indexed paymentId, ClaimStatus status);
     event MarkOpened(bytes32 indexed paymentId, uint256 mark);
     /// [from, to) went to the node. `cause`: 0 for the payer's Ack or private terms, else the header's hash.
@@ -168,28 +181,25 @@ interface IPaymentEscrow {
     /// @return released Gross amount that moved now; 0 when nothing was left to move.
     function ack(bytes32 paymentId, uint128 cumulative, bytes calldata signature) external returns (uint256 released);
 
-    /// @notice Final batch: pays its stretches, up to what is claimed.
-    /// @param certificate Recorded in the inbox first; with an empty member list the inbox must hold the verdict already.
-    /// @param paths One path a stretch; or none at all when `stretches` is the header's whole list in order.
-    function release(
-        Certificate calldata certificate,
+    /// @notice Final batch: pays its stretches, up to what is claimed. The inbox holds the verdict already (`record`).
+    /// @param proofs One a stretch; or none at all when `stretches` is the header's whole list in order.
+    function release(BatchHeader calldata header, ChannelStretch[] calldata stretches, StretchProof[] calldata proofs)
+        external
+        returns (StretchStatus[] memory);
+
+    /// @notice The node gives up what lies between the watermark and the first of `stretches`, which is final and starts above it:
+    /// the gap is refunded, that one stretch released. Caller: payout or receiverAuthorizer of the channel.
+    function skipGap(
+        ChannelConfig calldata config,
         BatchHeader calldata header,
         ChannelStretch[] calldata stretches,
-        bytes32[][] calldata paths
-    ) external returns (StretchStatus[] memory);
-
-    /// @notice The node gives up what lies between the watermark and a final stretch that starts above it: the gap is refunded, the
-    /// stretch released. Caller: payout or receiverAuthorizer of the channel.
-    function skipGap(ChannelConfig calldata config, BatchHeader calldata header, ChannelStretch calldata stretch, bytes32[] calldata path)
-        external;
+        StretchProof[] calldata proofs
+    ) external returns (StretchStatus);
 
     /// @notice Rejected batch (not reposted): its stretches are the payers'. Parameters as for `release`.
-    function refundRejected(
-        Certificate calldata certificate,
-        BatchHeader calldata header,
-        ChannelStretch[] calldata stretches,
-        bytes32[][] calldata paths
-    ) external returns (StretchStatus[] memory);
+    function refundRejected(BatchHeader calldata header, ChannelStretch[] calldata stretches, StretchProof[] calldata proofs)
+        external
+        returns (StretchStatus[] memory);
 
     /// @notice The mark is older than T_refund of inbox-alive time: what lies below it is the payer's; the next mark opens.
     function refundExpired(bytes32 paymentId) external returns (uint256 refunded);
@@ -200,20 +210,7 @@ interface IPaymentEscrow {
     /// @notice Caller's withdrawals go to `to` from now on; 0 for back to itself.
     function redirect(address to) external;
 
-    // ---- previews and views
-
-    /// @notice What `release` of these stretches would do now, each as if it were alone after those before it.
-    function previewRelease(BatchHeader calldata header, ChannelStretch[] calldata stretches)
-        external
-        view
-        returns (StretchStatus[] memory statuses, Split[] memory splits);
-
-    function previewAck(bytes32 paymentId, uint128 cumulative) external view returns (Split memory);
-
-    /// @return amount What `refundExpired` would pay now; 0 when it would revert.
-    /// @return wait Seconds of inbox-alive time until the open mark is due; 0 when due or when there is no mark.
-    function previewRefund(bytes32 paymentId) external view returns (uint256 amount, uint256 wait);
-
+    // ---- views; previews are EscrowLens
     function lineOf(bytes32 paymentId) external view returns (Line memory);
 
     function channelOf(bytes32 paymentId) external view returns (ChannelRecord memory);

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+import {ISignatureTransfer} from "./ISignatureTransfer.sol";
+import {X402Permit2Proxy} from "./X402Permit2Proxy.sol";
+
+/// @title Devnet twin of x402's exact proxy (0x402085c248EeA27D92E8b30b2C58ed07f9E20001)
+contract X402ExactProxy is X402Permit2Proxy {
+    struct Witness {
+        address to;
+        uint256 validAfter;
+    }
+
+    bytes32 public constant WITNESS_TYPEHASH = keccak256("Witness(address to,uint256 validAfter)");
+    string public constant WITNESS_TYPE_STRING =
+        "Witness witness)TokenPermissions(address token,uint256 amount)Witness(address to,uint256 validAfter)";
+
+    error InvalidAmount();
+
+    function settle(
+        ISignatureTransfer.PermitTransferFrom calldata permit,
+        address owner,
+        Witness calldata witness,
+        bytes calldata signature
+    ) external nonReentrant {
+        _settle(permit, owner, witness, signature);
+        emit Settled();
+    }
+
+    function settleWithPermit(
+        EIP2612Permit calldata permit2612,
+        ISignatureTransfer.PermitTransferFrom calldata permit,
+        address owner,
+        Witness calldata witness,
+        bytes calldata signature
+    ) external nonReentrant {
+        _permit(permit2612, permit.permitted, owner);
+        _settle(permit, owner, witness, signature);
+        emit SettledWithPermit();
+    }
+
+    function _settle(
+        ISignatureTransfer.PermitTransferFrom calldata permit,
+        address owner,
+        Witness calldata witness,
+        bytes calldata signature
+    ) private {
+        require(owner != address(0), InvalidOwner());
+        require(witness.to != address(0), InvalidDestination());
+        require(permit.permitted.amount != 0, InvalidAmount());
+        require(block.timestamp >= witness.validAfter, PaymentTooEarly());
+        PERMIT2.permitWitnessTransferFrom(
+            permit,
+            ISignatureTransfer.SignatureTransferDetails({to: witness.to, requestedAmount: permit.permitted.amount}),
+            owner,
+            keccak256(abi.encode(WITNESS_TYPEHASH, witness)),
+            WITNESS_TYPE_STRING,
+            signature
+        );
+    }
+}

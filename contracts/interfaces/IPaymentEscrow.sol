@@ -210,7 +210,7 @@ interface IPaymentEscrow {
     /// @notice Caller's withdrawals go to `to` from now on; 0 for back to itself.
     function redirect(address to) external;
 
-    // ---- views; previews are EscrowLens
+    // ---- views; for previews see IEscrowLens
     function lineOf(bytes32 paymentId) external view returns (Line memory);
 
     function channelOf(bytes32 paymentId) external view returns (ChannelRecord memory);
@@ -227,6 +227,9 @@ interface IPaymentEscrow {
 
     /// @notice Most that certificates of one epoch may release of a token: half of the stake behind a quorum, in the token.
     function releaseCap(uint64 epoch, address token) external view returns (uint256 cap, uint256 used);
+
+    /// @notice Token units behind one unit of stake, X64; 0 when not set: certificates then release nothing of the token.
+    function stakePriceOf(address token) external view returns (uint256);
 
     function channelContract() external view returns (address);
 

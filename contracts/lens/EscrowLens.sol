@@ -2,7 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {ChannelMoney, IEscrowLens} from "../interfaces/IEscrowLens.sol";
-import {ChannelRecord, IPaymentEscrow, LINE_REGISTERED, Line, Split, StretchStatus, TermsRecord} from "../interfaces/IPaymentEscrow.sol";
+import {IPaymentEscrow, LINE_REGISTERED, Line, Split, StretchStatus, TermsRecord} from "../interfaces/IPaymentEscrow.sol";
 import {ISettlementInbox} from "../interfaces/ISettlementInbox.sol";
 import {IX402BatchSettlement} from "../interfaces/IX402BatchSettlement.sol";
 import {BatchHeader, BatchLib, ChannelStretch} from "../types/Batch.sol";

@@ -8,7 +8,6 @@ import {SettlementMode, Verification} from "../types/Enums.sol";
 import {InferenceReceipt, ReceiptLib} from "../types/Receipt.sol";
 import {Terms, TermsLib} from "../types/Terms.sol";
 import {EscrowPayout} from "./EscrowPayout.sol";
-import {EscrowSetup, EscrowStore} from "./EscrowStore.sol";
 
 /// @title How channels and their money come into the escrow
 abstract contract EscrowIntake is EscrowPayout {

@@ -23,6 +23,7 @@ struct EscrowSetup {
 }
 
 /// @title The escrow's state, its views and its admin
+// solhint-disable-next-line max-states-count
 abstract contract EscrowStore is IPaymentEscrow, AccessManaged, NonReentrant {
     uint256 internal constant MAX_FEE_BPS = 500;
     uint256 internal constant MAX_ROYALTY_BPS = 3_000;
@@ -63,7 +64,7 @@ abstract contract EscrowStore is IPaymentEscrow, AccessManaged, NonReentrant {
     mapping(address beneficiary => mapping(address token => uint256)) public credit;
     mapping(address beneficiary => address) public redirectOf;
     mapping(address token => uint256) internal _paidOut; // with the channel contract's counts: what has to be here
-    mapping(address token => uint256) internal _unitsPerStakeX64;
+    mapping(address token => uint256) public stakePriceOf; // units per stake, X64
     mapping(uint64 epoch => mapping(address token => uint256)) internal _released;
 
     constructor(EscrowSetup memory setup) AccessManaged(setup.authority) {
@@ -90,8 +91,8 @@ abstract contract EscrowStore is IPaymentEscrow, AccessManaged, NonReentrant {
     }
 
     function setStakePrice(address token, uint256 unitsPerStakeX64) external restricted {
-        require(_unitsPerStakeX64[token] == 0, EscrowStakePriceSet(token));
-        _unitsPerStakeX64[token] = unitsPerStakeX64;
+        require(stakePriceOf[token] == 0, EscrowStakePriceSet(token));
+        stakePriceOf[token] = unitsPerStakeX64;
         emit StakePriceSet(token, unitsPerStakeX64);
     }
 
@@ -137,7 +138,7 @@ abstract contract EscrowStore is IPaymentEscrow, AccessManaged, NonReentrant {
 
     /// @dev A quorum is two thirds of the stake; half of that.
     function _releaseCap(uint64 epoch, address token) internal view returns (uint256) {
-        uint256 price = _unitsPerStakeX64[token];
+        uint256 price = stakePriceOf[token];
         return price == 0 ? 0 : (_inbox.epochOf(epoch).totalStake * price >> 64) / 3;
     }
 

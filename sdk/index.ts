@@ -1,3 +1,4 @@
+export * from "./client/index.ts";
 export * from "./network/index.ts";
 export * from "./protocol/index.ts";
 export * from "./receipts/index.ts";

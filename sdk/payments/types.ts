@@ -117,6 +117,8 @@ export interface PaidResponse {
   /** Scheme that paid; undefined when the route was free. */
   scheme?: SchemeName;
   paymentId?: Hex;
+  /** Terms that the payment stands under: the channel's, or the offer's for schemes without a channel. */
+  termsHash?: Hex;
   /** Ceiling that was signed. */
   ceiling?: bigint;
   cumulativeBefore?: bigint;

@@ -27,7 +27,8 @@ export interface Expectation {
   cumulativeBefore: bigint;
   /** Most that this request may cost. */
   ceiling: bigint;
-  sequence: bigint;
+  /** Lowest sequence number that this payment has not used yet; failed requests use one up too. */
+  nextSequence: bigint;
   /** The request's body without transport-only fields. */
   request: unknown;
   /** The answer's committed bytes; see docs/engineer/gateway.md. */
@@ -66,7 +67,11 @@ export async function checkReceipt({ receipt, signature, salt, response }: Signe
     equal("terms", receipt.termsHash, expected.termsHash, "the terms"),
     equal("payment", receipt.paymentId, expected.paymentId, "the payment"),
     equal("line", receipt.cumulativeBefore, expected.cumulativeBefore, "the start on the payment's line"),
-    equal("sequence", receipt.sequence, expected.sequence, "the sequence number"),
+    {
+      id: "sequence",
+      ok: receipt.sequence >= expected.nextSequence,
+      text: `sequence number ${receipt.sequence}, ${expected.nextSequence} or later expected`,
+    },
     equal("request", receipt.requestHash, requestHash(salt, expected.request), "the committed request"),
     equal("response", receipt.responseHash, responseHash(salt, response.kind, response.finish, expected.response), "the committed response"),
     { id: "charge", ok: receipt.charge <= expected.ceiling, text: `charged ${receipt.charge} of at most ${expected.ceiling}` },

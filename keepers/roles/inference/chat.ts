@@ -1,9 +1,10 @@
 import { type ChatAnswer, Outcome, ResponseKind, chatContent, committedRequest, finishCode } from "../../../sdk/protocol/index.ts";
+import { ChatAssembler, wholeAnswer } from "../../../sdk/openai/assemble.ts";
+import { isRecord } from "../../../sdk/openai/events.ts";
 import type { Usage } from "../../../sdk/payments/tariff.ts";
 import type { ChatBody, CompletionBody } from "./body.ts";
 import type { ServedModel } from "./catalog.ts";
 import { GatewayError } from "./errors.ts";
-import { isRecord, unitCount } from "./json.ts";
 
 /** What an answer of the upstream amounts to. */
 export interface GeneratedAnswer {
@@ -35,58 +36,28 @@ export function inputBound(body: ChatBody | CompletionBody): bigint {
 
 /** Reads a whole answer of either route. @throws GatewayError UPSTREAM_FAILED when it has no choice. */
 export function readAnswer(response: Record<string, unknown>): GeneratedAnswer {
-  const choice: unknown = Array.isArray(response.choices) ? response.choices[0] : undefined;
-  if (!isRecord(choice)) throw new GatewayError(502, "UPSTREAM_FAILED", "The model's answer has no choice. Nothing was charged; try again.");
-  const message = isRecord(choice.message) ? choice.message : { content: choice.text };
-  const answer: ChatAnswer = { content: typeof message.content === "string" ? message.content : null };
-  if (Array.isArray(message.tool_calls) && message.tool_calls.length > 0) answer.tool_calls = message.tool_calls;
-  const finishReason = typeof choice.finish_reason === "string" ? choice.finish_reason : undefined;
-  return { answer, finishReason, usage: readUsage(response.usage) ?? { input: 0n, output: 0n } };
+  const read = wholeAnswer(response);
+  if (!read) throw new GatewayError(502, "UPSTREAM_FAILED", "The model's answer has no choice. Nothing was charged; try again.");
+  return { ...read, usage: readUsage(response.usage) ?? { input: 0n, output: 0n } };
 }
 
-/** Puts a stream's chunks together again as they pass by. */
+/** Follows a stream as it passes by. */
 export class StreamCollector {
   /** Chunks with content that went out: what is charged when the client hangs up before the model states its usage. */
   flushed = 0n;
-  #content: string | null = null;
-  #finishReason: string | undefined;
   #usage: Usage | undefined;
-  readonly #calls = new Map<number, { id: string; type: string; function: { name: string; arguments: string } }>();
+  readonly #message = new ChatAssembler();
 
   add(chunk: Record<string, unknown>): void {
     this.#usage = readUsage(chunk.usage) ?? this.#usage;
-    const choice: unknown = Array.isArray(chunk.choices) ? chunk.choices[0] : undefined;
-    if (!isRecord(choice)) return;
-    if (typeof choice.finish_reason === "string") this.#finishReason = choice.finish_reason;
-    const delta = isRecord(choice.delta) ? choice.delta : { content: choice.text };
-    if (typeof delta.content === "string") {
-      this.#content = (this.#content ?? "") + delta.content;
-      if (delta.content !== "") this.flushed += 1n;
-    }
-    for (const call of Array.isArray(delta.tool_calls) ? delta.tool_calls : []) if (isRecord(call)) this.#addCall(call);
+    if (this.#message.add(chunk).grew) this.flushed += 1n;
   }
 
   /** @param whole False when the client left before the end. */
   result(whole: boolean): GeneratedAnswer {
-    const answer: ChatAnswer = { content: this.#content };
-    if (this.#calls.size > 0) answer.tool_calls = [...this.#calls].sort(([a], [b]) => a - b).map(([, call]) => call);
     const stated = this.#usage ?? { input: 0n, output: this.flushed };
     const usage = whole ? stated : { input: stated.input, output: this.flushed };
-    return { answer, finishReason: whole ? this.#finishReason : undefined, usage };
-  }
-
-  #addCall(call: Record<string, unknown>): void {
-    const index = typeof call.index === "number" ? call.index : 0;
-    const known = this.#calls.get(index) ?? { id: "", type: "function", function: { name: "", arguments: "" } };
-    if (typeof call.id === "string") known.id = call.id;
-    if (isRecord(call.function)) {
-      if (typeof call.function.name === "string") known.function.name += call.function.name;
-      if (typeof call.function.arguments === "string") {
-        known.function.arguments += call.function.arguments;
-        this.flushed += 1n;
-      }
-    }
-    this.#calls.set(index, known);
+    return { answer: this.#message.answer(), finishReason: whole ? this.#message.finishReason : undefined, usage };
   }
 }
 
@@ -111,4 +82,9 @@ function readUsage(value: unknown): Usage | undefined {
   const output = unitCount(value.completion_tokens);
   // OpenAI counts reasoning into completion_tokens; a tariff prices it on its own.
   return { input: unitCount(value.prompt_tokens), output: output > reasoning ? output - reasoning : 0n, ...(reasoning > 0n ? { reasoning } : {}) };
+}
+
+/** A count of units as the upstream states it; 0 for anything that is not one. */
+function unitCount(value: unknown): bigint {
+  return typeof value === "number" && Number.isSafeInteger(value) && value > 0 ? BigInt(value) : 0n;
 }

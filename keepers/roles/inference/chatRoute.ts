@@ -5,7 +5,7 @@ import { StreamCollector, chatFacts, inputBound, outputLimit, readAnswer, upstre
 import type { Catalog } from "./catalog.ts";
 import { asGatewayError } from "./errors.ts";
 import { type EvidenceSigner, evidenceHeaders } from "./evidence.ts";
-import { isRecord } from "./json.ts";
+import { isRecord } from "../../../sdk/openai/events.ts";
 import type { IssuedReceipt } from "./receipts.ts";
 import { type AdmittedRequest, type Choice, type ServeDeps, admit, quoteFor } from "./serve.ts";
 import type { Upstream } from "./upstream.ts";

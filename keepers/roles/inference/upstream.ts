@@ -1,4 +1,4 @@
-import { isRecord } from "./json.ts";
+import { isRecord, jsonEvents } from "../../../sdk/openai/events.ts";
 import { GatewayError } from "./errors.ts";
 
 /** Any OpenAI-compatible server: the embedded model, a local engine, or a provider. */
@@ -44,32 +44,7 @@ export function httpUpstream({ url, apiKey, fetch: doFetch = fetch }: UpstreamOp
     async *stream(path, body, signal) {
       const response = await post(path, { ...body, stream: true, stream_options: { include_usage: true } }, signal);
       if (!response.body) throw new GatewayError(502, "UPSTREAM_FAILED", "The model's answer has no body. Nothing was charged.");
-      yield* events(response.body);
+      yield* jsonEvents(response.body);
     },
   };
-}
-
-/** Server-sent events with JSON data, up to `[DONE]`. Lines may be cut anywhere between chunks. */
-export async function* events(body: ReadableStream<Uint8Array>): AsyncGenerator<Record<string, unknown>> {
-  const decoder = new TextDecoder();
-  const reader = body.getReader();
-  let rest = "";
-  try {
-    for (;;) {
-      const { value, done } = await reader.read();
-      rest += done ? decoder.decode() : decoder.decode(value, { stream: true });
-      const lines = rest.split(/\r?\n/);
-      rest = done ? "" : lines.pop()!;
-      for (const line of lines) {
-        if (!line.startsWith("data:")) continue;
-        const data = line.slice(5).trim();
-        if (data === "[DONE]") return;
-        const event: unknown = JSON.parse(data);
-        if (isRecord(event)) yield event;
-      }
-      if (done) return;
-    }
-  } finally {
-    await reader.cancel().catch(() => undefined);
-  }
 }

@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { readBody, readChoice, schemas } from "../../../keepers/roles/inference/body.ts";
 import { StreamCollector, inputBound, readAnswer } from "../../../keepers/roles/inference/chat.ts";
 import { GatewayError } from "../../../keepers/roles/inference/errors.ts";
-import { events } from "../../../keepers/roles/inference/upstream.ts";
+import { jsonEvents } from "../../../sdk/openai/events.ts";
 
 const post = (body: string) => new Request("https://node/v1/chat/completions", { method: "POST", body });
 const refusal = async (body: string, limit = 10_000) => {
@@ -74,7 +74,7 @@ describe("inference node: answers", () => {
       const chunks = Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) => bytes.slice(i * size, (i + 1) * size));
       const body = new ReadableStream<Uint8Array>({ start(c) { chunks.forEach((chunk) => c.enqueue(chunk)); c.close(); } });
       const seen = [];
-      for await (const event of events(body)) seen.push(event);
+      for await (const event of jsonEvents(body)) seen.push(event);
       expect(seen, `cut every ${size}`).to.deep.equal([{ a: "é" }, { b: 2 }]);
     }
   });

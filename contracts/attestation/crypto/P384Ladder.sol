@@ -9,30 +9,38 @@ import {P384Field} from "./P384Field.sol";
 import {P384Group} from "./P384Group.sol";
 import {
     ACC_U0,
+    ACC_U1,
+    ACC_UM,
     ACC_V0,
+    ACC_V1,
+    ACC_VM,
     RECORD_DIGIT,
     RECORD_SCALAR,
     RECORD_SIZE,
-    RECORD_V,
-    RECORD_Y,
     SCALARS,
     SCALAR_SIZE,
     T_U0,
+    T_U1,
+    T_UM,
     T_Y0,
+    T_Y1,
+    T_YM,
     TABLE
 } from "./P384Layout.sol";
 
 /// @title The ladder of a P-384 verification: tables, program, and the count of what was summed
 /// @dev PROGRAM. A step is a header of two bytes and its slopes:
-///     bits 13-15  plain doublings first
-///     bits 11-12  then 0 add T, 1 double and add T in one, 2 close with T, 3 nothing
-///     bit 10      subtract T instead
-///     bits 0-9    T: 16 j + i is (2i+1) Q_j, 16 j + 8 + i is (2i+1) R_j; 512 + i is (2i+1) G, 640 + i is (2i+1) 2^192 G
+///     bits 12-15  plain doublings first
+///     bits 10-11  then 0 add T, 1 double and add T in one, 2 or 3 close with T
+///     bits 0-9    T: 32 j + 2 i is (2i+1) Q_j, 32 j + 16 + 2 i is (2i+1) R_j, 512 + 2 i is (2i+1) G, 768 + 2 i is (2i+1) 2^192 G;
+///                 one more is its negative. 511 is no point: the step ends with its doublings.
 /// The first header only loads T. Whatever is added at position q counts 2^q times, so the program cannot claim another sum than it made.
 library P384Ladder {
+    uint256 private constant ADD = 0;
     uint256 private constant FUSED = 1;
-    uint256 private constant CLOSE = 2;
-    uint256 private constant NOTHING = 3;
+    /// First index of the generator's multiples, and the index of no point.
+    uint256 private constant GENERATOR = 512;
+    uint256 private constant NOTHING = 511;
     uint256 private constant P0 = 0xfffffffffffffffffffffffffffffffeffffffff0000000000000000ffffffff;
     uint256 private constant TOP = 0xffffffffffffffffffffffffffffffff;
     uint256 private constant N0 = 0xffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973;
@@ -52,7 +60,7 @@ library P384Ladder {
     /// @dev Checks the public numbers of signature j and builds the tables of its Q and R.
     function tables(uint256 j, uint256 sig, uint256 commitment, uint256 ptr) internal pure returns (uint256) {
         unchecked {
-            uint256 record = TABLE + j * 16 * RECORD_SIZE;
+            uint256 record = TABLE + j * 32 * RECORD_SIZE;
             uint256 scalar = SCALARS + (2 + 2 * j) * SCALAR_SIZE;
             (uint256 x0, uint256 x1) = _load(sig);
             (uint256 y0, uint256 y1) = _load(sig + 48);
@@ -72,36 +80,53 @@ library P384Ladder {
                 }
             }
             require(P384Field.onCurve(x0, x1, y0, y1), IP384.P384NonceNotOnCurve(j)); // check: nonce-on-curve
-            return _table(record + 8 * RECORD_SIZE, scalar + SCALAR_SIZE, ptr, x0, x1, y0, y1);
+            return _table(record + 16 * RECORD_SIZE, scalar + SCALAR_SIZE, ptr, x0, x1, y0, y1);
         }
     }
 
     /// @dev Runs the program. Behind it: the sum of all that was counted is the point at infinity.
+    /// The position only falls. Below 0 it wraps to a number that never comes back to 0 and that addresses no scalar.
     function run(uint256 ptr, uint256 position, uint256 count, address tableG) internal view returns (uint256) {
         unchecked {
-            uint256 header;
             require(position < POSITIONS, IP384.P384StepMalformed(ptr)); // check: start
-            assembly {
-                header := shr(240, calldataload(ptr))
-                ptr := add(ptr, 2)
-            }
-            _take(header, position, count, tableG, ptr);
-            _start();
+            count = 32 * count; // records in memory
+            ptr = _first(ptr, position, count, tableG);
             while (true) {
+                uint256 index;
+                uint256 kind;
                 assembly {
-                    header := shr(240, calldataload(ptr))
+                    kind := shr(240, calldataload(ptr))
                     ptr := add(ptr, 2)
+                    index := shr(12, kind) // doublings, for now
+                    position := sub(position, add(index, eq(and(shr(10, kind), 3), FUSED)))
                 }
-                uint256 kind = (header >> 11) & 3;
-                position -= (header >> 13) + (kind == FUSED ? 1 : 0);
-                require(position < POSITIONS, IP384.P384StepMalformed(ptr)); // check: position-wrap
-                for (uint256 n = header >> 13; n != 0; --n) {
-                    ptr = P384Group.double(ptr);
+                if (index != 0) ptr = P384Group.double(ptr, index);
+                assembly {
+                    index := and(kind, 1023)
+                    kind := and(shr(10, kind), 3)
                 }
-                if (kind == NOTHING) continue;
-                _take(header, position, count, tableG, ptr);
-                if (kind == CLOSE) break;
-                ptr = kind == FUSED ? P384Group.doubleAdd(ptr) : P384Group.add(ptr);
+                // T := the record, counted at this position
+                if (index < count) {
+                    // as _takeRecord, in line
+                    assembly {
+                        let record := add(TABLE, mul(index, RECORD_SIZE))
+                        mcopy(T_U0, record, RECORD_DIGIT)
+                        let scalar := add(mload(add(record, RECORD_SCALAR)), shl(5, shr(7, position)))
+                        mstore(scalar, add(mload(scalar), shl(and(position, 127), mload(add(record, RECORD_DIGIT)))))
+                    }
+                } else if (index >= GENERATOR) {
+                    _takeGenerator(index, position, tableG);
+                } else {
+                    require(index == NOTHING, IP384.P384StepMalformed(ptr)); // check: index
+                    continue;
+                }
+                if (kind == FUSED) {
+                    ptr = P384Group.doubleAdd(ptr);
+                } else if (kind == ADD) {
+                    ptr = P384Group.add(ptr);
+                } else {
+                    break;
+                }
             }
             require(_closes(), IP384.P384NotClosed()); // check: closing
             require(position == 0, IP384.P384PositionLeft(position)); // check: position
@@ -131,52 +156,63 @@ library P384Ladder {
         }
     }
 
-    /// @dev T := the point that a header names, counted at this position.
-    function _take(uint256 header, uint256 position, uint256 count, address tableG, uint256 ptr) private view {
+    /// @dev Running point := the point that the first header names, counted.
+    function _first(uint256 ptr, uint256 position, uint256 limit, address tableG) private view returns (uint256) {
         unchecked {
-            uint256 index = header & 1023;
-            uint256 digit;
-            uint256 scalar;
-            if (index < 512) {
-                require(index < 16 * count, IP384.P384StepMalformed(ptr)); // check: index
-                assembly {
-                    let record := add(TABLE, mul(index, RECORD_SIZE))
-                    mcopy(T_U0, record, 0x60)
-                    mcopy(T_Y0, add(record, add(RECORD_Y, mul(and(shr(10, header), 1), 0x60))), 0x60)
-                    digit := mload(add(record, RECORD_DIGIT))
-                    scalar := mload(add(record, RECORD_SCALAR))
-                }
-            } else {
-                require(index < 768, IP384.P384StepMalformed(ptr)); // check: index-g
-                assembly {
-                    // 96 bytes of the generator's table, unpacked in place
-                    extcodecopy(tableG, T_U0, mul(sub(index, 512), 96), 96)
-                    let low := mload(add(T_U0, 0x40))
-                    let high := shr(128, mload(add(T_U0, 0x30)))
-                    let u0 := mload(add(T_U0, 0x10))
-                    let u1 := shr(128, mload(T_U0))
-                    mstore(T_U0, u0)
-                    mstore(add(T_U0, 0x20), u1)
-                    mstore(add(T_U0, 0x40), addmod(u0, u1, not(0)))
-                    if and(header, 1024) {
-                        // y := p - y
-                        high := sub(sub(TOP, high), gt(low, P0))
-                        low := sub(P0, low)
-                    }
-                    mstore(T_Y0, low)
-                    mstore(add(T_Y0, 0x20), high)
-                    mstore(add(T_Y0, 0x40), addmod(low, high, not(0)))
-                    digit := add(shl(1, and(index, 127)), 1)
-                    scalar := add(SCALARS, mul(SCALAR_SIZE, and(shr(7, index), 1)))
-                }
-            }
+            uint256 index;
             assembly {
-                // counts += +-digit 2^position
-                let minus := sub(0, and(shr(10, header), 1))
-                scalar := add(scalar, shl(5, shr(7, position)))
-                digit := shl(and(position, 127), digit)
-                mstore(scalar, add(mload(scalar), sub(xor(digit, minus), minus)))
+                index := and(shr(240, calldataload(ptr)), 1023)
             }
+            if (index >= GENERATOR) {
+                _takeGenerator(index, position, tableG);
+            } else {
+                require(index < limit, IP384.P384StepMalformed(ptr)); // check: first-index
+                _takeRecord(index, position);
+            }
+            (uint256 v0, uint256 v1) = _minusY(T_Y0);
+            assembly {
+                mcopy(ACC_U0, T_U0, 0x60)
+                mstore(ACC_V0, v0)
+                mstore(ACC_V1, v1)
+                mstore(ACC_VM, addmod(v0, v1, not(0)))
+            }
+            return ptr + 2;
+        }
+    }
+
+    /// @dev T := a record of the tables in memory, counted: its scalar += digit 2^position.
+    function _takeRecord(uint256 index, uint256 position) private pure {
+        assembly {
+            let record := add(TABLE, mul(index, RECORD_SIZE))
+            mcopy(T_U0, record, RECORD_DIGIT)
+            let scalar := add(mload(add(record, RECORD_SCALAR)), shl(5, shr(7, position)))
+            mstore(scalar, add(mload(scalar), shl(and(position, 127), mload(add(record, RECORD_DIGIT)))))
+        }
+    }
+
+    /// @dev T := a multiple of the generator, 512 <= index < 1024, counted. The account stores its u = -x and y in 96 bytes.
+    function _takeGenerator(uint256 index, uint256 position, address tableG) private view {
+        assembly {
+            extcodecopy(tableG, T_U0, mul(and(shr(1, index), 255), 96), 96)
+            let y0 := mload(add(T_U0, 0x40))
+            let y1 := shr(128, mload(add(T_U0, 0x30)))
+            let u0 := mload(add(T_U0, 0x10))
+            let u1 := shr(128, mload(T_U0))
+            mstore(T_U0, u0)
+            mstore(T_U1, u1)
+            mstore(T_UM, addmod(u0, u1, not(0)))
+            let digit := or(and(index, 254), 1)
+            if and(index, 1) {
+                digit := sub(0, digit)
+                // y := p - y
+                y1 := sub(sub(TOP, y1), gt(y0, P0))
+                y0 := sub(P0, y0)
+            }
+            mstore(T_Y0, y0)
+            mstore(T_Y1, y1)
+            mstore(T_YM, addmod(y0, y1, not(0)))
+            let scalar := add(add(SCALARS, mul(SCALAR_SIZE, and(shr(8, index), 1))), shl(5, shr(7, position)))
+            mstore(scalar, add(mload(scalar), shl(and(position, 127), digit)))
         }
     }
 
@@ -191,65 +227,58 @@ library P384Ladder {
             (y0, y1) = _negate(y0, y1);
             assembly {
                 mstore(ACC_U0, x0)
-                mstore(add(ACC_U0, 0x20), x1)
-                mstore(add(ACC_U0, 0x40), addmod(x0, x1, not(0)))
+                mstore(ACC_U1, x1)
+                mstore(ACC_UM, addmod(x0, x1, not(0)))
                 mstore(ACC_V0, y0)
-                mstore(add(ACC_V0, 0x20), y1)
-                mstore(add(ACC_V0, 0x40), addmod(y0, y1, not(0)))
+                mstore(ACC_V1, y1)
+                mstore(ACC_VM, addmod(y0, y1, not(0)))
             }
             _store(record, 1, scalar);
-            ptr = P384Group.double(ptr);
-            // 3 Q = 2 Q + Q, and 2 Q takes the place of the second record until it becomes the T of all others
+            ptr = P384Group.double(ptr, 1);
+            // 3 Q = 2 Q + Q, and 2 Q takes the place of the second pair until it has become the T of all others
             assembly {
-                mcopy(T_U0, record, 0xc0)
+                mcopy(T_U0, record, RECORD_DIGIT)
             }
-            record += RECORD_SIZE;
+            record += 2 * RECORD_SIZE;
             _store(record, 2, scalar);
             ptr = P384Group.add(ptr);
             assembly {
-                mcopy(T_U0, record, 0xc0)
+                mcopy(T_U0, record, RECORD_DIGIT)
             }
             _store(record, 3, scalar);
             for (uint256 digit = 5; digit < 16; digit += 2) {
                 ptr = P384Group.add(ptr);
-                record += RECORD_SIZE;
+                record += 2 * RECORD_SIZE;
                 _store(record, digit, scalar);
             }
             return ptr;
         }
     }
 
-    /// @dev The running point as a record.
+    /// @dev The running point and its negative as two records.
     function _store(uint256 record, uint256 digit, uint256 scalar) private pure {
         (uint256 y0, uint256 y1) = _minusY(ACC_V0);
         assembly {
             mcopy(record, ACC_U0, 0x60)
-            mstore(add(record, RECORD_Y), y0)
+            mstore(add(record, 0x60), y0)
             mstore(add(record, 0x80), y1)
             mstore(add(record, 0xa0), addmod(y0, y1, not(0)))
-            mcopy(add(record, RECORD_V), ACC_V0, 0x60)
             mstore(add(record, RECORD_DIGIT), digit)
             mstore(add(record, RECORD_SCALAR), scalar)
-        }
-    }
-
-    /// @dev Running point := T.
-    function _start() private pure {
-        (uint256 v0, uint256 v1) = _minusY(T_Y0);
-        assembly {
-            mcopy(ACC_U0, T_U0, 0x60)
-            mstore(ACC_V0, v0)
-            mstore(add(ACC_V0, 0x20), v1)
-            mstore(add(ACC_V0, 0x40), addmod(v0, v1, not(0)))
+            // the negative's y is -y = v
+            record := add(record, RECORD_SIZE)
+            mcopy(record, ACC_U0, 0xc0)
+            mstore(add(record, RECORD_DIGIT), sub(0, digit))
+            mstore(add(record, RECORD_SCALAR), scalar)
         }
     }
 
     /// @dev Running point = -T: same u, and v = -y equal to T's y. All four are canonical.
     function _closes() private pure returns (bool yes) {
         assembly {
-            let differ := or(xor(mload(ACC_U0), mload(T_U0)), xor(mload(add(ACC_U0, 0x20)), mload(add(T_U0, 0x20))))
+            let differ := or(xor(mload(ACC_U0), mload(T_U0)), xor(mload(ACC_U1), mload(T_U1)))
             differ := or(differ, xor(mload(ACC_V0), mload(T_Y0)))
-            yes := iszero(or(differ, xor(mload(add(ACC_V0, 0x20)), mload(add(T_Y0, 0x20)))))
+            yes := iszero(or(differ, xor(mload(ACC_V1), mload(T_Y1))))
         }
     }
 

@@ -26,12 +26,10 @@ uint256 constant SCALARS = 0x200;
 uint256 constant SCALAR_SIZE = 0x60;
 // Batch: the weight c_j of each equation, two words (low, high), two's complement.
 uint256 constant WEIGHTS = 0x680;
-// Odd multiples 1, 3, .. 15 of Q_0, R_0, Q_1, R_1, .. : 16 records a signature. Before that, the hash's input.
+// Records of +1, -1, +3, -3, .. +15, -15 times Q_0, then R_0, Q_1, R_1, .. : 32 a signature. Before that, the hash's input.
 uint256 constant TABLE = 0x7c0;
 
-// A record: u = -x, then y, then v = -y (three words each), the multiple that it counts for, the address of the scalar it counts in.
-uint256 constant RECORD_SIZE = 0x160;
-uint256 constant RECORD_Y = 0x60;
-uint256 constant RECORD_V = 0xc0;
-uint256 constant RECORD_DIGIT = 0x120;
-uint256 constant RECORD_SCALAR = 0x140;
+// A record: the six words of a T, the signed number that it counts for, the address of the scalar that it counts in.
+uint256 constant RECORD_SIZE = 0x100;
+uint256 constant RECORD_DIGIT = 0xc0;
+uint256 constant RECORD_SCALAR = 0xe0;

@@ -5,9 +5,11 @@ import { generatorMultiples, GENERATOR_SPLIT, GENERATOR_WIDTH, oddMultiples } fr
 const WIDTH = 5;
 const TABLE_SIZE = 2 ** (WIDTH - 2);
 /** Of a header: plain doublings in front, at most. */
-const MAX_DOUBLINGS = 7;
-const GENERATOR_INDEX = 512;
-const Kind = { add: 0, fused: 1, close: 2, nothing: 3 } as const;
+const MAX_DOUBLINGS = 15;
+const GENERATOR_INDEX = 256;
+/** Half of index 511: with `minus`, the header of a step that only doubles. */
+const NOTHING: Term = { index: 255, minus: true };
+const Kind = { add: 0, fused: 1, close: 2 } as const;
 
 /** One addition of the ladder: record `index`, subtracted when `minus`. */
 interface Term {
@@ -26,7 +28,7 @@ class Writer {
   #parts: string[] = [];
 
   header(doublings: number, kind: number, term: Term): void {
-    const value = (doublings << 13) | (kind << 11) | (Number(term.minus) << 10) | term.index;
+    const value = (doublings << 12) | (kind << 10) | (2 * term.index + Number(term.minus));
     this.#parts.push(value.toString(16).padStart(4, "0"));
   }
 
@@ -121,7 +123,7 @@ export function proveChain(combination: Combination): string {
     let doublings = position - next.position;
     position = next.position;
     while (doublings > MAX_DOUBLINGS + (closing ? 0 : 1)) {
-      program.header(MAX_DOUBLINGS, Kind.nothing, { index: 0, minus: false });
+      program.header(MAX_DOUBLINGS, Kind.add, NOTHING);
       for (let i = 0; i < MAX_DOUBLINGS; i++) doubleOnce();
       doublings -= MAX_DOUBLINGS;
     }

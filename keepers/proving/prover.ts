@@ -21,6 +21,8 @@ export interface ProvingTask {
   /** The registered key, not one read from the zkey: a swapped file must not verify itself. */
   key: VerifyingKey;
   publicInputs: readonly bigint[];
+  /** Inputs behind those that are folded into the registered key: packed weights of a universal circuit. */
+  folded?: readonly bigint[];
 }
 
 export interface Proven {
@@ -74,8 +76,9 @@ function checkFiles(task: ProvingTask): void {
     throw fatal("proving.bad_file", `Proving key or witness cannot be read: ${messageOf(error)}.`, { zkey: task.zkey, witness: task.witness }, { cause: error });
   }
   if (values !== wires) throw fatal("proving.wrong_witness", "The witness belongs to another circuit.", { wires, values });
-  if (publics !== task.publicInputs.length || publics !== task.key.ic.length - 1) {
-    throw fatal("proving.wrong_witness", "The proving key has another number of public inputs.", { publics, given: task.publicInputs.length });
+  const given = task.publicInputs.length + (task.folded?.length ?? 0);
+  if (publics !== given || task.publicInputs.length !== task.key.ic.length - 1) {
+    throw fatal("proving.wrong_witness", "The proving key has another number of public inputs.", { publics, given });
   }
 }
 
@@ -92,8 +95,9 @@ function parse(prover: string, output: string): { proof: ProofJson; publicSignal
 }
 
 function checkSignals(task: ProvingTask, signals: readonly string[]): void {
-  const differs = signals.length !== task.publicInputs.length || signals.some((text, i) => text !== String(task.publicInputs[i]));
+  const asked = [...task.publicInputs, ...(task.folded ?? [])];
+  const differs = signals.length !== asked.length || signals.some((text, i) => text !== String(asked[i]));
   if (differs) {
-    throw fatal("proving.other_statement", "The witness states something else than what was asked to be proved.", { asked: task.publicInputs.map(String), signals });
+    throw fatal("proving.other_statement", "The witness states something else than what was asked to be proved.", { asked: asked.slice(0, 8).map(String), signals: signals.slice(0, 8) });
   }
 }

@@ -3,6 +3,7 @@
  *
  *   npm test                      all suites
  *   npm test -- mocha keepers     one runner, files whose path contains "keepers"
+ *   npm run test:deep             the same, with many more cases of every property (OG_DEEP=1)
  */
 import { spawn, spawnSync } from "node:child_process";
 import { globSync } from "node:fs";
@@ -14,7 +15,8 @@ interface Totals {
 }
 
 const RUNNERS = ["solidity", "mocha"] as const;
-const [onlyRunner, filter] = process.argv.slice(2);
+const deep = process.argv.includes("--deep");
+const [onlyRunner, filter] = process.argv.slice(2).filter((argument) => argument !== "--deep");
 
 /** Counts what a runner's summary says; both runners print "N passing", "N failing", "N pending|skipped". */
 function count(output: string, word: string): number {
@@ -26,7 +28,8 @@ function count(output: string, word: string): number {
 async function run(runner: string): Promise<{ code: number; totals: Totals }> {
   const files = filter ? globSync(runner === "mocha" ? "test/**/*.test.ts" : "test/**/*.t.sol").filter((file) => file.includes(filter)) : [];
   if (filter && files.length === 0) return { code: 0, totals: { passed: 0, failed: 0, skipped: 0 } };
-  const child = spawn("hardhat", ["test", runner, ...files], { stdio: ["ignore", "pipe", "inherit"], env: { ...process.env, FORCE_COLOR: "0" } });
+  const env = { ...process.env, FORCE_COLOR: "0", ...(deep ? { OG_DEEP: "1" } : {}) };
+  const child = spawn("hardhat", ["test", runner, ...files], { stdio: ["ignore", "pipe", "inherit"], env });
   let output = "";
   child.stdout.on("data", (chunk: Buffer) => {
     output += chunk.toString();

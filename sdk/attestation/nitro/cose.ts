@@ -1,5 +1,4 @@
 /** COSE_Sign1 (RFC 9052) with ES384, counterpart of contracts/attestation/cbor/CoseSign1.sol. */
-import { sha384 } from "@noble/hashes/sha2.js";
 import { bytesToHex, concatBytes } from "@noble/hashes/utils.js";
 
 import { ARRAY, BYTES, CborReader, INDEFINITE, MAP, TAG } from "./cbor.ts";
@@ -9,8 +8,8 @@ export interface CoseSign1 {
   payload: Uint8Array;
   /** r | s, 48 bytes each. */
   signature: Uint8Array;
-  /** SHA-384 of the Sig_structure in its canonical form, whatever the envelope looked like. */
-  digest: Uint8Array;
+  /** The Sig_structure in its canonical form, whatever the envelope looked like. */
+  signedBytes: Uint8Array;
 }
 
 /** {1: -35} */
@@ -45,5 +44,5 @@ export function parseCoseSign1(document: Uint8Array): CoseSign1 {
   reader.close();
 
   const length = Uint8Array.of(0x59, payload.length >> 8, payload.length & 0xff);
-  return { payload, signature, digest: sha384(concatBytes(CONTEXT, length, payload)) };
+  return { payload, signature, signedBytes: concatBytes(CONTEXT, length, payload) };
 }

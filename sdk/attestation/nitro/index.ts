@@ -5,7 +5,7 @@ export type { NitroDocument } from "./document.ts";
 export { NitroError } from "./errors.ts";
 export { explainNitro } from "./explain.ts";
 export type { Check, Explanation } from "./explain.ts";
-export { AWS_NITRO_ROOT } from "./roots.ts";
+export { AWS_NITRO_ROOT, DEVNET_CHAIN_IDS, rootFor } from "./roots.ts";
 export * from "./verify.ts";
 export { openCertificate, parseCertificate, signatureIntegers } from "./x509.ts";
 export type { Certificate } from "./x509.ts";

@@ -1,3 +1,4 @@
+import { NitroError } from "./errors.ts";
 import type { Hex } from "./verify.ts";
 
 /**
@@ -6,3 +7,13 @@ import type { Hex } from "./verify.ts";
  * their own: pin one per partition.
  */
 export const AWS_NITRO_ROOT: Hex = "0x311d96fcd5c5e0ccf72ef548e2ea7d4c0cd53ad7c4cc49e67471aed41d61f185";
+
+/** Chains that live on one machine. Nothing of value is there, and nobody else can reach it. */
+export const DEVNET_CHAIN_IDS: readonly number[] = [31337, 713370, 713371];
+
+/** The root that a deployment pins: that of AWS, or one for development, which no chain but a devnet may name. */
+export function rootFor(chainId: number, developmentRoot?: Hex): Hex {
+  if (developmentRoot === undefined) return AWS_NITRO_ROOT;
+  if (!DEVNET_CHAIN_IDS.includes(chainId)) throw new NitroError("NitroDevelopmentRoot", { chainId, developmentRoot });
+  return developmentRoot;
+}

@@ -1,5 +1,6 @@
 /** Verifies a Nitro attestation document: what NitroVerifier does on chain, written from the same rules and not from its code. */
 import { p384 } from "@noble/curves/nist.js";
+import { sha384 } from "@noble/hashes/sha2.js";
 import { keccak_256 } from "@noble/hashes/sha3.js";
 import { bytesToHex, concatBytes } from "@noble/hashes/utils.js";
 
@@ -8,7 +9,7 @@ import type { CoseSign1 } from "./cose.ts";
 import { PCR_LENGTH, parseNitroDocument } from "./document.ts";
 import type { NitroDocument } from "./document.ts";
 import { demand } from "./errors.ts";
-import { NO_LIMIT, openCertificate, parseCertificate, requireAuthority, requireLeaf, signatureIntegers, tbsDigest } from "./x509.ts";
+import { NO_LIMIT, openCertificate, parseCertificate, requireAuthority, requireLeaf, signatureIntegers } from "./x509.ts";
 import type { Certificate, Envelope } from "./x509.ts";
 
 export type Hex = `0x${string}`;
@@ -33,9 +34,10 @@ export interface VerifiedNitro {
   certificates: readonly Certificate[];
 }
 
-/** One ECDSA statement: key x | y, SHA-384 digest, signature r | s. */
+/** One ECDSA statement: key x | y, message and its SHA-384, signature r | s. */
 export interface SignatureStatement {
   publicKey: Uint8Array;
+  message: Uint8Array;
   digest: Uint8Array;
   signature: Uint8Array;
 }
@@ -114,12 +116,13 @@ export function walkChain(opened: OpenedNitro, revoked: ReadonlySet<Hex> = new S
         demand(limit !== 0, "NitroPathLength", { index });
         limit = Math.min(certificate.pathLength, limit === NO_LIMIT ? NO_LIMIT : limit - 1);
       }
-      statements.push({ publicKey: parent.publicKey, digest: tbsDigest(tbs), signature: signatureIntegers(signature) });
+      statements.push({ publicKey: parent.publicKey, message: tbs, digest: sha384(tbs), signature: signatureIntegers(signature) });
     }
     certificates.push(certificate);
   });
   const leaf = certificates.at(-1) as Certificate;
-  statements.push({ publicKey: leaf.publicKey, digest: opened.cose.digest, signature: opened.cose.signature });
+  const { signedBytes, signature } = opened.cose;
+  statements.push({ publicKey: leaf.publicKey, message: signedBytes, digest: sha384(signedBytes), signature });
   return { certificates, statements };
 }
 

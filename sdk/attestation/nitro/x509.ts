@@ -1,5 +1,4 @@
 /** X.509 over P-384 with SHA-384 (RFC 5280), counterpart of contracts/attestation/der/X509.sol. */
-import { sha384 } from "@noble/hashes/sha2.js";
 import { bytesToHex } from "@noble/hashes/utils.js";
 
 import { BIT_STRING, DerReader, OCTET_STRING, OID, SEQUENCE } from "./der.ts";
@@ -97,8 +96,6 @@ export function requireLeaf(certificate: Certificate): void {
   const { authority, keyUsage } = certificate;
   demand(!authority && (keyUsage & DIGITAL_SIGNATURE) !== 0, "X509NotLeaf", { authority, keyUsage });
 }
-
-export const tbsDigest = (tbs: Uint8Array): Uint8Array => sha384(tbs);
 
 function literal(reader: DerReader, expected: string, code: string): void {
   const { bytes, position } = reader;

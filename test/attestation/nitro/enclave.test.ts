@@ -8,7 +8,7 @@ import { expect } from "chai";
 
 import { DevelopmentAuthority, NitroEnclave, SimulatedEnclave, createRoot, loadRoot } from "../../../keepers/attestation/index.ts";
 import { isKeeperError } from "../../../keepers/errors/index.ts";
-import { explainNitro, keccakHex, openNitro, verifyNitro } from "../../../sdk/attestation/nitro/index.ts";
+import { AWS_NITRO_ROOT, explainNitro, keccakHex, openNitro, rootFor, verifyNitro } from "../../../sdk/attestation/nitro/index.ts";
 import { parseCoseSign1, parseNitroDocument } from "../../../sdk/attestation/nitro/index.ts";
 import { callFor, chainAt, deployNitro } from "./chain.ts";
 
@@ -75,6 +75,12 @@ describe("Simulated enclave", () => {
       const { document } = await enclaveOn(own, "i-1-enc1", now).attest(request);
       expect(verifyNitro(document, { root, now }).attestation.validUntil).to.be.greaterThan(BigInt(now));
     }
+  });
+
+  it("may be pinned on devnets and nowhere else", () => {
+    expect(rootFor(713370, root)).to.equal(root);
+    expect(rootFor(8453)).to.equal(AWS_NITRO_ROOT);
+    for (const chainId of [1, 10, 8453, 84532, 11155111]) expect(() => rootFor(chainId, root)).to.throw("NitroDevelopmentRoot");
   });
 
   it("keeps its root in a file, so that all nodes of a devnet pin the same", () => {

@@ -1,7 +1,7 @@
 /** Evidence with the hints that the on-chain verifier takes, from whichever enclave the process runs in. */
 import { createHash } from "node:crypto";
 import { type Address, type Hex, bytesToHex, keccak256 } from "viem";
-import { AWS_NITRO_ROOT, buildNitroCall, type NitroCallOptions } from "../../../sdk/attestation/nitro/index.ts";
+import { AWS_NITRO_ROOT, buildNitroCall } from "../../../sdk/attestation/nitro/index.ts";
 import { iNitroVerifierAbi } from "../../../types/abi/INitroVerifier.ts";
 import { type AttestationRequest, DevelopmentAuthority, type Enclave, loadRoot, NitroEnclave, SimulatedEnclave } from "../../attestation/index.ts";
 import { isDevnet } from "../../config/index.ts";
@@ -24,8 +24,6 @@ export interface EvidenceOptions {
   /** Tells simulated enclaves apart: the hot key's address will do. */
   instance: string;
   chain: ChainAccess;
-  /** Makes the curve kernel's hints. */
-  prove: NitroCallOptions["prove"];
 }
 
 /** PCR0 to PCR2 of a simulated enclave that "runs" the named image. */
@@ -43,7 +41,6 @@ export function evidenceMaker(options: EvidenceOptions): EvidenceMaker {
     const verifier = chain.deployment.has("NitroVerifier") ? chain.deployment.address("NitroVerifier") : null;
     const { evidence, hints } = await buildNitroCall(document, {
       root,
-      prove: options.prove,
       readRecords: verifier === null ? undefined : (keys) => readRecords(chain, verifier, keys),
     });
     return { teeType, evidence, hints };

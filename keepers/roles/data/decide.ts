@@ -27,9 +27,9 @@ export function decideFeed({ now, period, minOperators, rounds }: FeedSnapshot):
   const current = now / period;
   const phase = now - current * period;
   const alone = minOperators <= 1;
-  const secondHalf = phase * 2n >= period;
+  const secondHalf = phase >= period / 2n;
   for (const { round, state } of rounds) {
-    const revealFrom = round * period + (period + 1n) / 2n;
+    const revealFrom = round * period + period / 2n;
     const revealUntil = (round + 2n) * period;
     if (state === "signed" && !alone) {
       // Signed and not committed: the process died between; commit while it is still time, otherwise the round is lost.

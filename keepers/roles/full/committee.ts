@@ -1,5 +1,5 @@
 /** The committee's work of one node: takes a seat, signs what it checked and saw, exchanges signatures, carries certificates. */
-import { type Abi, type Address, type Hex, encodeFunctionData } from "viem";
+import { type Abi, type Address, type Hex, encodeFunctionData, toHex } from "viem";
 import { BatchStatus, type Finality, type ProtocolDomain } from "../../../sdk/protocol/index.ts";
 import { iCommitteeAbi } from "../../../types/abi/ICommittee.ts";
 import { iInferenceSettlementAbi } from "../../../types/abi/IInferenceSettlement.ts";
@@ -19,6 +19,8 @@ export interface CommitteeDeps {
   domain: ProtocolDomain;
   nodeId: () => Hex;
   leaderMs: number;
+  /** Seats at which the first epoch is started; later ones start by time. */
+  firstCommittee: number;
 }
 
 /** Ends of an intent that say "somebody else was first" or "not yet": looked at again from the chain's state. */
@@ -26,12 +28,14 @@ const MILD = new Set(["tx.superseded", "tx.abandoned"]);
 
 export type CommitteeWork = ReturnType<typeof committeeWork>;
 
-export function committeeWork({ platform, store, statements, peers, domain, nodeId, leaderMs }: CommitteeDeps) {
+export function committeeWork({ platform, store, statements, peers, domain, nodeId, leaderMs, firstCommittee }: CommitteeDeps) {
   const { settlement, payment, signer, journal, clock, metrics } = platform;
   const logger = platform.logger.child({ part: "committee" });
   const committee = settlement.deployment.address("Committee");
   const contract = settlement.deployment.address("InferenceSettlement");
   const inbox = payment?.deployment.has("SettlementInbox") ? payment.deployment.address("SettlementInbox") : null;
+  const committeeAbi = iCommitteeAbi as unknown as Abi;
+  const seatedSince = clock.now();
   const sent = new Set<string>();
 
   const read = <const F extends "currentEpoch" | "seats" | "params">(functionName: F) => settlement.client.readContract({ address: committee, abi: iCommitteeAbi, functionName });
@@ -58,19 +62,21 @@ export function committeeWork({ platform, store, statements, peers, domain, node
     logger.info({ kind: statement.kind, header: statement.headerHash, epoch: statement.epoch }, "statement signed");
   }
 
-  /** Takes a seat and starts the next epoch when its time has come. */
+  /** Takes a seat, and starts the next epoch when its time has come. */
   async function keepSeat(): Promise<void> {
     const id = nodeId();
     const [seats, current, params] = await Promise.all([read("seats"), read("currentEpoch"), read("params")]);
-    if (!(seats as readonly Hex[]).includes(id)) await submit("join", committee, iCommitteeAbi as unknown as Abi, [id], `${id}:${current}`);
-    const epoch = store.lastEpoch();
+    const seated = (seats as readonly Hex[]).includes(id);
+    if (!seated) return void (await submit("join", committee, committeeAbi, [id], `${id}:${current}`));
     const head = await settlement.pool.head();
     const info = current === 0n ? null : await settlement.client.readContract({ address: committee, abi: iCommitteeAbi, functionName: "epochInfo", args: [current as bigint] });
-    const over = info !== null && head.timestamp >= info.start + (params as { epochLength: bigint }).epochLength;
-    const seat = Math.max(0, seatOf(epoch, signer.address));
-    if (over && myTurn(`0x${current.toString(16).padStart(64, "0")}` as Hex, seat, epoch?.members.length || 1, Number(head.timestamp - info!.start - (params as { epochLength: bigint }).epochLength) * 1000, leaderMs)) {
-      await submit("rotate", committee, iCommitteeAbi as unknown as Abi, [], `after:${current}`);
-    }
+    const { epochLength } = params as { epochLength: bigint };
+    const due = info === null ? (seats as readonly Hex[]).length >= firstCommittee : head.timestamp >= info.start + epochLength;
+    if (!due) return;
+    // The seats take turns; a late one costs nothing, since the contract takes only the first.
+    const lateMs = info === null ? clock.now() - seatedSince : Number(head.timestamp - info.start - epochLength) * 1000;
+    const seat = (seats as readonly Hex[]).indexOf(id);
+    if (myTurn(toHex(current as bigint, { size: 32 }), seat, seats.length as number, lateMs, leaderMs)) await submit("rotate", committee, committeeAbi, [], `after:${current}`);
   }
 
   /** LeafChecks for batches that we hold and found right; Finality for what the settlement chain has decided for good. */

@@ -31,6 +31,7 @@ export interface FullRoleOptions {
   blobDir: string;
   checkWorkers: number;
   leaderMs: number;
+  firstCommittee: number;
   exchangeMs: number;
   listen: { host: string; port: number };
   /** Public URL; default: where the server listens. */
@@ -75,7 +76,7 @@ export function createFullRole(platform: Platform, options: FullRoleOptions): Ro
     rollback: (block) => store.rollback(block),
   });
   const checker = createBatchChecker({ platform, store, walrus: options.walrus, pool, domain, blobDir: options.blobDir });
-  const work = committeeWork({ platform, store, statements, peers, domain, nodeId, leaderMs: options.leaderMs });
+  const work = committeeWork({ platform, store, statements, peers, domain, nodeId, leaderMs: options.leaderMs, firstCommittee: options.firstCommittee });
   const carrier = createCarrier(platform, store, statements, work);
   const summary = () => ({ chainId: settlement.chainId, settlement: addresses.settlement, head: follower.position()?.number ?? null, counts: store.counts() });
   const fetch = ledgerApi({ store, statements, clock, logger: logger.child({ part: "api" }), blobPath: checker.blobPath, summary });

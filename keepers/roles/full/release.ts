@@ -1,6 +1,7 @@
 /** Carries Finality to the payment chain: final stretches are released to nodes, rejected ones go back to payers. */
 import { type Abi, type Hex, encodeFunctionData } from "viem";
 import { BatchStatus, type ChannelStretch, type Finality, positionalTree, stretchLeaf } from "../../../sdk/protocol/index.ts";
+import { iEscrowLensAbi } from "../../../types/abi/IEscrowLens.ts";
 import { iPaymentEscrowAbi } from "../../../types/abi/IPaymentEscrow.ts";
 import { iSettlementInboxAbi } from "../../../types/abi/ISettlementInbox.ts";
 import { isKeeperError, messageOf } from "../../errors/index.ts";
@@ -28,6 +29,7 @@ export function createCarrier(platform: Platform, store: FullStore, statements: 
   const escrow = payment.deployment.address("PaymentEscrow");
   const inbox = payment.deployment.address("SettlementInbox");
   const { chainId, client } = payment;
+  const lens = payment.deployment.address("EscrowLens");
 
   async function submit(method: "release" | "refundRejected" | "record", args: readonly unknown[], subject: string): Promise<boolean> {
     const [to, abi] = method === "record" ? [inbox, iSettlementInboxAbi as unknown as Abi] : [escrow, iPaymentEscrowAbi as unknown as Abi];
@@ -65,7 +67,7 @@ export function createCarrier(platform: Platform, store: FullStore, statements: 
       const part = indices.slice(from, from + MAX_STRETCHES);
       const chosen = part.map((index) => stretches[index]!);
       if (method === "release") {
-        const [statuses] = await client.readContract({ address: escrow, abi: iPaymentEscrowAbi, functionName: "previewRelease", args: [row.header, chosen] });
+        const [statuses] = await client.readContract({ address: lens, abi: iEscrowLensAbi, functionName: "previewRelease", args: [escrow, row.header, chosen] });
         // A gap waits for the batch below it; nothing to release means that Acks were faster.
         if (statuses.some((status) => status === GAP)) settled = false;
         if (!statuses.some((status) => status === SETTLED)) continue;

@@ -40,6 +40,7 @@ export default defineConfig({
       },
       // Straight-line kernels, scheduled by hand: the Yul optimizer makes them dearer and runs out of memory.
       "contracts/attestation/Sha384.sol": { ...solc, settings: kernel },
+      "contracts/attestation/Sha384Pair.sol": { ...solc, settings: kernel },
       "contracts/attestation/P384.sol": { ...solc, settings: kernel },
       "contracts/registry/NodeRegistry.sol": { ...solc, settings: small },
       "contracts/settlement/InferenceSettlement.sol": { ...solc, settings: compact },

@@ -7,6 +7,7 @@ import {Attestation} from "../interfaces/IAttestationVerifier.sol";
 import {CertificateRecord, INitroVerifier} from "../interfaces/INitroVerifier.sol";
 import {IP384} from "../interfaces/IP384.sol";
 import {ISha384} from "../interfaces/ISha384.sol";
+import {ISha384Pair} from "../interfaces/ISha384Pair.sol";
 import {NitroDocument} from "./NitroDocument.sol";
 import {CoseSign1} from "./cbor/CoseSign1.sol";
 import {X509} from "./der/X509.sol";
@@ -34,6 +35,7 @@ contract NitroVerifier is INitroVerifier, AccessManaged {
     uint256 private constant SIGNATURE = 240;
     bytes32 private constant EMPTY_PCR = keccak256(new bytes(48));
 
+    ISha384Pair public immutable SHA384_PAIR;
     ISha384 public immutable SHA384;
     IP384 public immutable P384;
     bytes32 public immutable ROOT;
@@ -42,9 +44,10 @@ contract NitroVerifier is INitroVerifier, AccessManaged {
     mapping(bytes32 chainKey => CertificateRecord) private _records;
     mapping(bytes32 certificateId => bool) public isRevoked;
 
-    constructor(bytes32 root, ISha384 sha384, IP384 p384, address authority) AccessManaged(authority) {
+    constructor(bytes32 root, ISha384Pair sha384Pair, IP384 p384, address authority) AccessManaged(authority) {
         ROOT = root;
-        SHA384 = sha384;
+        SHA384_PAIR = sha384Pair;
+        SHA384 = sha384Pair.SHA384();
         P384 = p384;
     }
 
@@ -71,6 +74,7 @@ contract NitroVerifier is INitroVerifier, AccessManaged {
         }
         _signer(chain, chain.length - 1, slot);
         _document(message, slot);
+        _digests(chain, first, signatures, CoseSign1.signedBytes(message));
 
         CertificateRecord memory record = chain.record;
         require(block.timestamp >= record.notBefore, NitroNotYetValid(record.notBefore, block.timestamp));
@@ -175,7 +179,6 @@ contract NitroVerifier is INitroVerifier, AccessManaged {
         }
         _fold(record, certificate, tbs, leaf ? LEAF : AUTHORITY);
 
-        _digest(slot, msg.data[tbs:chain.tbsEnd[index]]);
         _integers(slot, chain.signature[index], chain.signatureEnd[index]);
 
         if (!leaf || flags & REMEMBER_LEAF != 0) {
@@ -214,20 +217,33 @@ contract NitroVerifier is INitroVerifier, AccessManaged {
         }
     }
 
-    function _document(CoseSign1.Message memory message, uint256 slot) private view {
-        _digest(slot, CoseSign1.signedBytes(message));
+    function _document(CoseSign1.Message memory message, uint256 slot) private pure {
         uint256 signature = message.signature;
         assembly {
             calldatacopy(add(slot, 144), signature, 96)
         }
     }
 
-    /// The 16 bytes behind the digest belong to r, which is written later.
-    function _digest(uint256 slot, bytes memory message) private view {
-        (bytes32 high, bytes16 low) = SHA384.digest(message);
-        assembly {
-            mstore(add(slot, 96), high)
-            mstore(add(slot, 128), low)
+    /// Hashes the document and, beside it, the certificates from `first` on.
+    function _digests(Chain memory chain, uint256 first, bytes memory signatures, bytes memory document) private view {
+        uint256 count = chain.length - first;
+        bytes memory digests;
+        if (count == 0) {
+            (bytes32 high, bytes16 low) = SHA384.digest(document);
+            digests = bytes.concat(high, low);
+        } else {
+            bytes[] memory others = new bytes[](count);
+            for (uint256 i = 0; i < count; ++i) {
+                others[i] = msg.data[chain.tbs[first + i]:chain.tbsEnd[first + i]];
+            }
+            digests = SHA384_PAIR.digests(document, others);
+        }
+        for (uint256 i = 0; i <= count; ++i) {
+            // The document's digest comes first and belongs last.
+            uint256 from = i == count ? 0 : i + 1;
+            assembly {
+                mcopy(add(add(signatures, 128), mul(i, SIGNATURE)), add(add(digests, 32), mul(from, 48)), 48)
+            }
         }
     }
 

@@ -27,6 +27,7 @@ export interface SettlementAddresses {
   DataFeeds: Address;
   /** Only when a Nitro root was given. */
   Sha384?: Address;
+  Sha384Pair?: Address;
   P384?: Address;
   NitroVerifier?: Address;
 }
@@ -104,8 +105,9 @@ export async function deploySettlement(chain: DeployChain, options: SettlementDe
   };
   if (options.nitroRoot) {
     addresses.Sha384 = await step("Sha384", []);
+    addresses.Sha384Pair = await step("Sha384Pair", [addresses.Sha384]);
     addresses.P384 = await step("P384", [generatorTable()]);
-    addresses.NitroVerifier = await step("NitroVerifier", [options.nitroRoot, addresses.Sha384, addresses.P384, AccessManager]);
+    addresses.NitroVerifier = await step("NitroVerifier", [options.nitroRoot, addresses.Sha384Pair, addresses.P384, AccessManager]);
   }
   await wire(chain, addresses);
   return addresses;

@@ -54,7 +54,7 @@ export async function measureNitro(network: NetworkManager): Promise<NitroCost> 
   });
   const [admin] = await ethers.getSigners();
   const manager = await ethers.deployContract("AccessManager", [admin!.address]);
-  const sha384 = await ethers.deployContract("Sha384");
+  const sha384 = await ethers.deployContract("Sha384Pair", [await ethers.deployContract("Sha384")]);
   const p384 = await ethers.deployContract("P384", [generatorTable()]);
   const verifier = await ethers.deployContract("NitroVerifier", [root, sha384, p384, manager]);
   await networkHelpers.time.increaseTo(now);

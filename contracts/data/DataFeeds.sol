@@ -218,7 +218,8 @@ contract DataFeeds is IDataFeeds {
         view
     {
         uint64 at = observation.observedAt;
-        (KeyType keyType, address signer, bytes32 policyId) =
+        bytes32 policyId = REGISTRY.policyOf(observation.nodeId);
+        (KeyType keyType, address signer) =
             REGISTRY.signingKey(Role.Data, observation.nodeId, observation.keyId, at, at, uint64(block.timestamp));
         require(policyId == feed.policyId, DataFeedsWrongPolicy(observation.nodeId, policyId, feed.policyId));
         bool signed = NodeSignatures.verify(SIGNATURES, keyType, signer, digest, signature);

@@ -265,11 +265,13 @@ interface INodeRegistry {
     /// role, and everything issued in [minIssuedAt, maxIssuedAt] may be posted at `postedAt`.
     /// @return keyType How the key signs.
     /// @return signer As in KeyEpoch.
-    /// @return policyId The node's image policy.
     function signingKey(Role role, bytes32 nodeId, bytes32 keyId, uint64 minIssuedAt, uint64 maxIssuedAt, uint64 postedAt)
         external
         view
-        returns (KeyType keyType, address signer, bytes32 policyId);
+        returns (KeyType keyType, address signer);
+
+    /// @return The node's image policy; fixed at registration.
+    function policyOf(bytes32 nodeId) external view returns (bytes32);
 
     /// @return since Time from which headers under this key are void; 0 while the key is not compromised.
     function compromisedSince(bytes32 keyId) external view returns (uint64 since);

@@ -12,7 +12,9 @@ contract MeasurementPolicy is IMeasurementPolicy, AccessManaged {
 
     mapping(bytes32 policyId => Policy) private _policies;
     mapping(bytes32 policyId => address) private _pendingOwners;
-    mapping(bytes32 key => ImageApproval) private _images;
+    mapping(bytes32 key => uint48 index) private _indices;
+    mapping(uint48 index => ImageApproval) private _approvals;
+    uint48 private _count;
 
     /// @param delay Of policy 0, as the other two.
     constructor(address authority, uint64 delay, uint16 teeTypes, uint32 tcbStatuses) AccessManaged(authority) {
@@ -46,7 +48,7 @@ contract MeasurementPolicy is IMeasurementPolicy, AccessManaged {
     function approveImage(bytes32 policyId, bytes32 workload, bytes32 imageId) external override onlyOwner(policyId) {
         require(workload != 0, MeasurementPolicyBadParams("workload"));
         require(imageId != 0, MeasurementPolicyBadParams("imageId"));
-        ImageApproval storage entry = _images[imageKeyOf(policyId, workload, imageId)];
+        ImageApproval storage entry = _entry(policyId, workload, imageId);
         require(entry.revokedAt == 0, MeasurementPolicyImageRevoked(policyId, workload, imageId));
         require(entry.approvedFrom == 0, MeasurementPolicyAlreadyApproved(policyId, workload, imageId));
 
@@ -62,7 +64,7 @@ contract MeasurementPolicy is IMeasurementPolicy, AccessManaged {
         onlyOwner(policyId)
     {
         require(compromisedSince <= block.timestamp, MeasurementPolicyFutureCompromise(compromisedSince, block.timestamp));
-        ImageApproval storage entry = _images[imageKeyOf(policyId, workload, imageId)];
+        ImageApproval storage entry = _entry(policyId, workload, imageId);
         // A compromise may become known after the revocation, and turn out older than thought; it never gets younger.
         bool adds = compromisedSince != 0 && (entry.compromisedSince == 0 || compromisedSince < entry.compromisedSince);
         require(entry.revokedAt == 0 || adds, MeasurementPolicyImageRevoked(policyId, workload, imageId));
@@ -95,7 +97,7 @@ contract MeasurementPolicy is IMeasurementPolicy, AccessManaged {
         require(_hasBit(rules.teeTypes, attestation.teeType), MeasurementPolicyTeeType(policyId, attestation.teeType));
         require(_hasBit(rules.tcbStatuses, attestation.tcbStatus), MeasurementPolicyTcbStatus(policyId, attestation.tcbStatus));
 
-        ImageApproval storage entry = _images[imageKeyOf(policyId, workload, attestation.imageId)];
+        ImageApproval storage entry = _approvals[indexOf(policyId, workload, attestation.imageId)];
         require(entry.revokedAt == 0, MeasurementPolicyImageRevoked(policyId, workload, attestation.imageId));
         require(
             entry.approvedFrom != 0 && entry.approvedFrom <= block.timestamp,
@@ -110,17 +112,17 @@ contract MeasurementPolicy is IMeasurementPolicy, AccessManaged {
 
     /// @inheritdoc IMeasurementPolicy
     function image(bytes32 policyId, bytes32 workload, bytes32 imageId) external view override returns (ImageApproval memory) {
-        return _images[imageKeyOf(policyId, workload, imageId)];
+        return _approvals[indexOf(policyId, workload, imageId)];
     }
 
     /// @inheritdoc IMeasurementPolicy
-    function approval(bytes32 imageKey) external view override returns (ImageApproval memory) {
-        return _images[imageKey];
+    function approval(uint48 index) external view override returns (ImageApproval memory) {
+        return _approvals[index];
     }
 
     /// @inheritdoc IMeasurementPolicy
     function isApproved(bytes32 policyId, bytes32 workload, bytes32 imageId) external view override returns (bool) {
-        ImageApproval storage entry = _images[imageKeyOf(policyId, workload, imageId)];
+        ImageApproval storage entry = _approvals[indexOf(policyId, workload, imageId)];
         return entry.revokedAt == 0 && entry.approvedFrom != 0 && entry.approvedFrom <= block.timestamp;
     }
 
@@ -130,8 +132,16 @@ contract MeasurementPolicy is IMeasurementPolicy, AccessManaged {
     }
 
     /// @inheritdoc IMeasurementPolicy
-    function imageKeyOf(bytes32 policyId, bytes32 workload, bytes32 imageId) public pure override returns (bytes32) {
-        return keccak256(abi.encode(policyId, workload, imageId));
+    function indexOf(bytes32 policyId, bytes32 workload, bytes32 imageId) public view override returns (uint48) {
+        return _indices[keccak256(abi.encode(policyId, workload, imageId))];
+    }
+
+    /// The image's entry, a new one if need be. Entry 0 stays empty: an unknown image is not approved.
+    function _entry(bytes32 policyId, bytes32 workload, bytes32 imageId) private returns (ImageApproval storage) {
+        bytes32 key = keccak256(abi.encode(policyId, workload, imageId));
+        uint48 index = _indices[key];
+        if (index == 0) _indices[key] = index = ++_count;
+        return _approvals[index];
     }
 
     function _create(bytes32 policyId, address owner, string memory name, uint64 delay, uint16 teeTypes, uint32 tcbStatuses) private {

@@ -22,6 +22,7 @@ abstract contract NodeBonds is INodeRegistry, AccessManaged {
     address private constant BURN = 0x000000000000000000000000000000000000dEaD;
 
     IERC20 public immutable TOKEN;
+    uint64 internal immutable POST_GRACE;
 
     RegistryParams internal _params;
     mapping(bytes32 nodeId => Bond) internal _bonds;
@@ -37,6 +38,7 @@ abstract contract NodeBonds is INodeRegistry, AccessManaged {
         require(params_.beatMaxBlocks != 0 && params_.beatMaxBlocks <= 8_191, NodeRegistryBadParams("beatMaxBlocks"));
         require(params_.heartbeatBlocks != 0, NodeRegistryBadParams("heartbeatBlocks"));
         TOKEN = token;
+        POST_GRACE = params_.postGrace;
         _params = params_;
     }
 

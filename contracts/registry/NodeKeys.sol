@@ -36,21 +36,22 @@ abstract contract NodeKeys is NodeBonds {
         string endpoint;
     }
 
-    /// First two slots are what settlement reads.
+    /// The first two slots are all that settlement reads.
     struct KeyRecord {
         address signer;
         KeyType keyType;
         uint40 validFrom;
         uint40 validUntil;
-        uint8 teeType;
+        Role role;
         uint40 endedAt;
         uint40 compromisedSince;
-        uint32 epoch;
-        Role role;
+        uint48 image; // its number in the policy
+        bytes16 nodePrefix; // of nodeId, itself a hash
         bytes32 nodeId;
-        bytes32 imageKey; // in the policy
         bytes32 imageId;
         bytes32 publicKeyHash;
+        uint32 epoch;
+        uint8 teeType;
     }
 
     /// Clocks of enclaves and chains differ by that much.
@@ -86,7 +87,7 @@ abstract contract NodeKeys is NodeBonds {
         KeyRecord storage record = _keys[keyId];
         if (record.keyType == KeyType.None) return false;
         (uint256 end, uint256 compromised,) = _endOf(record);
-        return compromised == 0 && issuedAt + CLOCK_SKEW >= record.validFrom && issuedAt < end && postedAt <= end + _params.postGrace;
+        return compromised == 0 && issuedAt + CLOCK_SKEW >= record.validFrom && issuedAt < end && postedAt <= end + POST_GRACE;
     }
 
     /// @inheritdoc INodeRegistry
@@ -94,17 +95,22 @@ abstract contract NodeKeys is NodeBonds {
         external
         view
         override
-        returns (KeyType, address, bytes32)
+        returns (KeyType, address)
     {
         KeyRecord storage record = _knownKey(keyId);
-        require(record.nodeId == nodeId, NodeRegistryKeyNotOfNode(keyId, nodeId));
+        require(record.nodePrefix == bytes16(nodeId), NodeRegistryKeyNotOfNode(keyId, nodeId));
         require(record.role == role, NodeRegistryWrongRole(nodeId, record.role, role));
         (uint256 end, uint256 compromised, bool expires) = _endOf(record);
         require(compromised == 0, NodeRegistryKeyNotValid(keyId, KeyStatus.Compromised));
-        require(postedAt <= end + _params.postGrace, NodeRegistryKeyNotValid(keyId, expires ? KeyStatus.Expired : KeyStatus.Retired));
+        require(postedAt <= end + POST_GRACE, NodeRegistryKeyNotValid(keyId, expires ? KeyStatus.Expired : KeyStatus.Retired));
         require(minIssuedAt + CLOCK_SKEW >= record.validFrom, NodeRegistryIssuedOutside(keyId, minIssuedAt, record.validFrom, uint64(end)));
         require(maxIssuedAt < end, NodeRegistryIssuedOutside(keyId, maxIssuedAt, record.validFrom, uint64(end)));
-        return (record.keyType, record.signer, _records[nodeId].policyId);
+        return (record.keyType, record.signer);
+    }
+
+    /// @inheritdoc INodeRegistry
+    function policyOf(bytes32 nodeId) external view override returns (bytes32) {
+        return _records[nodeId].policyId;
     }
 
     /// @inheritdoc INodeRegistry
@@ -153,7 +159,8 @@ abstract contract NodeKeys is NodeBonds {
         opened.role = _live[nodeId].role;
         opened.nodeId = nodeId;
         opened.imageId = attestation.imageId;
-        opened.imageKey = POLICY.imageKeyOf(_records[nodeId].policyId, _records[nodeId].workload, attestation.imageId);
+        opened.image = POLICY.indexOf(_records[nodeId].policyId, _records[nodeId].workload, attestation.imageId);
+        opened.nodePrefix = bytes16(nodeId);
         keyId = keccak256(abi.encode(nodeId, opened.epoch, params_.publicKey));
         _keys[keyId] = opened;
 
@@ -202,7 +209,7 @@ abstract contract NodeKeys is NodeBonds {
     /// @return compromised Since when; 0 if not.
     /// @return expires Whether `end` is the attestation's own.
     function _endOf(KeyRecord storage record) private view returns (uint256 end, uint256 compromised, bool expires) {
-        ImageApproval memory image = POLICY.approval(record.imageKey);
+        ImageApproval memory image = POLICY.approval(record.image);
         (end, expires) = (record.validUntil, true);
         if (record.endedAt != 0 && record.endedAt < end) (end, expires) = (record.endedAt, false);
         if (image.revokedAt != 0 && image.revokedAt < end) (end, expires) = (image.revokedAt, false);

@@ -24,6 +24,8 @@ abstract contract IndividualSettlement is SettlementCore {
         uint128 total;
         uint64 nextSequence; // of the open payment
         bool vanilla;
+        bool policyKnown;
+        bytes32 policyId; // the node's, asked for once
     }
 
     /// @inheritdoc IInferenceSettlement
@@ -38,9 +40,7 @@ abstract contract IndividualSettlement is SettlementCore {
             _post(header, hash, settlement.fullBond);
             return hash;
         }
-        _batches[hash].status = BatchStatus.Final;
-        _batches[hash].postedAt = uint40(block.timestamp);
-        _batches[hash].postedBlock = uint40(block.number);
+        _record(hash, BatchStatus.Final, false);
         emit HeaderSettled(hash, header.nodeId, header.nonce, header.channelsRoot);
     }
 
@@ -144,8 +144,10 @@ abstract contract IndividualSettlement is SettlementCore {
             walk.vanilla = true;
             return;
         }
-        bool tee = method != Verification.Zkml;
-        require(!tee || terms.policyId == walk.key.policyId, SettlementBadTerms(index, "policyId"));
+        if (method != Verification.Zkml) {
+            if (!walk.policyKnown) (walk.policyKnown, walk.policyId) = (true, REGISTRY.policyOf(terms.nodeId));
+            require(terms.policyId == walk.policyId, SettlementBadTerms(index, "policyId"));
+        }
         if (method == Verification.Tee) return;
 
         require(item.proof.length != 0 && item.publicInputs.length != 0, SettlementProofMissing(index));

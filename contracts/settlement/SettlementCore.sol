@@ -33,7 +33,6 @@ abstract contract SettlementCore is IInferenceSettlement, AccessManaged {
     struct Signer {
         KeyType keyType;
         address signer;
-        bytes32 policyId;
     }
 
     uint64 private constant CLOCK_SKEW = 30;
@@ -182,7 +181,7 @@ abstract contract SettlementCore is IInferenceSettlement, AccessManaged {
         require(header.maxIssuedAt <= block.timestamp + CLOCK_SKEW, SettlementFromTheFuture(header.maxIssuedAt, block.timestamp));
 
         _advance(header, hash);
-        (key.keyType, key.signer, key.policyId) =
+        (key.keyType, key.signer) =
             REGISTRY.signingKey(Role.Inference, header.nodeId, header.keyId, header.minIssuedAt, header.maxIssuedAt, postedAt);
         require(_signed(key, hash, signature), SettlementBadHeaderSignature(hash));
     }
@@ -199,13 +198,14 @@ abstract contract SettlementCore is IInferenceSettlement, AccessManaged {
 
     /// None -> Posted: slot and lock.
     function _post(BatchHeader calldata header, bytes32 hash, bool fullBond) internal {
-        Batch storage entry = _batches[hash];
-        entry.status = BatchStatus.Posted;
-        entry.fullBond = fullBond;
-        entry.postedAt = uint40(block.timestamp);
-        entry.postedBlock = uint40(block.number);
+        _record(hash, BatchStatus.Posted, fullBond);
         emit HeaderPosted(hash, header.nodeId, header.nonce, fullBond, header);
         REGISTRY.lock(header.nodeId, hash, lockOf(header.totalCharge, fullBond));
+    }
+
+    /// A new header's slot, in one write.
+    function _record(bytes32 hash, BatchStatus status_, bool fullBond) internal {
+        _batches[hash] = Batch(status_, fullBond, uint40(block.timestamp), uint40(block.number), 0, 0, 0, 0, 0);
     }
 
     function _oldest(uint256 age) internal view returns (uint64) {

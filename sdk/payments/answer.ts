@@ -4,6 +4,7 @@ import type { Hex } from "viem";
 import type { PayerChannel } from "./channels.ts";
 import type { CheckedOffer } from "./offers.ts";
 import type { PaidResponse, Payment, ReceiptView } from "./types.ts";
+import { singlePaymentId } from "./wire.ts";
 
 /** A request that was sent with a payment. */
 export interface Sent {
@@ -72,8 +73,8 @@ export function answerOf(
   const handled = response.ok ? undefined : reject(`the node answered ${response.status}`);
   handled?.catch(() => undefined);
   return {
-    response, scheme: offer.scheme, ceiling: offer.amount, cumulativeBefore: before,
-    ...(channel ? { paymentId: channel.paymentId } : {}),
+    response, scheme: offer.scheme, ceiling: offer.amount, cumulativeBefore: before, termsHash: offer.termsHash,
+    paymentId: channel?.paymentId ?? singlePaymentId(payment, Number(offer.requirements.network.split(":")[1])),
     confirm, reject,
   };
 }

@@ -1,5 +1,5 @@
 /** Carries Finality to the payment chain: final stretches are released to nodes, rejected ones go back to payers. */
-import { type Abi, type Hex, encodeFunctionData } from "viem";
+import { type Abi, encodeFunctionData } from "viem";
 import { BatchStatus, type ChannelStretch, type Finality, positionalTree, stretchLeaf } from "../../../sdk/protocol/index.ts";
 import { iEscrowLensAbi } from "../../../types/abi/IEscrowLens.ts";
 import { iPaymentEscrowAbi } from "../../../types/abi/IPaymentEscrow.ts";
@@ -59,7 +59,6 @@ export function createCarrier(platform: Platform, store: FullStore, statements: 
     if (!recorded) return false;
     const indices = ours(stretches);
     if (indices.length === 0) return true;
-    const empty = { finality: message, members: [], quorum: { signers: 0n, signatures: "0x" as Hex } };
     const tree = positionalTree(stretches.map(stretchLeaf));
     const method = row.status === BatchStatus.Final ? "release" : "refundRejected";
     let settled = true;
@@ -72,7 +71,7 @@ export function createCarrier(platform: Platform, store: FullStore, statements: 
         if (statuses.some((status) => status === GAP)) settled = false;
         if (!statuses.some((status) => status === SETTLED)) continue;
       }
-      await submit(method, [empty, row.header, chosen, part.map((index) => tree.path(index))], `${row.hash}:${part[0]}:${Math.floor(clock.now() / 60_000)}`);
+      await submit(method, [row.header, chosen, part.map((index) => ({ index, path: tree.path(index) }))], `${row.hash}:${part[0]}:${Math.floor(clock.now() / 60_000)}`);
     }
     return settled;
   }

@@ -42,7 +42,8 @@ export function manyWitness(model: LoadedModel, sym: ReadonlyMap<string, number>
   const c = challenge(place, h, items);
   const e = evaluate(c, slots, items);
 
-  const values = new Array<bigint>(1 + Math.max(...sym.values())).fill(0n);
+  const wireCount = 1 + [...sym.values()].reduce((most, at) => Math.max(most, at), 0);
+  const values = new Array<bigint>(wireCount).fill(0n);
   values[0] = 1n;
   const put = (name: string, value: bigint) => {
     const at = sym.get(`main.${name}`);
@@ -56,7 +57,7 @@ export function manyWitness(model: LoadedModel, sym: ReadonlyMap<string, number>
   const bySlot = slotSymbols(sym, slots);
   inSlots.forEach(({ request, item }, slot) => {
     put(`out[${slot}]`, item.out);
-    const { values: own } = calculateWitness(model, bySlot[slot]!.symbols, request.values, 0n, request.salt);
+    const own = calculateWitness(model, bySlot[slot]!.symbols, request.values, 0n, request.salt).values;
     for (const at of bySlot[slot]!.places) values[at] = own[at]!;
   });
   let sum = 0n;

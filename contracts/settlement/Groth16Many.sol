@@ -75,35 +75,38 @@ library Groth16Many {
     /// @notice sum v_i c^(2i+1) + y_i c^(2i+2) over all slots, by Horner's rule from the last one.
     function evaluate(uint256 c, uint256 slots, uint256[] calldata inputs) internal pure returns (uint256 sum) {
         uint256 last = inputs.length / ITEM - 1;
-        for (uint256 slot = slots; slot > 0; --slot) {
-            uint256 at = ITEM * (slot - 1 < last ? slot - 1 : last);
-            uint256 v;
-            uint256 y;
-            assembly ("memory-safe") {
-                v := calldataload(add(inputs.offset, shl(5, add(at, 1))))
-                y := calldataload(add(inputs.offset, shl(5, add(at, 2))))
+        bool canonical = true;
+        assembly ("memory-safe") {
+            for { let slot := slots } slot { } {
+                slot := sub(slot, 1)
+                let item := add(inputs.offset, mul(96, slot))
+                if gt(slot, last) { item := add(inputs.offset, mul(96, last)) }
+                let v := calldataload(add(item, 32))
+                let y := calldataload(add(item, 64))
+                canonical := and(canonical, and(lt(calldataload(item), R), and(lt(v, R), lt(y, R))))
                 sum := mulmod(addmod(mulmod(addmod(sum, y, R), c, R), v, R), c, R)
             }
-            if (slot - 1 <= last) {
-                uint256 ctx = inputs[at];
-                require(ctx < Groth16.R, IGroth16Errors.Groth16InputNotInField(at, ctx));
-                require(v < Groth16.R, IGroth16Errors.Groth16InputNotInField(at + 1, v));
-                require(y < Groth16.R, IGroth16Errors.Groth16InputNotInField(at + 2, y));
-            }
+        }
+        if (canonical) return sum;
+        for (uint256 i = 0; i < inputs.length; ++i) {
+            require(inputs[i] < R, IGroth16Errors.Groth16InputNotInField(i, inputs[i]));
         }
     }
 
     function _requireAscending(uint256[] calldata inputs, uint256 items) private pure {
         uint256 previous;
-        for (uint256 i = 0; i < items; ++i) {
+        for (uint256 i = 0; i < items;) {
             uint256 statement;
             assembly ("memory-safe") {
                 let free := mload(0x40)
                 calldatacopy(free, add(inputs.offset, mul(i, 96)), 96)
                 statement := keccak256(free, 96)
             }
-            require(i == 0 || statement > previous, IGroth16Errors.Groth16StatementOrder(i));
+            if (statement <= previous) require(i == 0, IGroth16Errors.Groth16StatementOrder(i));
             previous = statement;
+            unchecked {
+                ++i;
+            }
         }
     }
 }

@@ -17,7 +17,7 @@ import { writeWitness } from "../../../circuits/setup/witness.ts";
 import { readVerifyingKey } from "../../../circuits/setup/zkey.ts";
 import { snarkjsProver } from "../../../keepers/proving/provers.ts";
 import { deploy, negated, withWords, words } from "../../settlement/groth16/tools.ts";
-import { mlp } from "../compiler/build.ts";
+import { mlp } from "../../../circuits/models/zoo.ts";
 
 const FOLDER = ".cache/zk/test/many";
 const SLOTS = 5;

@@ -106,7 +106,7 @@ library P384Ladder {
                     kind := and(shr(10, kind), 3)
                 }
                 // T := the record, counted at this position
-                if (index < count) {
+                if (index < count) { // check: index
                     // as _takeRecord, in line
                     assembly {
                         let record := add(TABLE, mul(index, RECORD_SIZE))
@@ -117,7 +117,7 @@ library P384Ladder {
                 } else if (index >= GENERATOR) {
                     _takeGenerator(index, position, tableG);
                 } else {
-                    require(index == NOTHING, IP384.P384StepMalformed(ptr)); // check: index
+                    require(index == NOTHING, IP384.P384StepMalformed(ptr));
                     continue;
                 }
                 if (kind == FUSED) {

@@ -26,6 +26,7 @@ const SPECIAL: Record<string, [original: string, patched: (off: string) => strin
     "if (!less(x0, x1, P0) || !less(y0, y1, P0)) return false; // check: coordinates",
     (off) => `if (!${off} && (!less(x0, x1, P0) || !less(y0, y1, P0))) return false;`,
   ],
+  index: ["if (index < count) { // check: index", (off) => `if (index < count || (${off} && index < GENERATOR)) {`],
   "transcript-signatures": [
     "calldatacopy(TABLE, sigs, mul(count, SIGNATURE_SIZE)) // check: transcript-signatures",
     (off) => `if iszero(${off}) { calldatacopy(TABLE, sigs, mul(count, SIGNATURE_SIZE)) }`,

@@ -41,6 +41,7 @@ async function indexOne({ settlement, clock, logger }: Platform, store: FullStor
   const call = settlementsIn(input).find(({ header }) => headerHash(header, domain) === hash);
   if (!call) logger.warn({ header: hash, tx: txHash }, "the settling call is not readable: its receipts are not indexed");
   store.transaction(() => {
+    if (call) store.completeHeader(hash, call.header);
     call?.items.forEach(({ receipt, signature }, index) => {
       const digest = receiptDigest(receipt, domain);
       store.addLeaf(hash, index, hexToBytes(digest), hexToBytes(receiptLeaf(digest, signature)), { receipt, signature });

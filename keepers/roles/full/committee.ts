@@ -37,6 +37,7 @@ export function committeeWork({ platform, store, statements, peers, domain, node
   const committeeAbi = iCommitteeAbi as unknown as Abi;
   const seatedSince = clock.now();
   const sent = new Set<string>();
+  const decidedAt = new Map<string, bigint>();
 
   const read = <const F extends "currentEpoch" | "seats" | "params">(functionName: F) => settlement.client.readContract({ address: committee, abi: iCommitteeAbi, functionName });
 
@@ -98,27 +99,37 @@ export function committeeWork({ platform, store, statements, peers, domain, node
     const head = await settlement.pool.head();
     const { certificateLife } = (await read("params")) as { certificateLife: bigint };
     for (const status of DECIDED) {
-      for (const row of store.unsigned(status, "finality", epoch.epoch, 200)) {
+      for (const row of store.undeclared(status, 200)) {
         if (head.number - row.statusBlock + 1n < BigInt(settlement.confirmations)) continue;
-        const message = await finalityOf(row, epoch.epoch, certificateLife);
-        if (message) await sign(finalityStatement(message, domain));
+        const settledAt = await settledAtOf(row, head.timestamp, certificateLife);
+        const known = statements.about(row.hash).some(({ kind, epoch: signed, message }) => kind === "finality" && signed === epoch.epoch && (message as Finality).settledAt === settledAt);
+        if (known || !(await holds(row, head.number))) continue;
+        await sign(finalityStatement({
+          paymentChainId: BigInt(payment.chainId), inbox, committeeEpoch: epoch.epoch, headerHash: row.hash, channelsRoot: row.header.channelsRoot,
+          status: row.status, settledAt, validUntil: settledAt + certificateLife,
+        }, domain));
       }
     }
   }
 
-  /** Every member must come to the same bytes: all of them are the chain's, none is this node's clock. */
-  async function finalityOf(row: HeaderRow, committeeEpoch: bigint, certificateLife: bigint): Promise<Finality | null> {
-    const blockNumber = row.statusBlock;
-    // The one statement that moves money: two endpoints must show the same status and block.
-    const [status, block] = await Promise.all([
-      settlement.moneyClient.readContract({ address: contract, abi: iInferenceSettlementAbi, functionName: "status", args: [row.hash], blockNumber: (await settlement.pool.head()).number }),
-      settlement.moneyClient.getBlock({ blockNumber }),
-    ]);
-    if (status !== row.status) return null;
-    return {
-      paymentChainId: BigInt(payment!.chainId), inbox: inbox!, committeeEpoch, headerHash: row.hash, channelsRoot: row.header.channelsRoot,
-      status: row.status, settledAt: block.timestamp, validUntil: block.timestamp + certificateLife,
-    };
+  /**
+   * The statement's time: the block of the decision, or so many half lives of a certificate later, when nobody carried it
+   * in time. Every member comes to the same bytes: all of them are the chain's, none is this node's clock.
+   */
+  async function settledAtOf({ hash, statusBlock }: HeaderRow, now: bigint, certificateLife: bigint): Promise<bigint> {
+    let decided = decidedAt.get(`${hash}:${statusBlock}`);
+    if (decided === undefined) {
+      decided = (await settlement.moneyClient.getBlock({ blockNumber: statusBlock })).timestamp;
+      if (decidedAt.size > 10_000) decidedAt.clear();
+      decidedAt.set(`${hash}:${statusBlock}`, decided);
+    }
+    const half = certificateLife / 2n || 1n;
+    return decided + ((now - decided) / half) * half;
+  }
+
+  /** The one statement that moves money: two endpoints must show the status. */
+  async function holds({ hash, status }: HeaderRow, blockNumber: bigint): Promise<boolean> {
+    return (await settlement.moneyClient.readContract({ address: contract, abi: iInferenceSettlementAbi, functionName: "status", args: [hash], blockNumber })) === status;
   }
 
   /** Sends our signatures to the others, and asks for theirs where a quorum is missing. */
@@ -156,7 +167,7 @@ export function committeeWork({ platform, store, statements, peers, domain, node
     for (const statement of statements.open("leafCheck")) {
       const row = store.header(statement.headerHash);
       if (!row || row.status !== BatchStatus.Posted) {
-        if (row) statements.carried(statement.digest, clock.now());
+        if (row) statements.carried(statement.kind, statement.headerHash, clock.now());
         continue;
       }
       const ready = quorumFor(statement);

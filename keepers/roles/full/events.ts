@@ -7,15 +7,31 @@ import type { RpcLog } from "../../chain/index.ts";
 import type { CommitteeEpochRow, FullStore, HeaderRow, Transition } from "./store.ts";
 
 export type LedgerChange =
-  | { kind: "header"; row: Omit<HeaderRow, "status" | "statusBlock">; status: number }
+  | { kind: "header"; row: Omit<HeaderRow, "status" | "statusBlock"> }
   | { kind: "transition"; transition: Transition }
   | { kind: "epoch"; block: bigint; epoch: CommitteeEpochRow };
 
 interface Posted {
   headerHash: Hex;
-  status: number;
-  lock: bigint;
+  fullBond: boolean;
   header: BatchHeader;
+}
+
+interface Settled {
+  headerHash: Hex;
+  nodeId: Hex;
+  nonce: bigint;
+  channelsRoot: Hex;
+}
+
+const NOTHING = `0x${"00".repeat(32)}` as const;
+
+/** What the event of an individual settlement says of its header; the rest stands in the call and is filled in from there. */
+function partialHeader({ nodeId, nonce, channelsRoot }: Settled): BatchHeader {
+  return {
+    nodeId, nonce, channelsRoot, keyId: NOTHING, prevHeader: NOTHING, receiptsRoot: NOTHING, count: 0, channels: 0, totalCharge: 0n,
+    minIssuedAt: 0n, maxIssuedAt: 0n, blobId: NOTHING, contentHash: NOTHING, format: 0,
+  };
 }
 
 /** Pure: what one log says; null for logs that the ledger does not keep. */
@@ -36,10 +52,15 @@ export function readLog(log: RpcLog, addresses: { settlement: Address; committee
   ];
   switch (event.eventName) {
     case "HeaderPosted": {
-      const { headerHash, status, header, lock } = event.args as Posted;
+      const { headerHash, fullBond, header } = event.args as Posted;
       const kind = /^0x0*$/.test(header.blobId) ? "settle" : "batch";
-      const row = { hash: headerHash, kind, header, fullBond: false, postedBlock: block, txHash: log.transactionHash } as const;
-      return [{ kind: "header", row, status }, { kind: "transition", transition: { headerHash, status, detail: { lock }, ...at } }];
+      const row = { hash: headerHash, kind, header, fullBond, postedBlock: block, txHash: log.transactionHash } as const;
+      return [{ kind: "header", row }, ...to(BatchStatus.Posted)];
+    }
+    case "HeaderSettled": {
+      const settled = event.args as Settled;
+      const row = { hash: settled.headerHash, kind: "settle", header: partialHeader(settled), fullBond: false, postedBlock: block, txHash: log.transactionHash } as const;
+      return [{ kind: "header", row }, ...to(BatchStatus.Final)];
     }
     case "BatchCertified": {
       const { committeeEpoch, signers, signedStake } = event.args as { committeeEpoch: number; signers: bigint; signedStake: bigint };

@@ -81,11 +81,12 @@ export function createCarrier(platform: Platform, store: FullStore, statements: 
       for (const statement of statements.open("finality")) {
         const row = store.header(statement.headerHash);
         const message = statement.message as Finality;
-        if (!row || row.status !== message.status) continue;
+        // An individual settlement whose call is not indexed yet has no header to show.
+        if (!row || row.status !== message.status || row.header.count === 0) continue;
         const ready = work.quorumFor(statement);
         if (!ready) continue;
         try {
-          if (await carry(row, message, { finality: message, members: ready.epoch.members, quorum: ready.quorum })) statements.carried(statement.digest, clock.now());
+          if (await carry(row, message, { finality: message, members: ready.epoch.members, quorum: ready.quorum })) statements.carried(statement.kind, statement.headerHash, clock.now());
         } catch (error) {
           // One header's trouble must not hold up the others.
           logger.warn({ header: row.hash, reason: messageOf(error) }, "certificate could not be carried yet");

@@ -103,7 +103,8 @@ export function statementStore(store: Store) {
     has: (digest: Hex) => store.get("SELECT 1 FROM statements WHERE digest = ?", digest) !== undefined,
     /** Our statements about a header. */
     about: (headerHash: Hex) => store.all<Raw>("SELECT * FROM statements WHERE header_hash = ?", headerHash).map(toStatement),
-    carried: (digest: Hex, now: number) => void store.run("UPDATE statements SET carried_at = ? WHERE digest = ?", now, digest),
+        /** Closes all statements of the kind about the header. */
+    carried: (kind: StatementKind, headerHash: Hex, now: number) => void store.run("UPDATE statements SET carried_at = ? WHERE kind = ? AND header_hash = ?", now, kind, headerHash),
     signatures(digest: Hex): Signature[] {
       return store.all<Raw>("SELECT * FROM signatures WHERE digest = ?", digest).map((row) => ({ digest, signer: row.signer as Address, signature: row.signature as Hex }));
     },

@@ -70,6 +70,11 @@ export function fullStore(store: Store) {
       );
     },
 
+    /** Fills in what the event of an individual settlement does not carry. */
+    completeHeader(hash: Hex, header: BatchHeader): void {
+      store.run("UPDATE headers SET document = ? WHERE hash = ?", toText(header), hash);
+    },
+
     addTransition({ headerHash, status, block, logIndex, txHash, detail }: Transition): void {
       store.run(
         "INSERT OR REPLACE INTO transitions VALUES (?, ?, ?, ?, ?, ?)",
@@ -119,6 +124,17 @@ export function fullStore(store: Store) {
         .map(toHeader);
     },
 
+    /** Decided headers whose Finality nobody has carried yet, as far as this node knows. */
+    undeclared(status: number, limit: number): HeaderRow[] {
+      return store
+        .all<Raw>(
+          `${WITH_STATUS} WHERE t.status = ? AND h.hash NOT IN (SELECT header_hash FROM statements WHERE kind = 'finality' AND carried_at IS NOT NULL)
+           ORDER BY h.posted_block LIMIT ?`,
+          status, limit,
+        )
+        .map(toHeader);
+    },
+
     /** Batches whose data nobody here has looked at yet. */
     unchecked(limit: number): HeaderRow[] {
       return store
@@ -133,7 +149,12 @@ export function fullStore(store: Store) {
     /** Individual settlements whose calldata is not indexed yet. */
     unindexed(limit: number): HeaderRow[] {
       return store
-        .all<Raw>(`${WITH_STATUS} WHERE h.kind = 'settle' AND h.hash NOT IN (SELECT header_hash FROM checks) ORDER BY h.posted_block LIMIT ?`, limit)
+        .all<Raw>(
+          `${WITH_STATUS} LEFT JOIN checks c ON c.header_hash = h.hash
+           -- A reorganisation brings the event back without what the call had told.
+           WHERE h.kind = 'settle' AND (c.verdict IS NULL OR (c.leaves > 0 AND h.document LIKE '%"count":0,%')) ORDER BY h.posted_block LIMIT ?`,
+          limit,
+        )
         .map(toHeader);
     },
 

@@ -144,5 +144,6 @@ function amountOf(text: unknown): bigint | undefined {
 const same = (a: string, b: string) => a.toLowerCase() === b.toLowerCase();
 
 function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : "facilitator_failed";
+  const text = error instanceof Error ? error.message : "facilitator_failed";
+  return text.replace(/^(Verification|Settlement) aborted: /, "");
 }

@@ -1,26 +1,7 @@
 import { expect } from "chai";
-import type { Hex } from "viem";
-import { privateKeyToAccount, generatePrivateKey } from "viem/accounts";
-import { paymentClient } from "../../sdk/payments/client.ts";
 import type { PaidResponse } from "../../sdk/payments/types.ts";
 import { type World, world } from "./fixture.ts";
-import { type TestNode, type WireReceipt, startNode, view } from "./node.ts";
-
-export async function payer(w: World, node: TestNode, over: Partial<Parameters<typeof paymentClient>[0]> = {}) {
-  const signer = privateKeyToAccount(generatePrivateKey());
-  await w.token.mint(signer.address, 1_000_000n);
-  const client = paymentClient({
-    signer: signer as never, chainId: w.chainId, reads: node.client as never,
-    policy: {
-      network: `eip155:${w.chainId}`, tokens: [w.addresses.TestDollar], escrows: [w.addresses.PaymentEscrow], inboxes: [w.addresses.SettlementInbox],
-      minWithdrawDelay: 86_400, maxCharge: 10_000n, allowUnprotected: true,
-    },
-    ...over,
-  });
-  const post = (body: object, init: object = {}) =>
-    client.fetch(`${node.url}/v1/chat`, { body: JSON.stringify(body), headers: { "Content-Type": "application/json" }, ...init });
-  return { signer, client, post };
-}
+import { type TestNode, type WireReceipt, payer, startNode, view } from "./node.ts";
 
 async function confirmed(answer: PaidResponse) {
   const { receipt } = (await answer.response.json()) as { receipt: WireReceipt };
@@ -142,5 +123,3 @@ describe("paid over HTTP, by the official packages", () => {
     expect(next.cumulativeBefore).to.equal(11n);
   });
 });
-
-export type { Hex };

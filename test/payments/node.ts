@@ -4,11 +4,12 @@ import { Hono } from "hono";
 import { streamSSE } from "hono/streaming";
 import type { AddressInfo } from "node:net";
 import { type Address, type Hex, createPublicClient, createWalletClient, keccak256, toHex } from "viem";
-import { mnemonicToAccount } from "viem/accounts";
+import { generatePrivateKey, mnemonicToAccount, privateKeyToAccount } from "viem/accounts";
 import { systemClock } from "../../keepers/clock/index.ts";
 import { localFacilitator, makeFacilitator, walletSender } from "../../keepers/payments/facilitator.ts";
 import { type Gate, type GateOptions, paymentGate } from "../../keepers/payments/gate.ts";
 import { openStore } from "../../keepers/storage/index.ts";
+import { paymentClient } from "../../sdk/payments/client.ts";
 import { bodyHashOf } from "../../sdk/payments/wire.ts";
 import type { GateRequest, PaidRequest } from "../../keepers/payments/types.ts";
 import { SettlementMode, type Terms } from "../../sdk/protocol/index.ts";
@@ -122,3 +123,19 @@ export interface WireReceipt {
 export const view = (receipt: WireReceipt) => ({
   paymentId: receipt.paymentId, cumulativeBefore: BigInt(receipt.cumulativeBefore), charge: BigInt(receipt.charge), termsHash: receipt.termsHash,
 });
+
+export async function payer(w: World, node: TestNode, over: Partial<Parameters<typeof paymentClient>[0]> = {}) {
+  const signer = privateKeyToAccount(generatePrivateKey());
+  await w.token.mint(signer.address, 1_000_000n);
+  const client = paymentClient({
+    signer: signer as never, chainId: w.chainId, reads: node.client as never,
+    policy: {
+      network: `eip155:${w.chainId}`, tokens: [w.addresses.TestDollar], escrows: [w.addresses.PaymentEscrow], inboxes: [w.addresses.SettlementInbox],
+      minWithdrawDelay: 86_400, maxCharge: 10_000n, allowUnprotected: true,
+    },
+    ...over,
+  });
+  const post = (body: object, init: object = {}) =>
+    client.fetch(`${node.url}/v1/chat`, { body: JSON.stringify(body), headers: { "Content-Type": "application/json" }, ...init });
+  return { signer, client, post };
+}

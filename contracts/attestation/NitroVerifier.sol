@@ -55,32 +55,34 @@ contract NitroVerifier is INitroVerifier, AccessManaged {
         CoseSign1.Message memory message = CoseSign1.parse(evidence);
         NitroDocument.Fields memory fields = NitroDocument.parse(message.payload, message.payloadEnd);
         Chain memory chain = _open(fields);
-
-        uint256 first = hints.length < HEADER ? 0 : uint8(hints[0]);
-        uint256 flags = hints.length < HEADER ? 0 : uint8(hints[1]);
-        require(first != 0 && first <= chain.length && flags <= REMEMBER_LEAF, NitroHints(hints.length, first, flags));
+        (uint256 first, uint256 flags) = _header(hints);
+        require(first <= chain.length && flags <= REMEMBER_LEAF, NitroHints(hints.length, first, flags));
 
         // Everything from `first` on is proved by signatures in this call, everything above by a record.
         bytes memory signatures = new bytes((chain.length - first + 1) * SIGNATURE);
-        uint256 slot;
-        assembly {
-            slot := add(signatures, 32)
-        }
-        _anchor(chain, first - 1);
-        for (uint256 i = first; i < chain.length; ++i) {
-            _signer(chain, i - 1, slot);
-            _certificate(chain, i, slot, flags);
-            slot += SIGNATURE;
-        }
+        uint256 slot = _certificates(chain, first, chain.length, signatures, flags != 0);
         _signer(chain, chain.length - 1, slot);
-        _document(message, slot);
+        uint256 signature = message.signature;
+        assembly {
+            calldatacopy(add(slot, 144), signature, 96)
+        }
         _digests(chain, first, signatures, CoseSign1.signedBytes(message));
+        _requireProved(chain.record, signatures, hints);
+        return _facts(fields, chain.record.notAfter);
+    }
 
-        CertificateRecord memory record = chain.record;
-        require(block.timestamp >= record.notBefore, NitroNotYetValid(record.notBefore, block.timestamp));
-        require(block.timestamp <= record.notAfter, NitroExpired(record.notAfter, block.timestamp));
-        require(P384.verify(signatures, hints[HEADER:]) == IP384.verify.selector, NitroSignature());
-        return _facts(fields, record.notAfter);
+    function remember(bytes calldata evidence, bytes calldata hints) external {
+        CoseSign1.Message memory message = CoseSign1.parse(evidence);
+        Chain memory chain = _open(NitroDocument.parse(message.payload, message.payloadEnd));
+        (uint256 first, uint256 end) = _header(hints);
+        require(first < end && end <= chain.length, NitroHints(hints.length, first, end));
+
+        bytes memory signatures = new bytes((end - first) * SIGNATURE);
+        _certificates(chain, first, end, signatures, true);
+        // The last of them takes the document's place behind the others.
+        chain.length = end - 1;
+        _digests(chain, first, signatures, msg.data[chain.tbs[end - 1]:chain.tbsEnd[end - 1]]);
+        _requireProved(chain.record, signatures, hints);
     }
 
     function revoke(bytes calldata issuer, bytes calldata serial) external restricted returns (bytes32 certificateId) {
@@ -103,6 +105,33 @@ contract NitroVerifier is INitroVerifier, AccessManaged {
         for (uint256 i = 0; i < chainKeys.length; ++i) {
             found[i] = _records[chainKeys[i]];
         }
+    }
+
+    function _header(bytes calldata hints) private pure returns (uint256 first, uint256 second) {
+        require(hints.length >= HEADER && hints[0] != 0, NitroHints(hints.length, 0, 0));
+        return (uint8(hints[0]), uint8(hints[1]));
+    }
+
+    /// Walks from a record over the certificates that this call proves; their statements fill the first slots.
+    function _certificates(Chain memory chain, uint256 first, uint256 end, bytes memory signatures, bool rememberLeaf)
+        private
+        returns (uint256 slot)
+    {
+        assembly {
+            slot := add(signatures, 32)
+        }
+        _anchor(chain, first - 1);
+        for (uint256 i = first; i < end; ++i) {
+            _signer(chain, i - 1, slot);
+            _certificate(chain, i, slot, rememberLeaf);
+            slot += SIGNATURE;
+        }
+    }
+
+    function _requireProved(CertificateRecord memory record, bytes memory signatures, bytes calldata hints) private view {
+        require(block.timestamp >= record.notBefore, NitroNotYetValid(record.notBefore, block.timestamp));
+        require(block.timestamp <= record.notAfter, NitroExpired(record.notAfter, block.timestamp));
+        require(P384.verify(signatures, hints[HEADER:]) == IP384.verify.selector, NitroSignature());
     }
 
     /// Splits every certificate and chains their keys from the pinned root.
@@ -158,7 +187,7 @@ contract NitroVerifier is INitroVerifier, AccessManaged {
     }
 
     /// Checks one certificate against the record of its parent and makes its own; its signature goes into the batch.
-    function _certificate(Chain memory chain, uint256 index, uint256 slot, uint256 flags) private {
+    function _certificate(Chain memory chain, uint256 index, uint256 slot, bool rememberLeaf) private {
         uint256 tbs = chain.tbs[index];
         X509.Certificate memory certificate = X509.parse(tbs, chain.tbsEnd[index]);
         CertificateRecord memory record = chain.record;
@@ -181,7 +210,7 @@ contract NitroVerifier is INitroVerifier, AccessManaged {
 
         _integers(slot, chain.signature[index], chain.signatureEnd[index]);
 
-        if (!leaf || flags & REMEMBER_LEAF != 0) {
+        if (!leaf || rememberLeaf) {
             record.revocationEpoch = revocationEpoch;
             _records[chain.key[index]] = record;
             emit CertificateVerified(chain.key[index], chain.key[index - 1], record.role, record.notAfter);
@@ -214,13 +243,6 @@ contract NitroVerifier is INitroVerifier, AccessManaged {
         assembly {
             calldatacopy(sub(add(slot, 192), sub(rEnd, r)), r, sub(rEnd, r))
             calldatacopy(sub(add(slot, 240), sub(sEnd, s)), s, sub(sEnd, s))
-        }
-    }
-
-    function _document(CoseSign1.Message memory message, uint256 slot) private pure {
-        uint256 signature = message.signature;
-        assembly {
-            calldatacopy(add(slot, 144), signature, 96)
         }
     }
 

@@ -120,7 +120,8 @@ describe("Sha384Pair", () => {
 
   it("costs at most 29,000 gas for two blocks", async () => {
     const pair = await deploy();
-    const cost = async (blocks: number): Promise<bigint> => pair.digests.estimateGas(new Uint8Array(5_000), [new Uint8Array(blocks * 128 - 17)]);
+    const cost = async (blocks: number): Promise<bigint> =>
+      pair.digests.estimateGas(new Uint8Array(5_000), [new Uint8Array(blocks * 128 - 17)]);
     // A block more beside the longest is a block less for the other kernel; zero bytes are 4 gas each.
     const each = ((await cost(36)) - (await cost(4))) / 32n - 128n * 4n + 21_549n;
     expect(each).to.be.lessThan(29_000n);

@@ -19,7 +19,7 @@ struct Attestation {
     uint64 validUntil;
     /// 1 AWS Nitro, 2 Intel TDX, 3 Intel SGX.
     uint8 teeType;
-    /// Nitro: 0. Intel: TcbStatus in ITdxVerifier; only `Revoked` makes `verify` revert.
+    /// Nitro: 0. Intel: TcbStatus in IIntelCollateral; only `Revoked` makes `verify` revert.
     uint8 tcbStatus;
     /// Nitro: PCR0..2 are all zero. SGX: ATTRIBUTES.DEBUG. TDX: TD_ATTRIBUTES.TUD is not zero.
     bool debug;

@@ -1,4 +1,3 @@
 export * from "./body.ts";
 export * from "./server.ts";
 export * from "./tls.ts";
-export * from "./identity-file.ts";

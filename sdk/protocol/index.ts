@@ -4,7 +4,6 @@ export * from "./batch.ts";
 export * from "./commitments.ts";
 export * from "./domain.ts";
 export * from "./enums.ts";
-export * from "./feed.ts";
 export * from "./receipt.ts";
 export * from "./statements.ts";
 export * from "./terms.ts";

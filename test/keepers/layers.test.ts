@@ -7,7 +7,7 @@ const LAYERS = [
   ["bin"],
   ["app", "ops"],
   ["roles"],
-  ["jobs", "tx", "proving", "walrus", "payments", "inference", "gateway", "models", "http", "upstream"],
+  ["jobs", "tx", "proving", "walrus", "payments", "inference", "gateway", "models", "http"],
   ["chain", "attestation", "signer", "storage"],
   ["logger", "metrics"],
   ["config", "errors", "clock"],

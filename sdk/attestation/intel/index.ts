@@ -1,0 +1,11 @@
+export * from "./bundle.ts";
+export type { Hex } from "./bytes.ts";
+export { IntelCollateral, verifyP256 } from "./collateral.ts";
+export type { AppraisalDetail, Platform } from "./collateral.ts";
+export { IntelError } from "./errors.ts";
+export { pemCertificates } from "./pem.ts";
+export * from "./quote.ts";
+export { INTEL_SGX_ROOT } from "./roots.ts";
+export { TCB_STATUSES, readQeIdentity, readTcbInfo } from "./statement.ts";
+export type { QeIdentity, TcbInfo, TcbStatus } from "./statement.ts";
+export * from "./verify.ts";

@@ -1,0 +1,119 @@
+import onnxProto from "onnx-proto";
+
+import { seeded } from "../../../circuits/compiler/quantise/samples.ts";
+
+/** Small ONNX models for tests, made here: nothing is fetched, every weight comes from a seed. */
+const { onnx } = onnxProto;
+
+export interface TensorSpec {
+  readonly shape: number[];
+  readonly data: number[];
+  readonly type?: "float" | "int64" | "bool";
+}
+
+export type Attr = number | number[] | string | TensorSpec | { float: number } | { floats: number[] } | { strings: string[] };
+
+export interface NodeSpec {
+  readonly op: string;
+  readonly in: string[];
+  readonly out: string[];
+  readonly attrs?: Record<string, Attr>;
+  readonly domain?: string;
+  readonly name?: string;
+}
+
+export interface ModelSpec {
+  readonly inputs: Record<string, (number | string)[]>;
+  readonly inputTypes?: Record<string, "float" | "int64" | "bool">;
+  readonly constants?: Record<string, TensorSpec>;
+  readonly nodes: NodeSpec[];
+  readonly outputs: string[];
+  readonly outputTypes?: Record<string, "float" | "int64" | "bool">;
+  readonly opset?: number;
+}
+
+const types = { float: 1, int64: 7, bool: 9 } as const;
+
+function tensor(name: string, t: TensorSpec): object {
+  const base = { name, dims: t.shape, dataType: types[t.type ?? "float"] };
+  if (t.type === "int64") return { ...base, int64Data: t.data };
+  if (t.type === "bool") return { ...base, int32Data: t.data };
+  return { ...base, floatData: t.data };
+}
+
+function attribute(name: string, v: Attr): object {
+  if (typeof v === "number") return { name, type: 2, i: v };
+  if (typeof v === "string") return { name, type: 3, s: new TextEncoder().encode(v) };
+  if (Array.isArray(v)) return { name, type: 7, ints: v };
+  if ("float" in v) return { name, type: 1, f: v.float };
+  if ("floats" in v) return { name, type: 6, floats: v.floats };
+  if ("strings" in v) return { name, type: 8, strings: v.strings.map((s) => new TextEncoder().encode(s)) };
+  return { name, type: 4, t: tensor(name, v) };
+}
+
+export function encode(spec: ModelSpec): Uint8Array {
+  const info = (name: string, shape: (number | string)[] | undefined, type: "float" | "int64" | "bool" = "float"): object => ({
+    name,
+    type: {
+      tensorType: {
+        elemType: types[type],
+        ...(shape ? { shape: { dim: shape.map((d) => (typeof d === "string" ? { dimParam: d } : { dimValue: d })) } } : {}),
+      },
+    },
+  });
+  const nodes = spec.nodes.map((n) => ({
+    opType: n.op,
+    name: n.name ?? n.out[0],
+    domain: n.domain ?? "",
+    input: n.in,
+    output: n.out,
+    attribute: Object.entries(n.attrs ?? {}).map(([k, v]) => attribute(k, v)),
+  }));
+  const domains = new Set(spec.nodes.map((n) => n.domain ?? "").filter((d) => d !== ""));
+  const message = onnx.ModelProto.fromObject({
+    irVersion: 8,
+    opsetImport: [{ domain: "", version: spec.opset ?? 13 }, ...[...domains].map((domain) => ({ domain, version: 3 }))],
+    graph: {
+      name: "g",
+      node: nodes,
+      input: Object.entries(spec.inputs).map(([name, shape]) => info(name, shape, spec.inputTypes?.[name])),
+      output: spec.outputs.map((name) => info(name, undefined, spec.outputTypes?.[name])),
+      initializer: Object.entries(spec.constants ?? {}).map(([name, t]) => tensor(name, t)),
+    },
+  });
+  return onnx.ModelProto.encode(message).finish();
+}
+
+/** Weights rounded to float32, uniform in [-size, size]. */
+export function weights(shape: number[], size: number, seed: number): TensorSpec {
+  const next = seeded(seed * 7919 + 13);
+  return { shape, data: Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => Math.fround((next() * 2 - 1) * size)) };
+}
+
+/** A dense network with ReLU between the layers; `normalise` puts (x - mean) / deviation and a scale in front. */
+export function mlp(widths: number[], seed = 1, normalise = false): Uint8Array {
+  const constants: Record<string, TensorSpec> = {};
+  const nodes: NodeSpec[] = [];
+  let at = "x";
+  const n = widths[0] as number;
+  if (normalise) {
+    constants.mean = weights([n], 0.5, seed + 100);
+    constants.deviation = { shape: [n], data: weights([n], 0.5, seed + 200).data.map((v) => Math.fround(Math.abs(v) + 0.5)) };
+    constants.gain = { shape: [], data: [0.5] };
+    nodes.push({ op: "Sub", in: ["x", "mean"], out: ["centred"] }, { op: "Div", in: ["centred", "deviation"], out: ["scaled"] });
+    nodes.push({ op: "Mul", in: ["scaled", "gain"], out: ["normal"] }, { op: "Flatten", in: ["normal"], out: ["flat"] });
+    at = "flat";
+  }
+  for (let i = 1; i < widths.length; i++) {
+    const [a, b] = [widths[i - 1] as number, widths[i] as number];
+    constants[`w${i}`] = weights([a, b], 1.7 / Math.sqrt(a), seed + i);
+    constants[`b${i}`] = weights([b], 0.2, seed + i + 50);
+    const last = i === widths.length - 1;
+    nodes.push({ op: "Gemm", in: [at, `w${i}`, `b${i}`], out: [last ? "y" : `h${i}`] });
+    if (!last) {
+      nodes.push({ op: "Relu", in: [`h${i}`], out: [`r${i}`] });
+      at = `r${i}`;
+    }
+  }
+  return encode({ inputs: { x: ["batch", n] }, constants, nodes, outputs: ["y"] });
+}

@@ -3,7 +3,9 @@ import { join } from "node:path";
 
 import type { CompiledModel } from "./compile.ts";
 import { emitCircom } from "./emit/circom.ts";
-import { readSym } from "./emit/r1cs.ts";
+import { CompileError } from "./errors.ts";
+import { gateModel, type GateReport } from "./gate/index.ts";
+import { readR1cs, readSym } from "./emit/r1cs.ts";
 import { runCircom } from "./emit/run.ts";
 import { parseGraph } from "./integer/canonical.ts";
 import type { IntGraph, Lane } from "./integer/finish.ts";
@@ -40,7 +42,7 @@ function runLengths(boxes: readonly InputScale[]): object[] {
   return out;
 }
 
-export function certificateJson(model: CompiledModel): object {
+export function certificateJson(model: CompiledModel, gate: GateReport): object {
   return {
     format: FORMAT,
     graphHash: model.graphHash,
@@ -49,18 +51,29 @@ export function certificateJson(model: CompiledModel): object {
     errors: model.errors,
     pieces: model.pieces,
     warnings: model.warnings,
+    gate: { wires: gate.wires, rules: gate.rules },
   };
 }
 
-/** Writes the folder of a model and runs circom in it. Everything but the two binary files is byte-deterministic text. */
-export async function writeArtifacts(model: CompiledModel, directory: string): Promise<void> {
+/**
+ * Writes the folder of a model, runs circom in it and puts the rows through the gate: a circuit with a wire that is not determined never
+ * leaves this function. Everything but the r1cs is byte-deterministic text.
+ */
+export async function writeArtifacts(model: CompiledModel, directory: string): Promise<GateReport> {
   await mkdir(directory, { recursive: true });
   const json = (v: object): string => `${JSON.stringify(v, null, 1)}\n`;
   await writeFile(join(directory, "model.circom"), emitCircom(model.graph, model.graphHash, model.hashedInput));
   await writeFile(join(directory, "graph.json"), model.graphText);
   await writeFile(join(directory, "public.json"), json(publicJson(model)));
-  await writeFile(join(directory, "certificate.json"), json(certificateJson(model)));
   await runCircom(directory);
+  const sym = readSym(await readFile(join(directory, "model.sym"), "utf8"));
+  const gate = gateModel(readR1cs(await readFile(join(directory, "model.r1cs"))), model.graph, sym, model.hashedInput);
+  if (!gate.ok) {
+    const count = `${gate.undetermined.length} wires undetermined, ${gate.wrapping.length} rows not lifted, ${gate.unranged.length} lanes unranged`;
+    throw new CompileError("GATE_FAILED", `the determinism gate refuses the circuit: ${count}`);
+  }
+  await writeFile(join(directory, "certificate.json"), json(certificateJson(model, gate)));
+  return gate;
 }
 
 /** What a keeper loads to serve a model: no ONNX file, no compiler. */

@@ -94,8 +94,11 @@ function folded(traced: Traced): { real: RealGraph; outputs: Val[] } {
 
 function packOutputs(lowerer: Lowerer, traced: Traced, outputs: readonly Val[], options: QuantiseOptions): { lanes: Lane[]; errors: number[] } {
   const { int, q } = lowerer;
-  const flag = int.lin(lowerer.violations, lowerer.violations.map(() => 1n));
-  const status = lowerer.violations.length === 0 ? int.constant(0n) : int.lin([int.eqz(flag)], [-1n], 1n);
+  const any = (flags: readonly number[]): number => {
+    const count = int.lin(flags, flags.map(() => 1n));
+    return flags.length === 0 ? int.constant(0n) : int.lin([int.eqz(count)], [-1n], 1n);
+  };
+  const status = int.lin([any(lowerer.violations), any(lowerer.saturations)], [1n, 2n]);
   const sources: LaneSource[] = [{ tensor: "status", index: 0, node: status, e: 0, kind: "status" }];
   const errors: number[] = [];
   let at = 0;

@@ -13,3 +13,4 @@ export { readR1cs, readSym, violatedRow } from "./emit/r1cs.ts";
 export { parseGraph, graphHash } from "./integer/canonical.ts";
 export type { IntGraph, Lane } from "./integer/finish.ts";
 export type { ErrorStatement } from "./error.ts";
+export { gateModel, gateInput, runGate, type GateReport } from "./gate/index.ts";

@@ -46,7 +46,7 @@ export function calculateWitness(model: WitnessModel, sym: ReadonlyMap<string, n
   if (model.hashedInput) {
     if (salt < 0n || salt >= P) throw new CompileError("SALT_RANGE", "the salt is not a field element");
     const made = spongeWires(spongeHeader(model.graph), salt, inputWords);
-    wires.push(...made.wires);
+    for (const v of made.wires) wires.push(v);
     announce("in[0]", made.hash);
   } else inputWords.forEach((v, i) => announce(`in[${i}]`, v));
   outputWords.forEach((v, i) => announce(`out[${i}]`, v));

@@ -7,6 +7,7 @@ import {Attestation} from "../interfaces/IAttestationVerifier.sol";
 import {CertificateRecord, INitroVerifier} from "../interfaces/INitroVerifier.sol";
 import {IP384} from "../interfaces/IP384.sol";
 import {ISha384} from "../interfaces/ISha384.sol";
+import {ISha384Pair} from "../interfaces/ISha384Pair.sol";
 import {NitroDocument} from "./NitroDocument.sol";
 import {CoseSign1} from "./cbor/CoseSign1.sol";
 import {X509} from "./der/X509.sol";
@@ -34,6 +35,7 @@ contract NitroVerifier is INitroVerifier, AccessManaged {
     uint256 private constant SIGNATURE = 240;
     bytes32 private constant EMPTY_PCR = keccak256(new bytes(48));
 
+    ISha384Pair public immutable SHA384_PAIR;
     ISha384 public immutable SHA384;
     IP384 public immutable P384;
     bytes32 public immutable ROOT;
@@ -42,9 +44,10 @@ contract NitroVerifier is INitroVerifier, AccessManaged {
     mapping(bytes32 chainKey => CertificateRecord) private _records;
     mapping(bytes32 certificateId => bool) public isRevoked;
 
-    constructor(bytes32 root, ISha384 sha384, IP384 p384, address authority) AccessManaged(authority) {
+    constructor(bytes32 root, ISha384Pair sha384Pair, IP384 p384, address authority) AccessManaged(authority) {
         ROOT = root;
-        SHA384 = sha384;
+        SHA384_PAIR = sha384Pair;
+        SHA384 = sha384Pair.SHA384();
         P384 = p384;
     }
 
@@ -52,31 +55,34 @@ contract NitroVerifier is INitroVerifier, AccessManaged {
         CoseSign1.Message memory message = CoseSign1.parse(evidence);
         NitroDocument.Fields memory fields = NitroDocument.parse(message.payload, message.payloadEnd);
         Chain memory chain = _open(fields);
-
-        uint256 first = hints.length < HEADER ? 0 : uint8(hints[0]);
-        uint256 flags = hints.length < HEADER ? 0 : uint8(hints[1]);
-        require(first != 0 && first <= chain.length && flags <= REMEMBER_LEAF, NitroHints(hints.length, first, flags));
+        (uint256 first, uint256 flags) = _header(hints);
+        require(first <= chain.length && flags <= REMEMBER_LEAF, NitroHints(hints.length, first, flags));
 
         // Everything from `first` on is proved by signatures in this call, everything above by a record.
         bytes memory signatures = new bytes((chain.length - first + 1) * SIGNATURE);
-        uint256 slot;
-        assembly {
-            slot := add(signatures, 32)
-        }
-        _anchor(chain, first - 1);
-        for (uint256 i = first; i < chain.length; ++i) {
-            _signer(chain, i - 1, slot);
-            _certificate(chain, i, slot, flags);
-            slot += SIGNATURE;
-        }
+        uint256 slot = _certificates(chain, first, chain.length, signatures, flags != 0);
         _signer(chain, chain.length - 1, slot);
-        _document(message, slot);
+        uint256 signature = message.signature;
+        assembly {
+            calldatacopy(add(slot, 144), signature, 96)
+        }
+        _digests(chain, first, signatures, CoseSign1.signedBytes(message));
+        _requireProved(chain.record, signatures, hints);
+        return _facts(fields, chain.record.notAfter);
+    }
 
-        CertificateRecord memory record = chain.record;
-        require(block.timestamp >= record.notBefore, NitroNotYetValid(record.notBefore, block.timestamp));
-        require(block.timestamp <= record.notAfter, NitroExpired(record.notAfter, block.timestamp));
-        require(P384.verify(signatures, hints[HEADER:]) == IP384.verify.selector, NitroSignature());
-        return _facts(fields, record.notAfter);
+    function remember(bytes calldata evidence, bytes calldata hints) external {
+        CoseSign1.Message memory message = CoseSign1.parse(evidence);
+        Chain memory chain = _open(NitroDocument.parse(message.payload, message.payloadEnd));
+        (uint256 first, uint256 end) = _header(hints);
+        require(first < end && end <= chain.length, NitroHints(hints.length, first, end));
+
+        bytes memory signatures = new bytes((end - first) * SIGNATURE);
+        _certificates(chain, first, end, signatures, true);
+        // The last of them takes the document's place behind the others.
+        chain.length = end - 1;
+        _digests(chain, first, signatures, msg.data[chain.tbs[end - 1]:chain.tbsEnd[end - 1]]);
+        _requireProved(chain.record, signatures, hints);
     }
 
     function revoke(bytes calldata issuer, bytes calldata serial) external restricted returns (bytes32 certificateId) {
@@ -99,6 +105,33 @@ contract NitroVerifier is INitroVerifier, AccessManaged {
         for (uint256 i = 0; i < chainKeys.length; ++i) {
             found[i] = _records[chainKeys[i]];
         }
+    }
+
+    function _header(bytes calldata hints) private pure returns (uint256 first, uint256 second) {
+        require(hints.length >= HEADER && hints[0] != 0, NitroHints(hints.length, 0, 0));
+        return (uint8(hints[0]), uint8(hints[1]));
+    }
+
+    /// Walks from a record over the certificates that this call proves; their statements fill the first slots.
+    function _certificates(Chain memory chain, uint256 first, uint256 end, bytes memory signatures, bool rememberLeaf)
+        private
+        returns (uint256 slot)
+    {
+        assembly {
+            slot := add(signatures, 32)
+        }
+        _anchor(chain, first - 1);
+        for (uint256 i = first; i < end; ++i) {
+            _signer(chain, i - 1, slot);
+            _certificate(chain, i, slot, rememberLeaf);
+            slot += SIGNATURE;
+        }
+    }
+
+    function _requireProved(CertificateRecord memory record, bytes memory signatures, bytes calldata hints) private view {
+        require(block.timestamp >= record.notBefore, NitroNotYetValid(record.notBefore, block.timestamp));
+        require(block.timestamp <= record.notAfter, NitroExpired(record.notAfter, block.timestamp));
+        require(P384.verify(signatures, hints[HEADER:]) == IP384.verify.selector, NitroSignature());
     }
 
     /// Splits every certificate and chains their keys from the pinned root.
@@ -154,7 +187,7 @@ contract NitroVerifier is INitroVerifier, AccessManaged {
     }
 
     /// Checks one certificate against the record of its parent and makes its own; its signature goes into the batch.
-    function _certificate(Chain memory chain, uint256 index, uint256 slot, uint256 flags) private {
+    function _certificate(Chain memory chain, uint256 index, uint256 slot, bool rememberLeaf) private {
         uint256 tbs = chain.tbs[index];
         X509.Certificate memory certificate = X509.parse(tbs, chain.tbsEnd[index]);
         CertificateRecord memory record = chain.record;
@@ -175,10 +208,9 @@ contract NitroVerifier is INitroVerifier, AccessManaged {
         }
         _fold(record, certificate, tbs, leaf ? LEAF : AUTHORITY);
 
-        _digest(slot, msg.data[tbs:chain.tbsEnd[index]]);
         _integers(slot, chain.signature[index], chain.signatureEnd[index]);
 
-        if (!leaf || flags & REMEMBER_LEAF != 0) {
+        if (!leaf || rememberLeaf) {
             record.revocationEpoch = revocationEpoch;
             _records[chain.key[index]] = record;
             emit CertificateVerified(chain.key[index], chain.key[index - 1], record.role, record.notAfter);
@@ -214,20 +246,26 @@ contract NitroVerifier is INitroVerifier, AccessManaged {
         }
     }
 
-    function _document(CoseSign1.Message memory message, uint256 slot) private view {
-        _digest(slot, CoseSign1.signedBytes(message));
-        uint256 signature = message.signature;
-        assembly {
-            calldatacopy(add(slot, 144), signature, 96)
+    /// Hashes the document and, beside it, the certificates from `first` on.
+    function _digests(Chain memory chain, uint256 first, bytes memory signatures, bytes memory document) private view {
+        uint256 count = chain.length - first;
+        bytes memory digests;
+        if (count == 0) {
+            (bytes32 high, bytes16 low) = SHA384.digest(document);
+            digests = bytes.concat(high, low);
+        } else {
+            bytes[] memory others = new bytes[](count);
+            for (uint256 i = 0; i < count; ++i) {
+                others[i] = msg.data[chain.tbs[first + i]:chain.tbsEnd[first + i]];
+            }
+            digests = SHA384_PAIR.digests(document, others);
         }
-    }
-
-    /// The 16 bytes behind the digest belong to r, which is written later.
-    function _digest(uint256 slot, bytes memory message) private view {
-        (bytes32 high, bytes16 low) = SHA384.digest(message);
-        assembly {
-            mstore(add(slot, 96), high)
-            mstore(add(slot, 128), low)
+        for (uint256 i = 0; i <= count; ++i) {
+            // The document's digest comes first and belongs last.
+            uint256 from = i == count ? 0 : i + 1;
+            assembly {
+                mcopy(add(add(signatures, 128), mul(i, SIGNATURE)), add(add(digests, 32), mul(from, 48)), 48)
+            }
         }
     }
 

@@ -29,7 +29,7 @@ contract P384 is IP384 {
 
     /// @param multiples `generatorTable()` of scripts/lib/p384Table.ts.
     constructor(bytes memory multiples) {
-        require(keccak256(multiples) == TABLE_HASH, P384TableUnknown(keccak256(multiples)));
+        require(keccak256(multiples) == TABLE_HASH, P384TableUnknown(keccak256(multiples))); // check: table
         tableG = P384Ladder.deployTable(multiples);
     }
 
@@ -37,9 +37,8 @@ contract P384 is IP384 {
     function verify(bytes calldata signatures, bytes calldata hints) external view returns (bytes4) {
         unchecked {
             uint256 count = signatures.length / SIGNATURE_SIZE;
-            require(
-                count * SIGNATURE_SIZE == signatures.length && count - 1 < MAX_SIGNATURES, P384SignatureLength(signatures.length)
-            );
+            bool fits = count * SIGNATURE_SIZE == signatures.length && count - 1 < MAX_SIGNATURES;
+            require(fits, P384SignatureLength(signatures.length)); // check: cap
             uint256 sigs;
             uint256 ptr;
             assembly {
@@ -111,7 +110,7 @@ contract P384 is IP384 {
             for (uint256 j; j < count; ++j) {
                 uint256 sig = sigs + j * SIGNATURE_SIZE;
                 (uint256 i0, uint256 i1) = _load(inverses + j * 48);
-                require(P384Field.less(i0, i1, P384Field.N0), P384ScalarMismatch(j));
+                require(P384Field.less(i0, i1, P384Field.N0), P384ScalarMismatch(j)); // check: inverse-range
                 (uint256 a0, uint256 a1) = P384Ladder.multiple(3 + 2 * j);
                 (uint256 c0, uint256 c1) = P384Weights.weight(j);
                 require(_opposite(a0, a1, c0, c1), P384ScalarMismatch(j)); // check: weight

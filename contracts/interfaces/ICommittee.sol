@@ -11,6 +11,7 @@ struct CommitteeParams {
     uint64 grace; // an epoch's signatures count that long after the next one began
     uint64 certificateLife; // longest validUntil - settledAt of a Finality statement that its signers may sign
     uint96 minTotalStake; // below it certificates do not count (fast path off)
+    uint16 maxOperatorBps; // share of stake above which one operator turns the fast path off: 3,334; devnets 10,000
     uint96 falseStatementSlash; // of each signer of a false statement, at most its bond
 }
 
@@ -21,20 +22,23 @@ struct CommitteeEpoch {
     bytes32 listHash; // CommitteeLib.listHash
     uint96 totalStake;
     uint16 size;
+    bool fastPath; // quorums count
 }
 
 /// @title Committee of full nodes
 /// @notice At most 64 seats, taken by Active full nodes; a better bonded node takes the weakest seat. `rotate` freezes
 /// the seats with their stakes into the next epoch. A member signs with its node's payment authorizer. Members sign two
 /// statements: LeafCheck (this chain, InferenceSettlement.certify) and Finality (the payment chain, SettlementInbox).
-/// A false Finality is slashable here by anyone who shows it.
-/// FAST PATH. A quorum counts only while the total stake is at least `minTotalStake` and no operator holds over a third.
+/// A false Finality is slashable here by anyone who shows it. `Rejected` may be signed when the header can no longer be
+/// reposted, `Final` and `RejectedNoFault` as soon as they stand in a finalised block.
+/// FAST PATH. A quorum counts only while the total stake is at least `minTotalStake` and no operator holds over `maxOperatorBps` of it.
 interface ICommittee {
     event SeatTaken(bytes32 indexed nodeId, address indexed signer, bytes32 indexed replaced);
     event SeatLeft(bytes32 indexed nodeId, address indexed signer);
     /// Rebuilds an epoch's list; SettlementInbox mirrors it.
     event CommitteeRotated(uint64 indexed epoch, bytes32 indexed listHash, uint64 start, CommitteeMember[] members, bytes32[] nodeIds);
     event FalseStatementProved(uint64 indexed epoch, bytes32 indexed headerHash, uint64 signers, address indexed reporter);
+    event SettlementConnected(address indexed settlement);
 
     error CommitteeBadParams(string field);
     error CommitteeNotFullNode(bytes32 nodeId);
@@ -52,6 +56,7 @@ interface ICommittee {
     error CommitteeStatementTrue(bytes32 headerHash);
     error CommitteeStatementTooOld(uint64 epoch, uint256 now_);
     error CommitteeAlreadySlashed(uint64 epoch, bytes32 statement);
+    error CommitteeNotSettlement(address caller);
 
     /// @notice Takes a seat for an Active full node with enough bond, an empty one or the weakest. Effective at the next rotation.
     function join(bytes32 nodeId) external;
@@ -80,6 +85,9 @@ interface ICommittee {
         QuorumSignature calldata quorum
     ) external;
 
+    /// @notice Admin, once: which settlement contract the statements are about.
+    function connect(address settlement) external;
+
     /// @notice Settlement: slashes the signers of a LeafCheck of a header with a proved fault.
     function slashLeafCheck(bytes32 headerHash, uint64 epoch, uint64 signers, address reporter) external;
 
@@ -90,7 +98,7 @@ interface ICommittee {
     function memberNodes(uint64 epoch) external view returns (bytes32[] memory nodeIds);
     function seats() external view returns (bytes32[] memory nodeIds);
 
-    /// @return Whether quorums of the epoch count: stake is large enough and no operator holds over a third.
+    /// @return Whether quorums of the epoch count: stake is large enough and no operator holds too much.
     function fastPath(uint64 epoch) external view returns (bool);
     function params() external view returns (CommitteeParams memory);
 }

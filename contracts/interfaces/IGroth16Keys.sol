@@ -18,6 +18,8 @@ interface IGroth16Keys {
     event Groth16KeyRegistered(bytes32 indexed vkHash, address indexed verifier, uint256 publicInputs, uint8 level);
     /// @notice A chain of layers, in order; its `vkHash` stands for all of them.
     event Groth16ChainRegistered(bytes32 indexed vkHash, address indexed verifier, bytes32[] layers);
+    /// @notice A key whose circuit computes many items.
+    event Groth16ManyRegistered(bytes32 indexed vkHash, address indexed verifier, bytes32 indexed key, uint256 slots);
     /// @notice The key's level is 2 from now on.
     event Groth16CeremonyAttested(bytes32 indexed vkHash, bytes32 indexed transcriptHash);
 
@@ -38,13 +40,15 @@ interface IGroth16Keys {
     error Groth16KeyDevelopment(uint256 chainId);
     error Groth16KeyKnown(bytes32 vkHash, address verifier);
     error Groth16KeyUnknown(bytes32 vkHash);
-    /// Development keys cannot be attested; an attestation is given once.
+    /// Development keys cannot be attested, nor what has no key of its own; an attestation is given once.
     error Groth16KeyNotAttestable(bytes32 vkHash, uint8 level);
     error Groth16TranscriptMissing();
     /// Fewer than two layers, or more than a transaction can pay for.
     error Groth16ChainLength(uint256 layers, uint256 limit);
     /// A layer has the public inputs (ctx, in, out) and is not a chain itself.
     error Groth16ChainLayer(uint256 index);
+    /// The circuit of many items has the public inputs (c, e, h); one proof holds 1 to 1,024 items.
+    error Groth16ManyShape(uint256 publicInputs, uint256 slots);
     /// Layers share alpha, beta and gamma: their set-ups start from one phase 1.
     error Groth16ChainPhaseOne(uint256 index);
 
@@ -55,6 +59,10 @@ interface IGroth16Keys {
     /// @param layers Hashes of registered keys. vkHash of the chain = keccak256(abi.encode(CHAIN_TAG, layers)); its level is
     /// the lowest of theirs.
     function registerChain(bytes32[] calldata layers) external returns (IGroth16Verifier verifier);
+
+    /// @notice Deploys the verifier of a key whose circuit computes `slots` items (see Groth16Many). A second face of the same
+    /// key: vkHash = keccak256(abi.encode(MANY_TAG, key, slots)), and the level is the key's.
+    function registerMany(bytes32 key, uint16 slots) external returns (IGroth16Verifier verifier);
 
     /// @notice Records that the ceremony behind a key was verified. Restricted: the authority's delayed role.
     /// @param transcriptHash keccak256 of the transcript file that `og zk verify-setup` writes.

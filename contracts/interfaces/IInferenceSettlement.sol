@@ -53,10 +53,8 @@ struct SettlementParams {
     uint64 repostTime; // T_repost
     uint64 maxAge; // MAX_AGE
     uint64 certTime; // T_cert: an under-bonded header without LeafCheck is void after this
-    uint64 evidenceTime; // T_ev
     uint96 minLock; // B_min
     uint96 bondPerCharge; // units of the bond token that stand for one unit of charge: 1e12 for 18 against 6 decimals
-    uint96 equivocationBond; // B_eq
 }
 
 /// @title Settlement of inference receipts
@@ -73,10 +71,12 @@ struct SettlementParams {
 /// batches that overlap are a provable fault.
 /// LIVENESS. Every step is permissionless; nothing here is pausable but `postBatch` and `settle` (guardian, 7 days, then by itself over).
 interface IInferenceSettlement {
-    /// `headerHash` is the batch's id everywhere. `header` is what later calls must re-supply.
-    event HeaderPosted(bytes32 indexed headerHash, bytes32 indexed nodeId, uint64 indexed nonce, BatchStatus status, uint256 lock, BatchHeader header);
-    /// One for each receipt that `settle` verified.
-    event ReceiptSettled(bytes32 indexed headerHash, bytes32 indexed paymentId, bytes32 indexed receiptDigest);
+    /// None -> Posted. `headerHash` is the batch's id everywhere; `header` is what later calls must re-supply.
+    event HeaderPosted(bytes32 indexed headerHash, bytes32 indexed nodeId, uint64 indexed nonce, bool fullBond, BatchHeader header);
+    /// None -> Final: every receipt was verified in the call, which carries header and receipts.
+    event HeaderSettled(bytes32 indexed headerHash, bytes32 indexed nodeId, uint64 indexed nonce, bytes32 channelsRoot);
+    /// `settle` moved this payment's watermark.
+    event LineSettled(bytes32 indexed nodeId, bytes32 indexed paymentId, uint128 settledTo, uint64 nextSequence);
     /// A proof held for this receipt. `statement` = keccak256(abi.encode(publicInputs)).
     event ProofVerified(bytes32 indexed receiptDigest, bytes32 indexed modelId, bytes32 statement);
     event BatchCertified(bytes32 indexed headerHash, uint32 committeeEpoch, uint64 signers, uint256 signedStake);
@@ -86,8 +86,9 @@ interface IInferenceSettlement {
     event BatchReposted(bytes32 indexed oldHeaderHash, bytes32 indexed newHeaderHash);
     event DemandCounted(bytes32 indexed headerHash, uint8 open, uint8 total, uint32 extension);
     /// Result of one settlement of `settleMany`: 0 settled, else the selector of the error that refused it.
-    event SettleSkipped(bytes32 indexed headerHash, uint256 indexed index, bytes4 reason);
+    event SettleSkipped(uint256 indexed index, bytes4 reason);
     event IntakePaused(uint64 until);
+    event ArbiterSet(address indexed arbiter, bool allowed);
     /// OpenGradient-format root (WIRE.md): evidence for its clients, no money, no finality.
     event BatchSettlement(bytes32 indexed merkleRoot, uint256 batchSize, bytes walrusBlobId);
 
@@ -99,7 +100,8 @@ interface IInferenceSettlement {
     error SettlementBadHeader(string field);
     error SettlementTooOld(uint64 issuedAt, uint256 now_, uint64 maxAge);
     error SettlementFromTheFuture(uint64 issuedAt, uint256 now_);
-    error SettlementNodeNotInference(bytes32 nodeId);
+    error SettlementNotArbiter(address caller);
+    error SettlementCompromised(bytes32 headerHash, uint64 since);
     /// A receipt differs from its header: "nodeId", "keyId", "issuedAt", "outcome", "charge".
     error SettlementBadReceipt(uint256 index, string field);
     error SettlementBadReceiptSignature(uint256 index, bytes32 receiptDigest);
@@ -121,7 +123,6 @@ interface IInferenceSettlement {
     error SettlementNothingToAnnul(bytes32 headerHash);
     error SettlementPaused(uint64 until);
     error SettlementPauseTooSoon(uint64 notBefore);
-    error SettlementOnlySelf();
 
     // -------------------------------------------------------------------------------------------- nodes (anyone may relay)
 
@@ -134,9 +135,10 @@ interface IInferenceSettlement {
     /// receipts is Posted instead, with a lock: a signature alone does not make an output right, the window is for showing that.
     function settle(Settlement calldata settlement) external returns (bytes32 headerHash);
 
-    /// @notice Many independent settlements; one bad one blocks none.
-    /// @return reasons 0 for each one that settled, else the selector of its error.
-    function settleMany(Settlement[] calldata settlements) external returns (bytes4[] memory reasons);
+    /// @notice Many independent settlements, of one node or of many; one bad one blocks none.
+    /// @param settlements abi.encode(Settlement) each.
+    /// @return reasons 0 for each one that settled, else the selector of its error (0xffffffff without one).
+    function settleMany(bytes[] calldata settlements) external returns (bytes4[] memory reasons);
 
     /// @notice Rejected -> Reposted: posts what remains of a rejected header without its faulty receipts; once, within T_repost.
     function repost(BatchHeader calldata rejected, BatchHeader calldata header, bytes calldata signature, bool fullBond)
@@ -172,7 +174,10 @@ interface IInferenceSettlement {
     /// @notice Counts a demand in (open) or out. The first one extends the window by T_resp, once.
     function countDemand(BatchHeader calldata header, bool opened) external;
 
-    // -------------------------------------------------------------------------------------------- guardian
+    // -------------------------------------------------------------------------------------------- admin, guardian
+
+    /// @notice Admin: which contracts decide faults and demands.
+    function setArbiter(address arbiter, bool allowed) external;
 
     /// @notice Stops intake (`postBatch`, `settle`) for 7 days; may be repeated only 7 days after the last one's end.
     function pauseIntake() external;

@@ -61,6 +61,12 @@ interface IMeasurementPolicy {
     function policy(bytes32 policyId) external view returns (Policy memory);
     function image(bytes32 policyId, bytes32 workload, bytes32 imageId) external view returns (ImageApproval memory);
 
+    /// @notice The same by a short number, for callers that keep it beside other things. Numbers start at 1.
+    function approval(uint48 index) external view returns (ImageApproval memory);
+
+    /// @return Number of an image that was approved or revoked before, else 0.
+    function indexOf(bytes32 policyId, bytes32 workload, bytes32 imageId) external view returns (uint48);
+
     /// @return Approved, effective and not revoked at this moment.
     function isApproved(bytes32 policyId, bytes32 workload, bytes32 imageId) external view returns (bool);
 

@@ -58,6 +58,11 @@ interface INitroVerifier is IAttestationVerifier {
     error NitroAlreadyRevoked(bytes32 certificateId);
     error NitroNotRevoked(bytes32 certificateId);
 
+    /// @notice Verifies some certificates of a document's chain and remembers them. For chains that are too long for one call of
+    /// the signature kernel, and for those who want to pay for a region or a zone ahead of others.
+    /// @param hints As for `verify`, with the index behind the last certificate to prove in place of the flags.
+    function remember(bytes calldata evidence, bytes calldata hints) external;
+
     /// keccak256 of the root certificate's DER.
     function ROOT() external view returns (bytes32);
 

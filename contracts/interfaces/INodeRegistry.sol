@@ -42,7 +42,7 @@ struct RegisterParams {
 struct KeyParams {
     KeyType keyType;
     bytes publicKey; // shape by KeyType
-    uint64 nonceBlock; // block whose hash makes the attestation's nonce
+    uint64 nonceBlock; // block whose hash makes the attestation's nonce; before the head, since a call at the head does not know the head's hash
     uint8 teeType; // which IAttestationVerifier reads the evidence
 }
 
@@ -93,8 +93,7 @@ struct RegistryParams {
     uint96 minBondInference;
     uint96 minBondData;
     uint96 minBondFull;
-    uint64 attestationMaxAge; // seconds between attestation and registration
-    uint64 nonceMaxBlocks; // how old a nonce or heartbeat block may be; <= 256 where EIP-2935 is absent
+    uint64 beatMaxBlocks; // how old a heartbeat's block may be; <= 256 where EIP-2935 is absent
     uint64 heartbeatBlocks; // a node is dead that many blocks after its last heartbeat
     uint64 postGrace; // G_post: seconds in which receipts of an ended key epoch may still be posted
     uint64 exitDelay; // seconds
@@ -109,7 +108,7 @@ struct RegistryParams {
 ///
 /// ROLES. Operator (cold): registers, changes, drains, exits, withdraws. Payment authorizer (hot): may attest. Anyone:
 /// heartbeats, markDead. Settlement contracts (set by the admin): lock, unlock, slash. Admin (AccessManager): sets
-/// attestation verifiers and settlement contracts; it cannot move bonds.
+/// settlement contracts and the reward pool; it cannot move bonds. Evidence is judged by IAttestationGate, whose errors pass through.
 /// TOKEN. The bond token is a plain ERC-20 without fee on transfer; amounts are checked by balance difference.
 /// LIVENESS. Nothing here is pausable. Exits take `exitDelay` (full nodes: `stakeUnlock`), longer than every window that can slash.
 /// TRUST. A registration proves what the attestation verifier and the policy's owner vouch for, nothing else.
@@ -131,7 +130,6 @@ interface INodeRegistry {
     event BondWithdrawn(bytes32 indexed nodeId, address indexed to, uint256 amount);
     event DeadFeePaid(bytes32 indexed nodeId, address indexed to, uint256 amount);
     event RewardWithdrawn(address indexed account, uint256 amount);
-    event AttestationVerifierSet(uint8 indexed teeType, address verifier);
     event SettlementSet(address indexed settlement, bool allowed);
     event RewardPoolSet(address indexed pool);
 
@@ -145,21 +143,16 @@ interface INodeRegistry {
     error NodeRegistryInsufficientFree(bytes32 nodeId, uint256 free, uint256 wanted);
     error NodeRegistryInsufficientLocked(bytes32 nodeId, uint256 locked, uint256 wanted);
     error NodeRegistryTokenAmount(uint256 expected, uint256 received);
-    error NodeRegistryNoVerifier(uint8 teeType);
     error NodeRegistryBadPublicKey(KeyType keyType, uint256 length);
     error NodeRegistryPublicKeyTaken(bytes32 publicKeyHash, bytes32 nodeId);
-    error NodeRegistryNonceBlock(uint64 nonceBlock, uint256 currentBlock);
-    /// A field of the attestation is not what this registration needs: "publicKey", "userData", "nonce" or "teeType".
-    error NodeRegistryBinding(string field, bytes32 attested, bytes32 expected);
-    error NodeRegistryStale(uint64 attestedAt, uint256 now_, uint64 maxAge);
-    error NodeRegistryAttestationExpired(uint64 validUntil, uint256 now_);
-    error NodeRegistryAttestationUsed(bytes32 attestation);
     error NodeRegistryKeyNotValid(bytes32 keyId, KeyStatus status);
     error NodeRegistryKeyNotOfNode(bytes32 keyId, bytes32 nodeId);
+    error NodeRegistryWrongRole(bytes32 nodeId, Role role, Role expected);
     error NodeRegistryIssuedOutside(bytes32 keyId, uint64 issuedAt, uint64 validFrom, uint64 validUntil);
     error NodeRegistryHeartbeatOld(bytes32 nodeId, uint64 blockNumber, uint64 last);
     error NodeRegistryHeartbeatBlock(uint64 blockNumber, bytes32 blockHash);
     error NodeRegistryBadSignature(bytes32 keyId);
+    error NodeRegistryKeyStillValid(bytes32 nodeId, bytes32 keyId);
     error NodeRegistryStillAlive(bytes32 nodeId, uint64 deadAfterBlock);
     error NodeRegistryNotYet(uint256 now_, uint256 readyAt);
     error NodeRegistryLimit(uint256 limit, uint256 maximum);
@@ -214,6 +207,9 @@ interface INodeRegistry {
     /// @notice Active -> Dead, `heartbeatBlocks` after the last heartbeat. Pays `deadFee` to the caller, no principal.
     function markDead(bytes32 nodeId) external;
 
+    /// @notice Active -> Registered: anyone, for a node whose key epoch is not valid any more (expired, image revoked).
+    function demote(bytes32 nodeId) external;
+
     /// @notice Pays what slashing reports have earned the caller.
     function withdrawReward() external;
 
@@ -231,7 +227,6 @@ interface INodeRegistry {
 
     // -------------------------------------------------------------------------------------------- admin
 
-    function setAttestationVerifier(uint8 teeType, address verifier) external;
     function setSettlement(address settlement, bool allowed) external;
     function setRewardPool(address pool) external;
 
@@ -247,10 +242,13 @@ interface INodeRegistry {
 
     function minBond(Role role) external view returns (uint96);
     function params() external view returns (RegistryParams memory);
+    /// @return Whether the contract may lock, unlock and slash.
+    function isSettlement(address settlement) external view returns (bool);
+
     function reward(address account) external view returns (uint256);
 
-    /// @notice A page of Active nodes in no particular order.
-    /// @param limit At most 100.
+    /// @notice A page of nodes that are Active with a valid key epoch, in no particular order.
+    /// @param limit At most 100; a page may hold fewer and not be the last.
     /// @return nodeIds The page.
     /// @return next Cursor of the next page, 0 at the end.
     function activeNodes(Role role, uint256 cursor, uint256 limit) external view returns (bytes32[] memory nodeIds, uint256 next);
@@ -263,14 +261,17 @@ interface INodeRegistry {
     /// @notice Whether a receipt issued at `issuedAt` by this key may be posted at `postedAt`.
     function keyValidAt(bytes32 keyId, uint64 issuedAt, uint64 postedAt) external view returns (bool);
 
-    /// @notice What a settlement contract needs to check signatures. Reverts unless the key is the node's and every
-    /// receipt issued in [minIssuedAt, maxIssuedAt] may be posted at `postedAt`.
+    /// @notice What settlement and feeds need to check signatures. Reverts unless the key is this node's, the node has the
+    /// role, and everything issued in [minIssuedAt, maxIssuedAt] may be posted at `postedAt`.
     /// @return keyType How the key signs.
     /// @return signer As in KeyEpoch.
-    function signingKey(bytes32 nodeId, bytes32 keyId, uint64 minIssuedAt, uint64 maxIssuedAt, uint64 postedAt)
+    function signingKey(Role role, bytes32 nodeId, bytes32 keyId, uint64 minIssuedAt, uint64 maxIssuedAt, uint64 postedAt)
         external
         view
         returns (KeyType keyType, address signer);
+
+    /// @return The node's image policy; fixed at registration.
+    function policyOf(bytes32 nodeId) external view returns (bytes32);
 
     /// @return since Time from which headers under this key are void; 0 while the key is not compromised.
     function compromisedSince(bytes32 keyId) external view returns (uint64 since);

@@ -38,6 +38,8 @@ interface IP384 {
     /// The multiples that the ladder summed are not those that this signature's equation asks for
     /// (index == number of signatures: the multiple of the generator).
     error P384ScalarMismatch(uint256 index);
+    /// A point was counted 2^383 times or more: too often for the count to be read modulo n.
+    error P384ScalarTooLong();
     /// The hints have another length than the ladder consumed.
     error P384HintsLength(uint256 consumed, uint256 given);
     /// Construction: these are not the multiples of the generator that the contract pins.

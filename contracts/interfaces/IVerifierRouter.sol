@@ -13,6 +13,7 @@ interface IVerifierRouter {
     error VerifierRouterFrozen(bytes32 modelId, uint64 until);
     /// Set-up level 0: the key's trapdoor is public. Accepted on development chains (31337, 713370, 713371) only.
     error VerifierRouterDevelopmentKey(bytes32 modelId, uint256 chainId);
+    error VerifierRouterNotFrozen(bytes32 modelId, uint64 until);
     error VerifierRouterFreezeTooSoon(bytes32 modelId, uint64 notBefore);
 
     /// @notice Whether the proof holds under the version's key. Reverts by name where there is nothing to verify with.

@@ -10,6 +10,9 @@ import {Groth16} from "./Groth16.sol";
 library Groth16KeyCheck {
     uint256 private constant HEAD = 448;
     uint256 private constant MAX_INPUTS = 256;
+    /// Infinity is written as zeros.
+    bytes32 private constant ZERO_G1 = keccak256(abi.encode(0, 0));
+    bytes32 private constant ZERO_G2 = keccak256(abi.encode(0, 0, 0, 0));
     bytes32 private constant G2_GENERATOR = keccak256(
         abi.encode(
             11559732032986387107991004021392285783925812861821192530917403151452391805634,
@@ -36,17 +39,16 @@ library Groth16KeyCheck {
         requireG2(key[64:192], 1);
         requireG2(gamma, 2);
         requireG2(delta, 3);
-        for (uint256 i = 0; i < points; ++i) {
-            requireG1(key[HEAD + 64 * i:HEAD + 64 * (i + 1)], 4 + i);
-        }
         // IC_0 belongs to the constant and may not equal another one either: its input would be shifted by one for free.
+        bytes32[] memory seen = new bytes32[](points);
         for (uint256 i = 0; i < points; ++i) {
-            bytes32 point = keccak256(key[HEAD + 64 * i:HEAD + 64 * (i + 1)]);
+            bytes calldata point = key[HEAD + 64 * i:HEAD + 64 * (i + 1)];
+            requireG1(point, 4 + i);
+            bytes32 hash = keccak256(point);
             for (uint256 j = 0; j < i; ++j) {
-                require(
-                    keccak256(key[HEAD + 64 * j:HEAD + 64 * (j + 1)]) != point, IGroth16Keys.Groth16KeyIcRepeated(j, i)
-                );
+                require(seen[j] != hash, IGroth16Keys.Groth16KeyIcRepeated(j, i));
             }
+            seen[i] = hash;
         }
     }
 
@@ -55,8 +57,8 @@ library Groth16KeyCheck {
         assembly ("memory-safe") {
             calldatacopy(at, point.offset, 64)
         }
-        // Adding it to itself asks the precompile whether it is on the curve. Infinity is written as zeros.
-        bool valid = keccak256(point) != keccak256(new bytes(64)) && Groth16.add(at, at, at);
+        // Adding it to itself asks the precompile whether it is on the curve.
+        bool valid = keccak256(point) != ZERO_G1 && Groth16.add(at, at, at);
         require(valid, IGroth16Keys.Groth16KeyPoint(index));
     }
 
@@ -68,7 +70,7 @@ library Groth16KeyCheck {
             mstore(add(pair, 32), 0)
             calldatacopy(add(pair, 64), point.offset, 128)
         }
-        bool valid = keccak256(point) != keccak256(new bytes(128)) && Groth16.pairing(pair, 1);
+        bool valid = keccak256(point) != ZERO_G2 && Groth16.pairing(pair, 1);
         require(valid, IGroth16Keys.Groth16KeyPoint(index));
     }
 }

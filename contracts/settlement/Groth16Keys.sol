@@ -8,6 +8,7 @@ import {IGroth16Verifier} from "../interfaces/IGroth16Verifier.sol";
 import {DevelopmentKey} from "../verifiers/DevelopmentKey.sol";
 import {Groth16ChainVerifier} from "./Groth16ChainVerifier.sol";
 import {Groth16KeyCheck} from "./Groth16KeyCheck.sol";
+import {Groth16ManyVerifier} from "./Groth16ManyVerifier.sol";
 import {Groth16Verifier} from "./Groth16Verifier.sol";
 
 /// @title Registry and factory of Groth16 verifiers
@@ -17,12 +18,14 @@ contract Groth16Keys is IGroth16Keys, AccessManaged {
         IGroth16Verifier verifier;
         bool development;
         bytes32 transcriptHash;
-        /// Of a chain; empty for a key.
+        /// Keys that this stands on: a chain's layers, or the one behind many items. Empty for a key.
         bytes32[] layers;
     }
 
     bytes32 public constant CHAIN_TAG = keccak256("opengradient.groth16.chain.key.v1");
+    bytes32 public constant MANY_TAG = keccak256("opengradient.groth16.many.key.v1");
     uint256 private constant MAX_LAYERS = 32;
+    uint256 private constant MAX_SLOTS = 1_024;
 
     mapping(bytes32 vkHash => Entry) private _entries;
     mapping(address verifier => bool) private _verifiers;
@@ -72,10 +75,29 @@ contract Groth16Keys is IGroth16Keys, AccessManaged {
     }
 
     /// @inheritdoc IGroth16Keys
+    function registerMany(bytes32 key, uint16 slots) external override returns (IGroth16Verifier verifier) {
+        Entry storage base = _entries[key];
+        require(address(base.verifier) != address(0), Groth16KeyUnknown(key));
+        uint256 inputs = base.verifier.publicInputCount();
+        require(
+            base.layers.length == 0 && inputs == 3 && slots > 0 && slots <= MAX_SLOTS, Groth16ManyShape(inputs, slots)
+        );
+        bytes32 vkHash = keccak256(abi.encode(MANY_TAG, key, slots));
+        Entry storage entry = _entries[vkHash];
+        require(address(entry.verifier) == address(0), Groth16KeyKnown(vkHash, address(entry.verifier)));
+
+        verifier = new Groth16ManyVerifier{salt: vkHash}(base.verifier, vkHash, slots);
+        entry.verifier = verifier;
+        entry.layers.push(key);
+        _verifiers[address(verifier)] = true;
+        emit Groth16ManyRegistered(vkHash, address(verifier), key, slots);
+    }
+
+    /// @inheritdoc IGroth16Keys
     function attestCeremony(bytes32 vkHash, bytes32 transcriptHash_) external override restricted {
         require(transcriptHash_ != bytes32(0), Groth16TranscriptMissing());
         uint8 level = setupLevel(vkHash);
-        // A chain has no set-up of its own.
+        // What stands on other keys has no set-up of its own.
         require(level == 1 && _entries[vkHash].layers.length == 0, Groth16KeyNotAttestable(vkHash, level));
         _entries[vkHash].transcriptHash = transcriptHash_;
         emit Groth16CeremonyAttested(vkHash, transcriptHash_);

@@ -20,8 +20,18 @@ export interface KeeperDefinition<F extends Fields & typeof commonFields> {
 /** All that a supervisor waits for a stop; beyond it the process ends anyway, and loses nothing. */
 const STOP_MS = 8_000;
 
-/** Runs until a signal. Only bin/ calls it: it owns the process. */
+/** Runs until a signal. Only bin/ calls it: it owns the process. What is fatal at start is said in a sentence, exit code 1. */
 export async function runKeeper<F extends Fields & typeof commonFields>(definition: KeeperDefinition<F>, env: Environment, argv: readonly string[]): Promise<void> {
+  try {
+    await run(definition, env, argv);
+  } catch (error) {
+    const code = isKeeperError(error) ? error.code : "unexpected";
+    process.stderr.write(`${definition.name} cannot run (${code}):\n${isKeeperError(error) ? error.message : error instanceof Error ? error.stack : String(error)}\n`);
+    process.exit(1);
+  }
+}
+
+async function run<F extends Fields & typeof commonFields>(definition: KeeperDefinition<F>, env: Environment, argv: readonly string[]): Promise<void> {
   const { name, fields } = definition;
   if (argv.includes("--check-config")) {
     process.stdout.write(`${printConfig(fields, env)}\n`);

@@ -1,3 +1,4 @@
 export * from "./body.ts";
 export * from "./server.ts";
 export * from "./tls.ts";
+export * from "./identity-file.ts";

@@ -108,6 +108,15 @@ export async function deployPayment(chain: DeployChain, options: PaymentDeployme
   };
 }
 
+/** Where a node's unprotected payments go. One per node; its payout and fee never change. */
+export async function deployVault(
+  chain: DeployChain,
+  vault: { nodeId: `0x${string}`; payout: Address; treasury: Address; feeBps: number },
+): Promise<Address> {
+  const { abi, bytecode } = artifact("NodeVault");
+  return chain.deploy(abi, bytecode, [vault.nodeId, vault.payout, vault.treasury, vault.feeBps]);
+}
+
 export interface CommitteeSeat {
   signer: Address;
   stake: bigint;

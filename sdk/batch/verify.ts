@@ -6,7 +6,7 @@ import { type Hex, bytesToHex, hexToBytes } from "viem";
 import { type BatchHeader, type ChannelStretch, compareReceipts, type InferenceReceipt, Outcome, stretchLeaf } from "../protocol/index.ts";
 import { type BlobSource, openBatch, type RecordChunk } from "./decode.ts";
 import { BatchFormatError, STRETCH_LENGTH } from "./format.ts";
-import { readReceipt, readStretch, recordLength } from "./records.ts";
+import { readReceipt, readStretch, recordLength, type SignedLeaf } from "./records.ts";
 import type { ChunkChecker, ChunkResult } from "./signatures.ts";
 import { type TreeBuilder, treeBuilder } from "./tree.ts";
 
@@ -36,7 +36,7 @@ export interface VerifyOptions {
   /** Chunks that may be under way at once. */
   parallel?: number;
   /** Gets every chunk in order, after its checks. */
-  onChunk?: (chunk: { first: number; receipts: InferenceReceipt[]; leaves: Uint8Array; digests: Uint8Array }) => void;
+  onChunk?: (chunk: { first: number; leaves: SignedLeaf[]; hashes: Uint8Array; digests: Uint8Array }) => void;
   onStretch?: (stretch: ChannelStretch, index: number) => void;
 }
 
@@ -67,16 +67,16 @@ export async function verifyBatch(options: VerifyOptions): Promise<BatchReport> 
     const drain = async (): Promise<void> => {
       const { chunk, result } = queue.shift()!;
       const { leaves: hashes, digests, bad } = await result;
-      const decoded: InferenceReceipt[] = [];
+      const decoded: SignedLeaf[] = [];
       for (let index = 0; index < chunk.count; index++) {
         if (index === bad) throw new Found("signature", chunk.first + index, "the signature is not the key's");
-        const { receipt } = readReceipt(chunk.bytes, index * recordLength(preamble), preamble);
-        line.receipt(receipt, chunk.first + index);
+        const leaf = readReceipt(chunk.bytes, index * recordLength(preamble), preamble);
+        line.receipt(leaf.receipt, chunk.first + index);
         receipts.add(hashes.slice(32 * index, 32 * index + 32));
-        decoded.push(receipt);
+        decoded.push(leaf);
       }
       leaves += chunk.count;
-      options.onChunk?.({ first: chunk.first, receipts: decoded, leaves: hashes, digests });
+      options.onChunk?.({ first: chunk.first, leaves: decoded, hashes, digests });
     };
 
     for await (const chunk of chunks(options.recordsPerChunk)) {

@@ -7,7 +7,7 @@ const LAYERS = [
   ["bin"],
   ["app", "ops"],
   ["roles"],
-  ["jobs", "tx", "proving", "walrus", "payments", "inference", "gateway", "models", "http"],
+  ["jobs", "tx", "proving", "walrus", "payments", "inference", "gateway", "models", "http", "upstream"],
   ["chain", "attestation", "signer", "storage"],
   ["logger", "metrics"],
   ["config", "errors", "clock"],

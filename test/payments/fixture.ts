@@ -50,7 +50,8 @@ export type World = Awaited<ReturnType<typeof world>>;
 
 /** @param times Windows; a devnet's by default. */
 export async function world(times: PaymentTimes = DEVNET_TIMES) {
-  const connection = await network.create();
+  // Permit2's published runtime has chain 31337's domain built in, for another address: the payment devnet's id it is.
+  const connection = await network.create({ network: "default", override: { chainId: 713371 } });
   const { ethers, provider } = connection;
   const chainId = Number((await ethers.provider.getNetwork()).chainId);
   const chain = defineChain({

@@ -57,7 +57,8 @@ export function finish(
     const id = stack.pop() as number;
     if (live[id]) continue;
     live[id] = 1;
-    stack.push(...(all[id] as IntNode).args, ...(guards.get(id) ?? []));
+    for (const a of (all[id] as IntNode).args) stack.push(a);
+    for (const g of guards.get(id) ?? []) stack.push(g);
   }
   const image = new Int32Array(all.length).fill(-1);
   const nodes: IntNode[] = [];

@@ -6,8 +6,8 @@ import type { Quantities, Quantity } from "./quantity.ts";
  * otherwise the scale leaves `weightBits` to the weight with the largest contribution.
  */
 export function lowerSum(q: Quantities, args: readonly Quantity[], w: readonly number[], c: number, weightBits: number): Quantity {
-  const finest = Math.min(...args.map((a) => a.e));
-  const weightsExact = Math.min(...args.map((a, i) => a.e + lowExponent(w[i] as number)));
+  const finest = args.reduce((m, a) => Math.min(m, a.e), Infinity);
+  const weightsExact = args.reduce((m, a, i) => Math.min(m, a.e + lowExponent(w[i] as number)), Infinity);
   // Weights like 1 and -1 cost nothing; the constant then takes at most three bits more than the finest operand has.
   let e = weightsExact >= finest ? Math.min(finest, Math.max(lowExponent(c), finest - 3)) : scaleOf(q, args, w, c, weightBits, weightsExact);
   // A sum of what is never negative plus a small positive constant: the constant keeps it away from zero and must survive.
@@ -27,7 +27,7 @@ export function lowerSum(q: Quantities, args: readonly Quantity[], w: readonly n
   const constant = scaleRound(c, e);
   const lost = Math.abs(c - toReal(constant, e));
   const node = q.int.lin(args.map((a) => a.node), k, constant);
-  return { node: q.tight(node), e, err: up(err + lost) };
+  return { node, e, err: up(err + lost) };
 }
 
 function scaleOf(q: Quantities, args: readonly Quantity[], w: readonly number[], c: number, weightBits: number, exact: number): number {

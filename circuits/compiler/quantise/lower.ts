@@ -27,12 +27,19 @@ export class Lowerer {
   readonly pieces: Pieces;
   /** Flags that are 1 where an element left a function's domain. */
   readonly violations: number[] = [];
+  /** Flags that are 1 where a value was saturated. */
+  readonly saturations: number[] = [];
   readonly #of = new Map<Real, Quantity>();
   readonly #options: QuantiseOptions;
   readonly #inputs: readonly InputScale[];
   /** Typical magnitude by real id. */
   readonly #typical: Float64Array;
   readonly #layers: readonly { operator: string; node: string }[];
+  /** Per layer: rectifiers in it, and sums that read them. */
+  readonly #members = new Map<number, number>();
+  readonly #readers = new Map<number, number>();
+  /** Differences between a maximum and what it was taken of. */
+  readonly #gaps = new Map<string, Quantity>();
   readonly #steps = new Steps(this.q);
   /** Divisions by the same node, so that many of them share one reciprocal. */
   readonly #divisions = new Map<Real, number>();
@@ -56,6 +63,11 @@ export class Lowerer {
       if (divisor) this.#divisions.set(divisor, (this.#divisions.get(divisor) ?? 0) + 1);
     }
     this.#steps.collect(order);
+    for (const n of order) {
+      if (n.op === "relu") this.#members.set(n.layer, (this.#members.get(n.layer) ?? 0) + 1);
+      if (n.op !== "lin") continue;
+      for (const l of new Set(n.args.filter((a) => a.op === "relu").map((a) => a.layer))) this.#readers.set(l, (this.#readers.get(l) ?? 0) + 1);
+    }
     for (const n of order) {
       this.int.layer = n.layer;
       try {
@@ -86,7 +98,7 @@ export class Lowerer {
       case "mul":
         return lowerProduct(q, a, b, PRODUCT_BITS);
       case "relu":
-        return this.#relu(a, this.#scaleFor(n));
+        return this.#relu(n, a, this.#scaleFor(n));
       case "ge0":
         return this.#sign(a);
       case "step":
@@ -96,7 +108,9 @@ export class Lowerer {
       case "max2":
         return this.#max2(a, b);
       case "maxn":
-        return this.#maxn(args);
+        return this.#maxn(n, args);
+      case "gap":
+        return this.#gap(n);
       case "fn":
         return this.#function(n, a);
       case "div":
@@ -123,7 +137,7 @@ export class Lowerer {
     return t > 0 && Number.isFinite(t) ? ceilLog2(t) - this.#options.activationBits : -Infinity;
   }
 
-  #relu(x: Quantity, e: number): Quantity {
+  #relu(n: Real, x: Quantity, e: number): Quantity {
     const { lo, hi } = this.q.at(x);
     const shift = Number.isFinite(e) ? Math.max(0, e - x.e) : 0;
     if (hi <= 0n) return { node: this.int.constant(0n), e: x.e, err: x.err };
@@ -131,7 +145,26 @@ export class Lowerer {
     if (shift === 0) return { node: this.int.relu(this.int.signed(x.node), 0), e: x.e, err: x.err };
     const half = this.int.lin([x.node], [1n], 1n << BigInt(shift - 1));
     const err = up(x.err + toReal(1n, x.e + shift - 1));
-    return { node: this.int.relu(this.int.signed(half), shift), e: x.e + shift, err };
+    const bits = this.int.signed(half);
+    const clamped = this.#options.clamp ? this.#clamp(n, bits, shift, x.e + shift) : undefined;
+    return { node: clamped ?? this.int.relu(bits, shift), e: x.e + shift, err };
+  }
+
+  /** Saturates at twice the typical size (6 rows) when the layer's readers save more than that. */
+  #clamp(n: Real, bits: number, shift: number, e: number): number | undefined {
+    const { int } = this;
+    const width = int.at(bits).n[0] as number;
+    const keep = ceilLog2((this.#typical[n.id] as number) * 2) - e;
+    const saved = width - 1 - shift - keep;
+    if (saved < 2 || keep < 1 || (this.#readers.get(n.layer) ?? 0) * saved < 8 * (this.#members.get(n.layer) ?? 1)) return undefined;
+    const sign = int.bit(bits, width - 1);
+    const high = Array.from({ length: saved }, (_, i) => int.bit(bits, shift + keep + i));
+    const over = int.lin([int.mul(sign, int.lin(high, high.map(() => 1n)))], [1n]);
+    const inside = int.eqz(over);
+    this.saturations.push(int.lin([inside], [-1n], 1n));
+    const top = (1n << BigInt(keep)) - 1n;
+    const low = int.lin([int.mul(sign, int.field(bits, shift, shift + keep))], [1n], -top);
+    return int.bound(int.lin([int.mul(inside, low)], [1n], top), "clamp", 0n, top, [bits]);
   }
 
   #sign(x: Quantity): Quantity {
@@ -159,22 +192,27 @@ export class Lowerer {
     return { node: int.bound(sum, "max", lo, hi, [a.node, b.node]), e, err };
   }
 
-  #maxn(args: readonly Quantity[]): Quantity {
+  #maxn(n: Real, args: readonly Quantity[]): Quantity {
     const { int, q } = this;
     const e = Math.min(...args.map((a) => a.e));
     const nodes = args.map((a) => q.align(a, e).node);
-    const all = nodes.map((n) => int.at(n));
-    const lo = all.reduce((m, n) => (n.lo > m ? n.lo : m), all[0]?.lo ?? 0n);
-    const hi = all.reduce((m, n) => (n.hi > m ? n.hi : m), all[0]?.hi ?? 0n);
+    const all = nodes.map((a) => int.at(a));
+    const lo = all.reduce((m, a) => (a.lo > m ? a.lo : m), all[0]?.lo ?? 0n);
+    const hi = all.reduce((m, a) => (a.hi > m ? a.hi : m), all[0]?.hi ?? 0n);
     const top = int.hint("max", nodes, lo, hi);
-    const differences = nodes.map((n) => {
-      const plain = int.lin([top, n], [1n, -1n]);
-      const tight = int.bound(plain, "below-max", 0n, hi - int.at(n).lo, [top]);
-      q.tighter.set(plain, tight);
-      return tight;
-    });
+    const differences = nodes.map((a) => int.bound(int.lin([top, a], [1n, -1n]), "below-max", 0n, hi - int.at(a).lo, [top]));
     q.guard(top, [...differences.map((d) => q.rangeCheck(d)), int.zero(differences)]);
-    return { node: top, e, err: Math.max(...args.map((a) => a.err)) };
+    const err = Math.max(...args.map((a) => a.err));
+    n.args.forEach((a, i) => {
+      const own = args[i] as Quantity;
+      this.#gaps.set(`${n.id}:${a.id}`, { node: differences[i] as number, e, err: up(err + own.err) });
+    });
+    return { node: top, e, err };
+  }
+
+  #gap(n: Real): Quantity {
+    const [top, a] = n.args as [Real, Real];
+    return this.#gaps.get(`${top.id}:${a.id}`) as Quantity;
   }
 
   #function(n: Real, x: Quantity): Quantity {

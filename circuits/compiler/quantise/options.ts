@@ -16,6 +16,11 @@ export interface QuantiseOptions {
   readonly pieceBits: number;
   /** Width to which an output is cut; 0 leaves it as wide as it is. */
   readonly outputBits: number;
+  /**
+   * Lets a ReLU saturate at twice its typical size where that narrows many later seams. Saturation is then part of the function, the
+   * status lane reports it, and the proved error holds while that bit is 0.
+   */
+  readonly clamp: boolean;
 }
 
-export const defaults: QuantiseOptions = { inputs: {}, inputBits: 12, weightBits: 12, activationBits: 12, pieceBits: 11, outputBits: 32 };
+export const defaults: QuantiseOptions = { inputs: {}, inputBits: 12, weightBits: 12, activationBits: 12, pieceBits: 11, outputBits: 32, clamp: false };

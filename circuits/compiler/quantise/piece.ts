@@ -78,7 +78,7 @@ export class Pieces {
   #folded(name: string, spec: FunctionSpec, x: Quantity): Quantity {
     const { int } = this.#q;
     const reach = this.#q.magnitude(x);
-    const amplitude = Math.min(1, Math.abs(spec.value(Math.min(reach, 8)) - spec.value(0)) || 1);
+    const amplitude = Math.min(1, (spec.ramp ? reach : Math.abs(spec.value(Math.min(reach, 8)) - spec.value(0))) || 1);
     const target = amplitude * 2 ** -this.#bits;
     const slope = spec.slope(0, reach);
     const e = Math.max(Math.floor(Math.log2(target / slope)), ceilLog2(Math.max(reach, target)) - MAX_BITS, -60);
@@ -115,7 +115,20 @@ export class Pieces {
     const tails = shift + n < (decay ? width : width - 1) ? target / 2 + 2 ** (p.e - 1) : 0;
     const err = up(slope * x.err + Math.max(p.error + rounding, tails) + 2 ** p.e);
     const limit = this.#outputBound(spec, p, tail, centre);
+    if (spec.ramp) return this.#withRamp(spec, { node: int.bound(out, "fold", limit.lo, limit.hi, [magnitude]), e: p.e, err }, bits, scaled.e, x.err, target);
     return { node: int.bound(out, "fold", limit.lo, limit.hi, [magnitude]), e: p.e, err };
+  }
+
+  /** max(0, x) from the digits that the piece has already: floored half a target finer than the piece. */
+  #withRamp(spec: FunctionSpec, tail: Quantity, bits: number, e: number, err: number, target: number): Quantity {
+    const { int } = this.#q;
+    const shift = Math.max(0, Math.floor(Math.log2(target)) - 1 - e);
+    const at = Math.min(e + shift, tail.e);
+    const ramp = int.relu(bits, shift);
+    const node = int.lin([ramp, tail.node], [1n << BigInt(e + shift - at), 1n << BigInt(tail.e - at)]);
+    const floor = shift > 0 ? toReal(1n, e + shift) : 0;
+    // The whole function's slope is at most 1.13; the tail's error already counts its own slope.
+    return { node, e: at, err: up(tail.err + floor + err) };
   }
 
   #outputBound(spec: FunctionSpec, p: Piecewise, tail: bigint, centre: bigint): { lo: bigint; hi: bigint } {

@@ -13,8 +13,6 @@ export class Quantities {
   readonly int: IntBuilder;
   /** Assertions that go with a hint: kept alive as long as it is. */
   readonly guards = new Map<number, number[]>();
-  /** A sum that has a proved tighter interval under another name. */
-  readonly tighter = new Map<number, number>();
 
   constructor(int: IntBuilder) {
     this.int = int;
@@ -50,11 +48,6 @@ export class Quantities {
     if (e > q.e) throw new RangeError(`cannot coarsen 2^${q.e} to 2^${e} for free`);
     if (e === q.e) return q;
     return { node: this.int.lin([q.node], [1n << BigInt(q.e - e)]), e, err: q.err };
-  }
-
-  /** Replaces a sum by the name under which it has a tighter interval. */
-  tight(node: number): number {
-    return this.tighter.get(node) ?? node;
   }
 
   guard(hint: number, assertions: readonly number[]): void {

@@ -1,4 +1,4 @@
-import { functionSpec } from "./functions.ts";
+import { functionValue } from "./functions.ts";
 import type { Real } from "./graph.ts";
 
 /**
@@ -35,8 +35,10 @@ function evaluateNode(n: Real, at: (r: Real | undefined) => number, inputs: read
     case "max2":
     case "maxn":
       return n.args.reduce((m, x) => Math.max(m, at(x)), -Infinity);
+    case "gap":
+      return at(a) - at(n.args[1]);
     case "fn":
-      return functionSpec(n.fn).value(at(a));
+      return functionValue(n.fn, at(a));
     case "div":
       return n.args.length === 1 ? n.c / at(a) : at(a) / at(n.args[1]);
     case "floordiv":

@@ -10,6 +10,8 @@ export interface FunctionSpec {
   readonly centre: number;
   /** Limit of g for large x. */
   readonly tail: number;
+  /** The full function is max(0, x) plus this one, which is even; both parts share their digits. */
+  readonly ramp: boolean;
   /** Open lower end of the natural domain (plain only). */
   readonly above: number;
 }
@@ -37,8 +39,9 @@ const gelu = (x: number): number => 0.5 * x * (1 + erf(x / Math.SQRT2));
 const geluTanh = (x: number): number => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
 
 type Part = Partial<FunctionSpec> & Pick<FunctionSpec, "shape" | "value" | "slope">;
-const spec = (part: Part): FunctionSpec => ({ centre: 0, tail: 0, above: -Infinity, ...part });
-const even = (value: (x: number) => number, slope: number): FunctionSpec => spec({ shape: "even", value, slope: () => slope });
+const spec = (part: Part): FunctionSpec => ({ centre: 0, tail: 0, ramp: false, above: -Infinity, ...part });
+/** f(x) - max(0, x) for the functions that follow the ramp: even, and 0 far out. */
+const ramp = (value: (x: number) => number, slope: number): FunctionSpec => spec({ shape: "even", value, slope: () => slope, ramp: true });
 const odd = (value: (x: number) => number, slope: number, tail: number, centre = 0): FunctionSpec =>
   spec({ shape: "odd", value, slope: () => slope, tail, centre });
 const plain = (value: (x: number) => number, slope: (lo: number, hi: number) => number, above = -Infinity): FunctionSpec =>
@@ -48,10 +51,10 @@ const table: Record<string, FunctionSpec> = {
   sigmoid: odd(sigmoid, 0.25, 0.5, 0.5),
   tanh: odd(Math.tanh, 1, 1),
   erf: odd(erf, 1.1284, 1),
-  softplusTail: even((x) => Math.log1p(Math.exp(-Math.abs(x))), 0.5),
-  geluTail: even((x) => -Math.abs(gelu(-Math.abs(x))), 0.63),
-  geluTanhTail: even((x) => -Math.abs(geluTanh(-Math.abs(x))), 0.63),
-  siluTail: even((x) => -Math.abs(x) * sigmoid(-Math.abs(x)), 0.6),
+  softplus: ramp((x) => Math.log1p(Math.exp(-Math.abs(x))), 0.5),
+  gelu: ramp((x) => -Math.abs(gelu(-Math.abs(x))), 0.63),
+  geluTanh: ramp((x) => -Math.abs(geluTanh(-Math.abs(x))), 0.63),
+  silu: ramp((x) => -Math.abs(x) * sigmoid(-Math.abs(x)), 0.6),
   expneg: spec({ shape: "decay", value: (x) => Math.exp(-x), slope: () => 1 }),
   exp: plain(Math.exp, (_, hi) => Math.exp(hi)),
   log: plain(Math.log, (lo) => 1 / lo, 0),
@@ -73,12 +76,13 @@ const table: Record<string, FunctionSpec> = {
   mish: plain((x) => x * Math.tanh(Math.log1p(Math.exp(x))), () => 1.1),
 };
 
-/** `pow:0.3` is the power with that exponent; every other name stands in the table. */
+/** The function itself: with the ramp where `value` is only what lies above it. */
+export function functionValue(name: string, x: number): number {
+  const f = functionSpec(name);
+  return f.ramp ? Math.max(0, x) + f.value(x) : f.value(x);
+}
+
 export function functionSpec(name: string): FunctionSpec {
-  if (name.startsWith("pow:")) {
-    const p = Number(name.slice(4));
-    return plain((x) => x ** p, (lo, hi) => Math.abs(p) * Math.max(lo ** (p - 1), hi ** (p - 1)), 0);
-  }
   const known = table[name];
   if (!known) throw new RangeError(`no function ${name}`);
   return known;

@@ -3,7 +3,7 @@
  * operators become one `lin` node per output element, and everything else is one of a handful of primitives. Nodes are hash-consed,
  * so common subexpressions are one node from the start; constants never become nodes.
  */
-export type RealOp = "input" | "lin" | "mul" | "relu" | "ge0" | "eq0" | "max2" | "maxn" | "fn" | "div" | "floordiv" | "bound" | "seam" | "step";
+export type RealOp = "input" | "lin" | "mul" | "relu" | "ge0" | "eq0" | "max2" | "maxn" | "fn" | "div" | "floordiv" | "bound" | "seam" | "step" | "gap";
 
 export interface Real {
   readonly id: number;
@@ -156,6 +156,12 @@ export class RealGraph {
     const refs = values.filter((v): v is Real => !isConst(v));
     if (refs.length < values.length || refs.length < 2) return values.reduce((a, b) => this.max(a, b));
     return this.#node("maxn", refs, { whole: refs.every((r) => r.whole) });
+  }
+
+  /** top - a for a maximum `top` that a took part in: never negative, and its digits are shared with the maximum's own check. */
+  gap(top: Val, a: Val): Val {
+    if (isConst(top) || isConst(a) || top.op !== "maxn" || !top.args.includes(a)) return this.relu(this.sub(top, a));
+    return this.#node("gap", [top, a]);
   }
 
   fn(name: string, a: Real): Real {

@@ -61,6 +61,8 @@ function rebuild(n: Real, get: (r: Real | undefined) => Val, fresh: RealGraph, r
       return fresh.max(a, b);
     case "maxn":
       return fresh.maxn(args);
+    case "gap":
+      return fresh.gap(a, b);
     case "fn":
       return fresh.fn(n.fn, a as Real);
     case "div":

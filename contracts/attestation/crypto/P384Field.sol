@@ -40,7 +40,7 @@ library P384Field {
 
     /// @dev y^2 = x^3 - 3 x + b for canonical coordinates; false when one is not below p.
     function onCurve(uint256 x0, uint256 x1, uint256 y0, uint256 y1) internal pure returns (bool) {
-        if (!less(x0, x1, P0) || !less(y0, y1, P0)) return false;
+        if (!less(x0, x1, P0) || !less(y0, y1, P0)) return false; // check: coordinates
         (uint256 a0, uint256 a1) = mulModP(x0, x1, x0, x1);
         (a0, a1) = addModP(a0, a1, P0 - 3, TOP);
         (a0, a1) = mulModP(a0, a1, x0, x1);

@@ -318,7 +318,6 @@ library P384Group {
             }
         }
         {
-            uint256 chord;
             uint256 residue;
             assembly {
                 // (k + l)(x_S - x1) = -2 y1, that is m (u_S - u1) + 2 v1 = 0
@@ -350,7 +349,6 @@ library P384Group {
                     let d0 := sub(s0, mload(ACC_U0))
                     let d1 := sub(sub(s1, mload(ACC_U1)), lt(s0, mload(ACC_U0)))
                     let dM := addmod(sM, not(mload(ACC_UM)), M)
-                    chord := or(d0, dM)
                     let w0 := mul(m0, d0)
                     let w1 := addmod(mulmod(m0, d0, M), not(w0), M)
                     w1 := add(add(w1, PAD1), add(mul(m1, d0), mul(m0, d1)))
@@ -367,7 +365,7 @@ library P384Group {
                 }
                 ptr := add(ptr, 48)
             }
-            require(chord != 0, IP384.P384SameX(ptr)); // check: same-x-second
+            // x_S = x1 fails here by itself: the equation would read 0 = -2 y1
             require(residue == 0, IP384.P384SlopeWrong(ptr)); // check: chord-second
         }
         assembly {

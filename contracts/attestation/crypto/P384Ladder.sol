@@ -106,7 +106,7 @@ library P384Ladder {
                     kind := and(shr(10, kind), 3)
                 }
                 // T := the record, counted at this position
-                if (index < count) {
+                if (index < count) { // check: index
                     // as _takeRecord, in line
                     assembly {
                         let record := add(TABLE, mul(index, RECORD_SIZE))
@@ -117,7 +117,7 @@ library P384Ladder {
                 } else if (index >= GENERATOR) {
                     _takeGenerator(index, position, tableG);
                 } else {
-                    require(index == NOTHING, IP384.P384StepMalformed(ptr)); // check: index
+                    require(index == NOTHING, IP384.P384StepMalformed(ptr));
                     continue;
                 }
                 if (kind == FUSED) {
@@ -149,7 +149,7 @@ library P384Ladder {
     /// @dev A signed integer below 2^383 in magnitude, modulo n.
     function modN(uint256 a0, uint256 a1) internal pure returns (uint256, uint256) {
         unchecked {
-            require((a1 + (1 << 127)) >> 128 == 0, IP384.P384StepMalformed(0)); // check: magnitude
+            require((a1 + (1 << 127)) >> 128 == 0, IP384.P384ScalarTooLong()); // check: magnitude
             if (a1 >> 255 == 0) return (a0, a1);
             uint256 b0 = a0 + N0;
             return (b0, a1 + TOP + (b0 < a0 ? 1 : 0));

@@ -24,16 +24,16 @@ library P384Weights {
         unchecked {
             bytes32 seed;
             assembly {
-                calldatacopy(TABLE, sigs, mul(count, SIGNATURE_SIZE))
-                calldatacopy(add(TABLE, mul(count, SIGNATURE_SIZE)), commitments, mul(count, COMMITMENT))
-                seed := keccak256(TABLE, mul(count, add(SIGNATURE_SIZE, COMMITMENT))) // check: transcript
+                calldatacopy(TABLE, sigs, mul(count, SIGNATURE_SIZE)) // check: transcript-signatures
+                calldatacopy(add(TABLE, mul(count, SIGNATURE_SIZE)), commitments, mul(count, COMMITMENT)) // check: transcript-commitments
+                seed := keccak256(TABLE, mul(count, add(SIGNATURE_SIZE, COMMITMENT)))
             }
             for (uint256 j; j < count; ++j) {
                 uint256 lattice = commitments + j * COMMITMENT + 49;
                 require(_spans(lattice), IP384.P384LatticeDegenerate(j)); // check: lattice
                 assembly {
                     mstore(0x00, seed)
-                    mstore(0x20, j)
+                    mstore(0x20, j) // check: independent
                     let h := keccak256(0x00, 0x40)
                     let M := not(0)
                     // a v, then b v', exact in two words; each high word from the residues modulo 2^256 and 2^256 - 1

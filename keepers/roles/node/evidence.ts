@@ -1,7 +1,7 @@
 /** Evidence with the hints that the on-chain verifier takes, from whichever enclave the process runs in. */
 import { createHash } from "node:crypto";
-import { type Address, type Hex, bytesToHex, keccak256 } from "viem";
-import { AWS_NITRO_ROOT, buildNitroCall, type NitroCallOptions } from "../../../sdk/attestation/nitro/index.ts";
+import { type Address, type Hex, bytesToHex, concatBytes, keccak256 } from "viem";
+import { AWS_NITRO_ROOT, buildNitroCall } from "../../../sdk/attestation/nitro/index.ts";
 import { iNitroVerifierAbi } from "../../../types/abi/INitroVerifier.ts";
 import { type AttestationRequest, DevelopmentAuthority, type Enclave, loadRoot, NitroEnclave, SimulatedEnclave } from "../../attestation/index.ts";
 import { isDevnet } from "../../config/index.ts";
@@ -24,14 +24,19 @@ export interface EvidenceOptions {
   /** Tells simulated enclaves apart: the hot key's address will do. */
   instance: string;
   chain: ChainAccess;
-  /** Makes the curve kernel's hints. */
-  prove: NitroCallOptions["prove"];
 }
 
 /** PCR0 to PCR2 of a simulated enclave that "runs" the named image. */
 export function developmentPcrs(image: string): ReadonlyMap<number, Uint8Array> {
   const measure = (index: number) => new Uint8Array(createHash("sha384").update(`${image}/${index}`).digest());
   return new Map([0, 1, 2].map((index) => [index, measure(index)]));
+}
+
+/** Image id of the same: what a policy on a devnet approves. */
+export function developmentImageId(image: string): Hex {
+  const pcrs = developmentPcrs(image);
+  // PCR8 is absent and counts as zeros.
+  return keccak256(concatBytes([...[0, 1, 2].map((index) => pcrs.get(index)!), new Uint8Array(48)]));
 }
 
 /** @throws `node.simulated_refused` outside of devnets. */
@@ -43,7 +48,6 @@ export function evidenceMaker(options: EvidenceOptions): EvidenceMaker {
     const verifier = chain.deployment.has("NitroVerifier") ? chain.deployment.address("NitroVerifier") : null;
     const { evidence, hints } = await buildNitroCall(document, {
       root,
-      prove: options.prove,
       readRecords: verifier === null ? undefined : (keys) => readRecords(chain, verifier, keys),
     });
     return { teeType, evidence, hints };

@@ -55,6 +55,8 @@ export interface NodeIdentity {
 /** Seconds before the end of a key's validity at which the next one is opened. */
 const RENEW_BEFORE = 1_800n;
 const MAX_STEPS = 8;
+/** Seconds after which a heartbeat or attestation that did not get through is withdrawn: a newer one follows. */
+const PATIENCE = 240n;
 
 export function createNodeIdentity(platform: Platform, options: NodeOptions): NodeIdentity {
   const { settlement, signer, clock, store, jobs } = platform;
@@ -118,19 +120,19 @@ export function createNodeIdentity(platform: Platform, options: NodeOptions): No
     const started = clock.now();
     const { teeType, evidence, hints } = await options.makeEvidence({ publicKey: hexToBytes(key.publicKey), userData: hexToBytes(userData), nonce: hexToBytes(nonce) });
     const params = { keyType: KeyType.Secp256k1, publicKey: key.publicKey, nonceBlock, teeType };
-    const receipt = await calls.send("attest", [nodeId!, params, evidence, hints], keccak256(key.publicKey));
+    const receipt = await calls.send("attest", [nodeId!, params, evidence, hints], keccak256(key.publicKey), head.timestamp + PATIENCE);
     const [event] = parse(receipt, "KeyEpochOpened");
     const { keyId, key: epoch } = event!.args;
     active = { nodeId: nodeId!, keyId, publicKey: key.publicKey, validFrom: epoch.validFrom, validUntil: epoch.validUntil, sign: key.sign };
     logger.info({ nodeId, keyId, why, tx: receipt.transactionHash, gas: receipt.gasUsed, ms: clock.now() - started }, "key epoch opened");
   }
 
-  async function heartbeat(headNumber: bigint): Promise<void> {
+  async function heartbeat(headNumber: bigint, headTime: bigint): Promise<void> {
     const blockNumber = headNumber > 0n ? headNumber - 1n : 0n;
     const block = await settlement.client.getBlock({ blockNumber });
     const beat = { nodeId: nodeId!, keyId: active!.keyId, blockNumber, blockHash: block.hash };
     const signature = await active!.sign(heartbeatDigest(beat, { chainId: settlement.chainId, verifyingContract: registry }));
-    await calls.send("heartbeat", [beat, signature], `${nodeId}:${blockNumber}`);
+    await calls.send("heartbeat", [beat, signature], `${nodeId}:${blockNumber}`, headTime + PATIENCE);
   }
 
   /** One step at a time, each from a fresh look at the chain. Returns what was done last. */
@@ -140,7 +142,7 @@ export function createNodeIdentity(platform: Platform, options: NodeOptions): No
     if (step.kind === "register") await register();
     else if (step.kind === "setEndpoint") await calls.send("setEndpoint", [nodeId!, options.endpoint, options.tlsSpkiHash, options.hpkeKeyHash], `${nodeId}:${options.endpoint}:${options.tlsSpkiHash}`);
     else if (step.kind === "attest") await attest(seen.operator, step.why);
-    else if (step.kind === "heartbeat") await heartbeat(seen.headNumber);
+    else if (step.kind === "heartbeat") await heartbeat(seen.headNumber, seen.headTime);
     blocked = step.kind === "stop" ? step.why : active ? null : "no admitted key";
     return step;
   }

@@ -28,10 +28,10 @@ export function registryCalls({ settlement, signer, journal, name }: Platform, a
   const { client, chainId, deployment } = settlement;
   const contract = { address, abi: iNodeRegistryAbi } as const;
 
-  async function send(method: Method, args: readonly unknown[], subject: string): Promise<TxReceipt> {
+  async function send(method: Method, args: readonly unknown[], subject: string, deadline?: bigint): Promise<TxReceipt> {
     const data = encodeFunctionData({ abi: iNodeRegistryAbi as unknown as Abi, functionName: method, args });
     const { receipt } = await journal.submit({
-      key: intentKey(name, chainId, address, method, subject), chainId, to: address, data, label: method, abi: iNodeRegistryAbi as unknown as Abi, again: true,
+      key: intentKey(name, chainId, address, method, subject), chainId, to: address, data, label: method, abi: iNodeRegistryAbi as unknown as Abi, again: true, deadline,
     });
     return receipt;
   }

@@ -1,7 +1,7 @@
 /** Builds what `NitroVerifier.verify` takes: the document as evidence, and hints for the signatures that nobody verified yet. */
 import { bytesToHex, concatBytes, hexToBytes } from "@noble/hashes/utils.js";
 
-import { InvalidSignature, proveBatch } from "../p384/index.ts";
+import { InvalidSignature, MAX_BATCH, proveBatch } from "../p384/index.ts";
 import { NitroError, demand } from "./errors.ts";
 import { openNitro, walkChain } from "./verify.ts";
 import type { Hex, OpenedNitro, SignatureStatement } from "./verify.ts";
@@ -29,6 +29,8 @@ export interface NitroCall {
   statements: readonly SignatureStatement[];
 }
 
+export type RememberCall = Pick<NitroCall, "evidence" | "hints">;
+
 const AUTHORITY = 1;
 const LEAF = 2;
 export const REMEMBER_LEAF = 1;
@@ -37,6 +39,25 @@ export async function buildNitroCall(document: Uint8Array, options: NitroCallOpt
   const opened = openNitro(document, options.root);
   const first = options.readRecords ? firstUnknown(opened, await options.readRecords(opened.keys)) : 1;
   return { ...(await proveFrom(opened, first, options)), evidence: toHex(document) };
+}
+
+/**
+ * Calls of `remember` that have to come first when more certificates are unknown than the kernel takes at once: none for
+ * any chain that AWS has issued so far, where four certificates and the document are five signatures.
+ */
+export async function buildRememberCalls(document: Uint8Array, options: NitroCallOptions): Promise<RememberCall[]> {
+  const opened = openNitro(document, options.root);
+  const { statements } = walkChain(opened);
+  const prove = options.prove ?? proveStatements;
+  const calls: RememberCall[] = [];
+  let first = options.readRecords ? firstUnknown(opened, await options.readRecords(opened.keys)) : 1;
+  while (opened.keys.length - first + 1 > MAX_BATCH) {
+    const end = Math.min(first + MAX_BATCH, opened.keys.length);
+    const hints = await prove(statements.slice(first - 1, end - 1));
+    calls.push({ evidence: toHex(document), hints: toHex(concatBytes(Uint8Array.of(first, end), hints)) });
+    first = end;
+  }
+  return calls;
 }
 
 /** The hints for a proof that starts at a given certificate. */

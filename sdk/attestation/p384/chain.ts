@@ -9,10 +9,10 @@ const MAX_DOUBLINGS = 15;
 const GENERATOR_INDEX = 256;
 /** Half of index 511: with `minus`, the header of a step that only doubles. */
 const NOTHING: Term = { index: 255, minus: true };
-const Kind = { add: 0, fused: 1, close: 2 } as const;
+export const Kind = { add: 0, fused: 1, close: 2 } as const;
 
 /** One addition of the ladder: record `index`, subtracted when `minus`. */
-interface Term {
+export interface Term {
   index: number;
   minus: boolean;
 }
@@ -24,7 +24,7 @@ export interface Combination {
 }
 
 /** Collects what the contract reads: headers and slopes. */
-class Writer {
+export class Writer {
   #parts: string[] = [];
 
   header(doublings: number, kind: number, term: Term): void {
@@ -60,7 +60,7 @@ export function nonAdjacentForm(value: bigint, width: number): Map<number, numbe
 }
 
 /** Table slopes, in the contract's order, and the tables. */
-function buildTable(point: Point, writer: Writer): Point[] {
+export function buildTable(point: Point, writer: Writer): Point[] {
   const table = oddMultiples(point, TABLE_SIZE);
   const twice = doublePoint(point);
   writer.slope(twice.slope);

@@ -3,10 +3,11 @@ import { expect } from "chai";
 import { name } from "../../../keepers/attestation/development/certificate.ts";
 import { bitString, integer, sequence } from "../../../keepers/attestation/development/der.ts";
 import { cborArray, cborBytes } from "../../../keepers/attestation/development/document.ts";
-import { certificateId, openNitro, toHex } from "../../../sdk/attestation/nitro/index.ts";
+import { buildNitroCall, buildRememberCalls, certificateId, encodeStatements } from "../../../sdk/attestation/nitro/index.ts";
+import { openNitro, toHex, walkChain } from "../../../sdk/attestation/nitro/index.ts";
 import { openCertificate, parseCertificate, signatureIntegers } from "../../../sdk/attestation/nitro/index.ts";
 import type { Hex } from "../../../sdk/attestation/nitro/index.ts";
-import { callFor } from "./chain.ts";
+import { callFor, deployWithKernel } from "./chain.ts";
 import { DAY, NOW, forge, forgedRoot, withField } from "./forge.ts";
 import type { Forged, Forgery } from "./forge.ts";
 import { Judges } from "./judges.ts";
@@ -121,6 +122,44 @@ describe("NitroVerifier: cache", () => {
       const bundle = withField("cabundle", cborArray([top, region, zone]));
       const shallow = forge({ entries: (entries) => withField("certificate", host)(bundle(entries)) });
       expect(await judges.contractVerdict(shallow.document, "0x0400")).to.equal("NitroRole");
+    });
+  });
+
+  describe("when a chain is longer than the signature kernel's batch", () => {
+    it("should be remembered in two calls, and then verified, with the real kernel", async () => {
+      const { document } = forge({ length: 8 });
+      const { verifier } = await deployWithKernel(judges.connection, root);
+      const cap = { gasLimit: 16_777_216n };
+      const [first, ...others] = await buildRememberCalls(document, { root });
+      expect(others).to.deep.equal([]);
+      await verifier.remember(first!.evidence, first!.hints, cap);
+      const readRecords = async (keys: readonly Hex[]) => (await verifier.records([...keys])).map(({ role }) => ({ role: Number(role) }));
+      const call = await buildNitroCall(document, { root, readRecords });
+      expect(call.first).to.equal(6);
+      await verifier.verify(call.evidence, call.hints, cap);
+      expect(await buildRememberCalls(document, { root, readRecords })).to.deep.equal([]);
+    });
+
+    it("should remember part of a chain, a leaf included, only as far as it is proved", async () => {
+      const { document } = forge();
+      const { verifier, p384 } = judges.deployed;
+      const { keys } = openNitro(document, root);
+      await expect(verifier.remember(toHex(document), "0x0103")).to.be.revertedWithCustomError(p384, "P384NotClosed");
+      const { statements } = walkChain(openNitro(document, root));
+      await p384.accept(encodeStatements(statements.slice(0, 2)));
+      await verifier.remember(toHex(document), "0x0103");
+      expect(await roles(keys)).to.deep.equal([1, 1, 1, 0, 0]);
+      await p384.accept(encodeStatements(statements.slice(2, 4)));
+      await verifier.remember(toHex(document), "0x0305");
+      expect(await roles(keys)).to.deep.equal([1, 1, 1, 1, 2]);
+    });
+
+    it("should refuse a span that is empty, reversed or beyond the chain", async () => {
+      const { document } = forge();
+      const { verifier } = judges.deployed;
+      for (const hints of ["0x", "0x01", "0x0002", "0x0101", "0x0201", "0x0106", "0xffff"]) {
+        await expect(verifier.remember(toHex(document), hints)).to.be.revertedWithCustomError(verifier, "NitroHints");
+      }
     });
   });
 

@@ -16,7 +16,7 @@ export type Connection = Awaited<ReturnType<typeof chainAt>>;
 export async function deployWithKernel({ ethers }: Connection, root: Hex = AWS_NITRO_ROOT) {
   const [admin] = await ethers.getSigners();
   const manager = await ethers.deployContract("AccessManager", [admin!.address]);
-  const sha384 = await ethers.deployContract("Sha384");
+  const sha384 = await ethers.deployContract("Sha384Pair", [await ethers.deployContract("Sha384")]);
   const p384 = await ethers.deployContract("P384", [generatorTable()]);
   const verifier = await ethers.deployContract("NitroVerifier", [root, sha384, p384, manager]);
   return { manager, verifier };
@@ -25,7 +25,7 @@ export async function deployWithKernel({ ethers }: Connection, root: Hex = AWS_N
 export async function deployNitro({ ethers }: Connection, root: Hex = AWS_NITRO_ROOT) {
   const [admin] = await ethers.getSigners();
   const manager = await ethers.deployContract("AccessManager", [admin!.address]);
-  const sha384 = await ethers.deployContract("Sha384");
+  const sha384 = await ethers.deployContract("Sha384Pair", [await ethers.deployContract("Sha384")]);
   const p384 = await ethers.deployContract("P384Ledger");
   const verifier = await ethers.deployContract("NitroVerifier", [root, sha384, p384, manager]);
   return { manager, sha384, p384, verifier };

@@ -8,7 +8,8 @@ import {
   CompileError, type LoadedModel,
 } from "../../../circuits/compiler/index.ts";
 import { seeded } from "../../../circuits/compiler/quantise/samples.ts";
-import { encode, mlp } from "./build.ts";
+import { encode } from "../../../circuits/models/build.ts";
+import { mlp } from "../../../circuits/models/zoo.ts";
 import { runtime } from "./oracle.ts";
 
 const refusal = (f: () => unknown): CompileError => {

@@ -61,6 +61,8 @@ export interface FakeChain {
   endpoint(name: string, clock: Clock, faults?: Faults): RpcEndpoint;
   /** Mines a block on every accepted transaction, like a Hardhat node. */
   automine: boolean;
+  /** Blocks stay empty. */
+  hold: boolean;
   funded: boolean;
 }
 
@@ -70,7 +72,7 @@ export function fakeChain(chainId = 31337): FakeChain {
   const genesis: Block = { number: 0, hash: hashOf(0, 0), timestamp: 1_700_000_000, txs: [] };
 
   const chain: FakeChain = {
-    chainId, blocks: [genesis], pool: new Map(), baseFee: 1_000_000_000n, automine: false, funded: true,
+    chainId, blocks: [genesis], pool: new Map(), baseFee: 1_000_000_000n, automine: false, hold: false, funded: true,
     reverts: () => null,
     mineReverts: () => false,
     effects: () => chain.blocks.flatMap(({ txs }) => txs).filter((tx) => tx.to.toLowerCase() !== tx.from.toLowerCase() && !chain.mineReverts(tx.data)),
@@ -115,6 +117,7 @@ export function fakeChain(chainId = 31337): FakeChain {
   function pick(): Tx[] {
     const next = new Map<Address, number>();
     const chosen: Tx[] = [];
+    if (chain.hold) return chosen;
     for (const tx of [...chain.pool.values()].sort((a, b) => a.nonce - b.nonce)) {
       const nonce = next.get(tx.from) ?? count(tx.from, chain.blocks);
       if (tx.nonce !== nonce || tx.maxFee < chain.baseFee) continue;

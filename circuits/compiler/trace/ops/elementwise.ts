@@ -1,6 +1,6 @@
 import type { Kind } from "../../import/tensor.ts";
 import { isConst, type RealGraph, type Val } from "../../real/graph.ts";
-import { erf, functionSpec } from "../../real/functions.ts";
+import { functionValue } from "../../real/functions.ts";
 import type { NodeContext, Operator, OperatorTable } from "../context.ts";
 import { axisOf, map, zip, type SymTensor } from "../tensor.ts";
 
@@ -31,7 +31,7 @@ const variadic =
 
 /** A function of one variable: constants are evaluated, references become one node. */
 export function apply(r: RealGraph, name: string, a: Val): Val {
-  return isConst(a) ? functionSpec(name).value(a) : r.fn(name, a);
+  return isConst(a) ? functionValue(name, a) : r.fn(name, a);
 }
 
 export const exp = (r: RealGraph, a: Val): Val => (isConst(a) ? Math.exp(a) : r.fn("exp", a));
@@ -42,12 +42,8 @@ const negativeHalf = (r: RealGraph, a: Val): Val => {
   const m = r.relu(r.mul(-1, a));
   return r.lin([isConst(m) ? Math.exp(-m) : r.fn("expneg", m)], [1], -1);
 };
-const withTail = (r: RealGraph, a: Val, tail: string, value: (x: number) => number): Val =>
-  isConst(a) ? value(a) : r.add(r.relu(a), r.fn(tail, a));
-
-export const silu = (r: RealGraph, a: Val): Val => withTail(r, a, "siluTail", (v) => v / (1 + Math.exp(-v)));
-export const softplus = (r: RealGraph, a: Val): Val => withTail(r, a, "softplusTail", (v) => Math.max(v, 0) + Math.log1p(Math.exp(-Math.abs(v))));
-export const gelu = (r: RealGraph, a: Val): Val => withTail(r, a, "geluTail", (v) => 0.5 * v * (1 + erf(v / Math.SQRT2)));
+export const silu = (r: RealGraph, a: Val): Val => apply(r, "silu", a);
+export const softplus = (r: RealGraph, a: Val): Val => apply(r, "softplus", a);
 
 export function elu(r: RealGraph, a: Val, alpha: number, positive = 1, scale = 1): Val {
   return r.lin([r.relu(a), negativeHalf(r, r.mul(scale, a))], [positive, alpha]);
@@ -116,7 +112,7 @@ export function powerOf(r: RealGraph, a: Val, n: number): Val {
     return n % 2 ? r.mul(square, a) : square;
   }
   if (Number.isInteger(n) && n < 0) return r.div(1, powerOf(r, a, -n));
-  return r.fn(`pow:${n}`, a);
+  return exp(r, r.mul(n, r.fn("log", a)));
 }
 
 function modulo(x: NodeContext): SymTensor {
@@ -198,11 +194,7 @@ export const elementwise: OperatorTable = {
     const alpha = x.number("alpha", 1);
     return r.mul(1 / alpha, silu(r, r.mul(alpha, a)));
   }),
-  Gelu: unary((r, a, x) =>
-    x.text("approximate", "none") === "tanh"
-      ? withTail(r, a, "geluTanhTail", (v) => 0.5 * v * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (v + 0.044715 * v ** 3))))
-      : gelu(r, a),
-  ),
+  Gelu: unary((r, a, x) => apply(r, x.text("approximate", "none") === "tanh" ? "geluTanh" : "gelu", a)),
   Reciprocal: unary((r, a) => (isConst(a) ? 1 / a : r.div(1, a))),
   Clip: (x) => {
     const lo = x.opset < 11 ? x.number("min", -Infinity) : (x.known(1, "the lower limit")?.[0] ?? -Infinity);

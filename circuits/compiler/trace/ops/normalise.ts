@@ -14,15 +14,22 @@ interface Exponentials {
 
 /** exp(x_j - max): the differences are never negative, so the decaying exponential covers them all. */
 function exponentials(r: RealGraph, values: readonly Val[]): Exponentials {
-  const top = r.maxn(values);
+  const seen = values.filter((v) => !masked(v));
+  const open = seen.length > 0 ? seen : values;
+  const top = r.maxn(open);
   const parts = values.map((v) => {
-    const d = r.sub(top, v);
+    if (seen.length > 0 && masked(v)) return 0;
+    const d = r.gap(top, v);
     return isConst(d) ? Math.exp(-d) : r.fn("expneg", d);
   });
   const sum = r.lin(parts, parts.map(() => 1));
   const refs = parts.filter((p): p is Real => !isConst(p));
-  return { top, parts, sum: r.bound(sum, "softmax", 1, values.length, refs.slice(0, 1)) };
+  return { top, parts, sum: r.bound(sum, "softmax", 1, open.length, refs.slice(0, 1)) };
 }
+
+/** Attention masks add a number so large that the exponential is 0 in every float format. */
+const MASK = -1e4;
+const masked = (v: Val): boolean => (isConst(v) ? v <= MASK : v.op === "lin" && v.c <= MASK);
 
 function softmax(r: RealGraph, values: readonly Val[]): Val[] {
   if (values.length === 1) return [1];
@@ -70,7 +77,7 @@ function standardise(r: RealGraph, raw: readonly Val[], epsilon: number, centre:
   return d.map((x) => {
     const y = r.mul(x, inverse);
     const because = [v, inverse, x].filter((p): p is Real => !isConst(p));
-    return r.mul(Math.sqrt(n), r.bound(y, "cauchy", -1, 1, because));
+    return r.mul(Math.sqrt(n), r.seam(r.bound(y, "cauchy", -1, 1, because)));
   });
 }
 

@@ -1,8 +1,8 @@
 import onnxProto from "onnx-proto";
 
-import { seeded } from "../../../circuits/compiler/quantise/samples.ts";
+import { seeded } from "../compiler/quantise/samples.ts";
 
-/** Small ONNX models for tests, made here: nothing is fetched, every weight comes from a seed. */
+/** Writes ONNX models for tests and benchmarks: nothing is fetched, every weight comes from a seed. */
 const { onnx } = onnxProto;
 
 export interface TensorSpec {
@@ -90,30 +90,3 @@ export function weights(shape: number[], size: number, seed: number): TensorSpec
   return { shape, data: Array.from({ length: shape.reduce((a, b) => a * b, 1) }, () => Math.fround((next() * 2 - 1) * size)) };
 }
 
-/** A dense network with ReLU between the layers; `normalise` puts (x - mean) / deviation and a scale in front. */
-export function mlp(widths: number[], seed = 1, normalise = false): Uint8Array {
-  const constants: Record<string, TensorSpec> = {};
-  const nodes: NodeSpec[] = [];
-  let at = "x";
-  const n = widths[0] as number;
-  if (normalise) {
-    constants.mean = weights([n], 0.5, seed + 100);
-    constants.deviation = { shape: [n], data: weights([n], 0.5, seed + 200).data.map((v) => Math.fround(Math.abs(v) + 0.5)) };
-    constants.gain = { shape: [], data: [0.5] };
-    nodes.push({ op: "Sub", in: ["x", "mean"], out: ["centred"] }, { op: "Div", in: ["centred", "deviation"], out: ["scaled"] });
-    nodes.push({ op: "Mul", in: ["scaled", "gain"], out: ["normal"] }, { op: "Flatten", in: ["normal"], out: ["flat"] });
-    at = "flat";
-  }
-  for (let i = 1; i < widths.length; i++) {
-    const [a, b] = [widths[i - 1] as number, widths[i] as number];
-    constants[`w${i}`] = weights([a, b], 1.7 / Math.sqrt(a), seed + i);
-    constants[`b${i}`] = weights([b], 0.2, seed + i + 50);
-    const last = i === widths.length - 1;
-    nodes.push({ op: "Gemm", in: [at, `w${i}`, `b${i}`], out: [last ? "y" : `h${i}`] });
-    if (!last) {
-      nodes.push({ op: "Relu", in: [`h${i}`], out: [`r${i}`] });
-      at = `r${i}`;
-    }
-  }
-  return encode({ inputs: { x: ["batch", n] }, constants, nodes, outputs: ["y"] });
-}

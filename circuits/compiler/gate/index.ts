@@ -1,0 +1,26 @@
+import type { R1cs } from "../emit/r1cs.ts";
+import type { IntGraph } from "../integer/finish.ts";
+import { runGate, type GateInput, type GateReport } from "./gate.ts";
+
+export { runGate, type GateInput, type GateReport } from "./gate.ts";
+
+/** Where the statement's own wires lie in the R1CS of a compiled model. */
+export function gateInput(graph: IntGraph, sym: ReadonlyMap<string, number>, hashed: boolean): GateInput {
+  const wire = (name: string): number => sym.get(`main.${name}`) ?? -1;
+  const lanes = graph.inputs.map((l) => ({
+    wire: wire(`w[${graph.wireOf[l.node]}]`),
+    lo: l.lo,
+    hi: l.lo + (1n << BigInt(l.w)) - 1n,
+  }));
+  const field = new Set<number>();
+  if (hashed) {
+    field.add(wire("in[0]"));
+    for (let i = graph.wires; sym.has(`main.w[${i}]`); i++) field.add(wire(`w[${i}]`));
+  }
+  const salt = hashed ? [wire(`w[${graph.wires}]`)] : [];
+  return { given: [wire("ctx"), ...lanes.map((l) => l.wire), ...salt], lanes, field };
+}
+
+export function gateModel(r1cs: R1cs, graph: IntGraph, sym: ReadonlyMap<string, number>, hashed: boolean): GateReport {
+  return runGate(r1cs, gateInput(graph, sym, hashed));
+}

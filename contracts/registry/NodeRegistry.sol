@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+import {Blockhash} from "@openzeppelin/contracts/utils/Blockhash.sol";
+import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
+
+import {IAttestationGate} from "../interfaces/IAttestationGate.sol";
+import {IMeasurementPolicy} from "../interfaces/IMeasurementPolicy.sol";
+import {Bond, INodeRegistry, KeyParams, Node, NodeStatus, RegisterParams, RegistryParams} from "../interfaces/INodeRegistry.sol";
+import {ISignatureChecker} from "../interfaces/ISignatureChecker.sol";
+import {Paging} from "../libraries/Paging.sol";
+import {ProtocolDomain} from "../libraries/ProtocolDomain.sol";
+import {Role} from "../types/Enums.sol";
+import {Heartbeat, StatementLib} from "../types/Statements.sol";
+import {NodeBonds} from "./NodeBonds.sol";
+import {NodeKeys} from "./NodeKeys.sol";
+
+/// @title Nodes and their lives
+contract NodeRegistry is NodeKeys {
+    uint256 private constant MAX_ENDPOINT = 256;
+    /// The states that each state may move to: bit s for state s. PROTOCOL section 4.
+    uint256 private constant FROM_REGISTERED =
+        (1 << uint8(NodeStatus.Active)) | (1 << uint8(NodeStatus.Draining)) | (1 << uint8(NodeStatus.Jailed)) | (1 << uint8(NodeStatus.Banned));
+    uint256 private constant FROM_ACTIVE = (1 << uint8(NodeStatus.Registered)) | (1 << uint8(NodeStatus.Dead))
+        | (1 << uint8(NodeStatus.Draining)) | (1 << uint8(NodeStatus.Jailed)) | (1 << uint8(NodeStatus.Banned));
+    uint256 private constant FROM_DEAD = (1 << uint8(NodeStatus.Registered)) | (1 << uint8(NodeStatus.Active))
+        | (1 << uint8(NodeStatus.Draining)) | (1 << uint8(NodeStatus.Jailed)) | (1 << uint8(NodeStatus.Banned));
+    uint256 private constant FROM_DRAINING = (1 << uint8(NodeStatus.Exiting)) | (1 << uint8(NodeStatus.Banned));
+    uint256 private constant FROM_EXITING = (1 << uint8(NodeStatus.Exited)) | (1 << uint8(NodeStatus.Banned));
+    uint256 private constant FROM_JAILED =
+        (1 << uint8(NodeStatus.Registered)) | (1 << uint8(NodeStatus.Draining)) | (1 << uint8(NodeStatus.Banned));
+
+    bytes32 private immutable DOMAIN;
+
+    mapping(address operator => uint256) private _counts;
+    mapping(Role => bytes32[]) private _active;
+
+    constructor(
+        address authority,
+        IERC20 token,
+        IMeasurementPolicy policy,
+        IAttestationGate gate,
+        ISignatureChecker signatures,
+        RegistryParams memory params_
+    ) AccessManaged(authority) NodeBonds(token, params_) NodeKeys(policy, gate, signatures) {
+        DOMAIN = ProtocolDomain.separator(block.chainid, address(this));
+    }
+
+    modifier onlyOperator(bytes32 nodeId) {
+        require(_known(nodeId).operator == msg.sender, NodeRegistryNotOperator(nodeId, msg.sender));
+        _;
+    }
+
+    // -------------------------------------------------------------------------------------------- operators
+
+    /// @inheritdoc INodeRegistry
+    function register(RegisterParams calldata params_, uint96 bondAmount) external override returns (bytes32 nodeId) {
+        require(params_.role != Role.None, NodeRegistryBadParams("role"));
+        require(params_.payout != address(0), NodeRegistryBadParams("payout"));
+        require(params_.paymentAuthorizer != address(0), NodeRegistryBadParams("paymentAuthorizer"));
+        require(params_.workload != 0, NodeRegistryBadParams("workload"));
+        _checkEndpoint(params_.endpoint);
+
+        nodeId = nodeIdOf(msg.sender, _counts[msg.sender]++);
+        Record storage record = _records[nodeId];
+        record.operator = msg.sender;
+        record.payout = params_.payout;
+        record.paymentAuthorizer = params_.paymentAuthorizer;
+        record.tlsSpkiHash = params_.tlsSpkiHash;
+        record.hpkeKeyHash = params_.hpkeKeyHash;
+        record.policyId = params_.policyId;
+        record.workload = params_.workload;
+        record.endpoint = params_.endpoint;
+        _live[nodeId].role = params_.role;
+        _live[nodeId].status = NodeStatus.Registered;
+        emit NodeRegistered(nodeId, msg.sender, params_.role, params_);
+        emit NodeStatusChanged(nodeId, NodeStatus.None, NodeStatus.Registered);
+        _deposit(nodeId, params_.role, bondAmount);
+    }
+
+    /// @inheritdoc INodeRegistry
+    function attest(bytes32 nodeId, KeyParams calldata params_, bytes calldata evidence, bytes calldata hints)
+        external
+        override
+        returns (bytes32 keyId)
+    {
+        Record storage record = _known(nodeId);
+        bool allowed = msg.sender == record.operator || msg.sender == record.paymentAuthorizer;
+        require(allowed, NodeRegistryNotOperator(nodeId, msg.sender));
+        NodeStatus status = _live[nodeId].status;
+        bool willWork = status == NodeStatus.Registered || status == NodeStatus.Active || status == NodeStatus.Dead;
+        // A draining node may still have to sign headers for what it did.
+        require(willWork || status == NodeStatus.Draining, NodeRegistryInvalidTransition(nodeId, status, NodeStatus.Active));
+
+        keyId = _openEpoch(nodeId, params_, evidence, hints);
+        if (!willWork) return keyId;
+        // As alive as a heartbeat of the block before would make it.
+        uint40 seen = uint40(block.number - 1);
+        if (_live[nodeId].lastBlock < seen) _live[nodeId].lastBlock = seen;
+        if (status != NodeStatus.Active) _activate(nodeId);
+    }
+
+    /// @inheritdoc INodeRegistry
+    function setEndpoint(bytes32 nodeId, string calldata endpoint, bytes32 tlsSpkiHash, bytes32 hpkeKeyHash)
+        external
+        override
+        onlyOperator(nodeId)
+    {
+        _checkEndpoint(endpoint);
+        Record storage record = _records[nodeId];
+        (record.endpoint, record.tlsSpkiHash, record.hpkeKeyHash) = (endpoint, tlsSpkiHash, hpkeKeyHash);
+        emit EndpointChanged(nodeId, endpoint, tlsSpkiHash, hpkeKeyHash);
+        _retire(nodeId);
+        NodeStatus status = _live[nodeId].status;
+        if (status == NodeStatus.Active || status == NodeStatus.Dead) _move(nodeId, NodeStatus.Registered);
+    }
+
+    /// @inheritdoc INodeRegistry
+    function reportCompromise(bytes32 nodeId, bytes32 keyId, uint64 since) external override onlyOperator(nodeId) {
+        KeyRecord storage record = _knownKey(keyId);
+        require(record.nodeId == nodeId, NodeRegistryKeyNotOfNode(keyId, nodeId));
+        require(since != 0 && since <= block.timestamp, NodeRegistryBadParams("since"));
+        // A compromise may turn out older than thought, never younger.
+        require(record.compromisedSince == 0 || since < record.compromisedSince, NodeRegistryBadParams("since"));
+        record.compromisedSince = uint40(since);
+        emit KeyEpochCompromised(nodeId, keyId, since);
+        if (_records[nodeId].keyId != keyId) return;
+        _retire(nodeId);
+        NodeStatus status = _live[nodeId].status;
+        if (status == NodeStatus.Active || status == NodeStatus.Dead) _move(nodeId, NodeStatus.Registered);
+    }
+
+    /// @inheritdoc INodeRegistry
+    function transferOperator(bytes32 nodeId, address to) external override onlyOperator(nodeId) {
+        _records[nodeId].pendingOperator = to;
+        emit OperatorTransferStarted(nodeId, msg.sender, to);
+    }
+
+    /// @inheritdoc INodeRegistry
+    function acceptOperator(bytes32 nodeId) external override {
+        Record storage record = _known(nodeId);
+        require(record.pendingOperator == msg.sender, NodeRegistryNotOperator(nodeId, msg.sender));
+        emit OperatorTransferred(nodeId, record.operator, msg.sender);
+        (record.operator, record.pendingOperator) = (msg.sender, address(0));
+    }
+
+    /// @inheritdoc INodeRegistry
+    function addBond(bytes32 nodeId, uint96 amount) external override {
+        _known(nodeId);
+        Live storage live = _live[nodeId];
+        bool gone = live.status == NodeStatus.Exiting || live.status == NodeStatus.Exited || live.status == NodeStatus.Banned;
+        require(!gone, NodeRegistryInvalidTransition(nodeId, live.status, NodeStatus.Registered));
+        _deposit(nodeId, live.role, amount);
+        if (live.status == NodeStatus.Jailed && _standing(nodeId) >= minBond(live.role)) _move(nodeId, NodeStatus.Registered);
+    }
+
+    /// @inheritdoc INodeRegistry
+    function drain(bytes32 nodeId) external override onlyOperator(nodeId) {
+        _move(nodeId, NodeStatus.Draining);
+    }
+
+    /// @inheritdoc INodeRegistry
+    function exit(bytes32 nodeId) external override onlyOperator(nodeId) {
+        _move(nodeId, NodeStatus.Exiting);
+        Bond storage account = _bonds[nodeId];
+        // A pending header may still be proved wrong.
+        require(account.locked == 0, NodeRegistryInsufficientLocked(nodeId, account.locked, 0));
+        _retire(nodeId);
+        _startExit(nodeId, _live[nodeId].role, account.free);
+    }
+
+    /// @inheritdoc INodeRegistry
+    function reduceBond(bytes32 nodeId, uint96 amount) external override onlyOperator(nodeId) {
+        Role role = _live[nodeId].role;
+        uint256 standing = _standing(nodeId);
+        require(standing >= uint256(amount) + minBond(role), NodeRegistryBondTooSmall(nodeId, standing, uint256(amount) + minBond(role)));
+        _startExit(nodeId, role, amount);
+    }
+
+    /// @inheritdoc INodeRegistry
+    function withdraw(bytes32 nodeId, address to) external override onlyOperator(nodeId) {
+        require(to != address(0), NodeRegistryBadParams("to"));
+        if (_live[nodeId].status == NodeStatus.Exiting) _move(nodeId, NodeStatus.Exited);
+        _payExit(nodeId, _live[nodeId].role, to);
+    }
+
+    // -------------------------------------------------------------------------------------------- anyone
+
+    /// @inheritdoc INodeRegistry
+    function heartbeat(Heartbeat calldata beat, bytes calldata signature) external override {
+        _checkRecent(beat.blockNumber, beat.blockHash);
+        Live storage live = _live[beat.nodeId];
+        require(beat.keyId != 0 && _known(beat.nodeId).keyId == beat.keyId, NodeRegistryKeyNotOfNode(beat.keyId, beat.nodeId));
+        require(beat.blockNumber > live.lastBlock, NodeRegistryHeartbeatOld(beat.nodeId, beat.blockNumber, live.lastBlock));
+        require(_keyValidNow(beat.keyId), NodeRegistryKeyNotValid(beat.keyId, _statusOf(beat.keyId)));
+        bool signed = _verify(_keys[beat.keyId], StatementLib.digest(beat, DOMAIN), signature);
+        require(signed, NodeRegistryBadSignature(beat.keyId));
+
+        bytes32[] memory accepted = new bytes32[](1);
+        accepted[0] = beat.nodeId;
+        emit HeartbeatsAccepted(beat.blockNumber, accepted);
+        _beat(beat.nodeId, live, beat.blockNumber);
+    }
+
+    /// @inheritdoc INodeRegistry
+    function heartbeats(uint64 blockNumber, bytes32[] calldata nodeIds, bytes32[] calldata keyIds, bytes calldata signatures)
+        external
+        override
+    {
+        require(keyIds.length == nodeIds.length && signatures.length == 65 * nodeIds.length, NodeRegistryBadParams("signatures"));
+        Heartbeat memory beat = Heartbeat(0, 0, blockNumber, Blockhash.blockHash(blockNumber));
+        _checkRecent(blockNumber, beat.blockHash);
+        bytes32[] memory accepted = new bytes32[](nodeIds.length);
+        uint256 taken = 0;
+        for (uint256 i = 0; i < nodeIds.length; ++i) {
+            (beat.nodeId, beat.keyId) = (nodeIds[i], keyIds[i]);
+            Live storage live = _live[beat.nodeId];
+            if (live.signer == address(0) || live.lastBlock >= beat.blockNumber || block.timestamp >= live.validUntil) continue;
+            // The signer signs for its own epoch only: a key has one node and the digest names the epoch.
+            if (_signerOf(beat, signatures[65 * i:65 * i + 65]) != live.signer) continue;
+            accepted[taken++] = beat.nodeId;
+            _beat(beat.nodeId, live, beat.blockNumber);
+        }
+        assembly ("memory-safe") {
+            mstore(accepted, taken)
+        }
+        emit HeartbeatsAccepted(blockNumber, accepted);
+    }
+
+    /// @inheritdoc INodeRegistry
+    function markDead(bytes32 nodeId) external override {
+        _known(nodeId);
+        Live storage live = _live[nodeId];
+        uint256 deadline = uint256(live.lastBlock) + _params.heartbeatBlocks;
+        require(block.number > deadline, NodeRegistryStillAlive(nodeId, uint64(deadline)));
+        _move(nodeId, NodeStatus.Dead);
+        _payDeadFee(nodeId, live.role, msg.sender);
+    }
+
+    /// @inheritdoc INodeRegistry
+    function demote(bytes32 nodeId) external override {
+        bytes32 keyId = _known(nodeId).keyId;
+        require(!_keyValidNow(keyId), NodeRegistryKeyStillValid(nodeId, keyId));
+        NodeStatus status = _live[nodeId].status;
+        require(status == NodeStatus.Active, NodeRegistryInvalidTransition(nodeId, status, NodeStatus.Registered));
+        _move(nodeId, NodeStatus.Registered);
+    }
+
+    // -------------------------------------------------------------------------------------------- views
+
+    /// @inheritdoc INodeRegistry
+    function node(bytes32 nodeId) external view override returns (Node memory) {
+        Record storage record = _records[nodeId];
+        Live storage live = _live[nodeId];
+        return Node({
+            operator: record.operator,
+            pendingOperator: record.pendingOperator,
+            payout: record.payout,
+            paymentAuthorizer: record.paymentAuthorizer,
+            role: live.role,
+            status: live.status,
+            epoch: record.epoch,
+            lastHeartbeat: live.lastBlock,
+            keyId: record.keyId,
+            tlsSpkiHash: record.tlsSpkiHash,
+            hpkeKeyHash: record.hpkeKeyHash,
+            policyId: record.policyId,
+            workload: record.workload,
+            endpoint: record.endpoint
+        });
+    }
+
+    /// @inheritdoc INodeRegistry
+    function activeNodes(Role role, uint256 cursor, uint256 limit) external view override returns (bytes32[] memory nodeIds, uint256 next) {
+        require(limit <= Paging.MAX, NodeRegistryLimit(limit, Paging.MAX));
+        (nodeIds, next) = Paging.page(_active[role], cursor, limit);
+        uint256 kept = 0;
+        for (uint256 i = 0; i < nodeIds.length; ++i) {
+            if (_keyValidNow(_records[nodeIds[i]].keyId)) nodeIds[kept++] = nodeIds[i];
+        }
+        assembly ("memory-safe") {
+            mstore(nodeIds, kept)
+        }
+    }
+
+    /// @inheritdoc INodeRegistry
+    function activeCount(Role role) external view override returns (uint256) {
+        return _active[role].length;
+    }
+
+    /// @inheritdoc INodeRegistry
+    function isActive(bytes32 nodeId) external view override returns (bool) {
+        return _live[nodeId].status == NodeStatus.Active && _keyValidNow(_records[nodeId].keyId);
+    }
+
+    /// @inheritdoc INodeRegistry
+    function nodeCount(address operator) external view override returns (uint256) {
+        return _counts[operator];
+    }
+
+    /// @inheritdoc INodeRegistry
+    function domainSeparator() external view override returns (bytes32) {
+        return DOMAIN;
+    }
+
+    /// @inheritdoc INodeRegistry
+    function nodeIdOf(address operator, uint256 n) public view override returns (bytes32) {
+        return keccak256(abi.encode(block.chainid, address(this), operator, n));
+    }
+
+    // -------------------------------------------------------------------------------------------- internal
+
+    function _roleOf(bytes32 nodeId) internal view override returns (Role) {
+        return _live[nodeId].role;
+    }
+
+    function _afterSlash(bytes32 nodeId) internal override {
+        Live storage live = _live[nodeId];
+        uint256 standing = _standing(nodeId);
+        if (standing == 0 && _bonds[nodeId].exiting == 0) {
+            if (live.status != NodeStatus.Banned && live.status != NodeStatus.Exited) _move(nodeId, NodeStatus.Banned);
+            return;
+        }
+        bool works = live.status == NodeStatus.Active || live.status == NodeStatus.Dead || live.status == NodeStatus.Registered;
+        if (works && standing < minBond(live.role)) _move(nodeId, NodeStatus.Jailed);
+    }
+
+    /// The one place where a status changes.
+    function _move(bytes32 nodeId, NodeStatus to) private {
+        Live storage live = _live[nodeId];
+        NodeStatus from = live.status;
+        require((_targets(from) >> uint8(to)) & 1 == 1, NodeRegistryInvalidTransition(nodeId, from, to));
+        live.status = to;
+        if (from == NodeStatus.Active) _unlist(nodeId, live.role);
+        if (to == NodeStatus.Active) {
+            _active[live.role].push(nodeId);
+            _records[nodeId].listIndex = uint64(_active[live.role].length);
+        }
+        emit NodeStatusChanged(nodeId, from, to);
+    }
+
+    /// Registered or Dead -> Active, if the bond is there; key and heartbeat were just checked.
+    function _activate(bytes32 nodeId) private {
+        uint256 standing = _standing(nodeId);
+        uint256 minimum = minBond(_live[nodeId].role);
+        require(standing >= minimum, NodeRegistryBondTooSmall(nodeId, standing, minimum));
+        _move(nodeId, NodeStatus.Active);
+    }
+
+    function _beat(bytes32 nodeId, Live storage live, uint64 blockNumber) private {
+        live.lastBlock = uint40(blockNumber);
+        bool revives = live.status == NodeStatus.Dead || live.status == NodeStatus.Registered;
+        // A dead node paid a fee and may be under its minimum, or its image was revoked: it stays out without failing a whole batch.
+        if (revives && _standing(nodeId) >= minBond(live.role) && _keyValidNow(_records[nodeId].keyId)) _move(nodeId, NodeStatus.Active);
+    }
+
+    /// Swaps the last one into the leaver's place.
+    function _unlist(bytes32 nodeId, Role role) private {
+        bytes32[] storage list = _active[role];
+        uint64 place = _records[nodeId].listIndex;
+        bytes32 last = list[list.length - 1];
+        list[place - 1] = last;
+        _records[last].listIndex = place;
+        _records[nodeId].listIndex = 0;
+        list.pop();
+    }
+
+    /// What stands behind a node's work; what is exiting does not count.
+    function _standing(bytes32 nodeId) private view returns (uint256) {
+        return uint256(_bonds[nodeId].free) + _bonds[nodeId].locked;
+    }
+
+    function _known(bytes32 nodeId) private view returns (Record storage record) {
+        record = _records[nodeId];
+        require(record.operator != address(0), NodeRegistryUnknownNode(nodeId));
+    }
+
+    function _signerOf(Heartbeat memory beat, bytes calldata signature) private view returns (address signer) {
+        (signer,,) = ECDSA.tryRecoverCalldata(StatementLib.digest(beat, DOMAIN), signature);
+    }
+
+    function _checkRecent(uint64 blockNumber, bytes32 blockHash) private view {
+        bool recent = blockNumber < block.number && block.number - blockNumber <= _params.beatMaxBlocks;
+        require(recent && blockHash != 0 && Blockhash.blockHash(blockNumber) == blockHash, NodeRegistryHeartbeatBlock(blockNumber, blockHash));
+    }
+
+    function _checkEndpoint(string calldata endpoint) private pure {
+        uint256 length = bytes(endpoint).length;
+        require(length != 0 && length <= MAX_ENDPOINT, NodeRegistryBadParams("endpoint"));
+    }
+
+    function _targets(NodeStatus from) private pure returns (uint256) {
+        if (from == NodeStatus.Registered) return FROM_REGISTERED;
+        if (from == NodeStatus.Active) return FROM_ACTIVE;
+        if (from == NodeStatus.Dead) return FROM_DEAD;
+        if (from == NodeStatus.Draining) return FROM_DRAINING;
+        if (from == NodeStatus.Exiting) return FROM_EXITING;
+        if (from == NodeStatus.Jailed) return FROM_JAILED;
+        return 0;
+    }
+}

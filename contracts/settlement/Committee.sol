@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+
+import {CommitteeEpoch, CommitteeParams, ICommittee} from "../interfaces/ICommittee.sol";
+import {IInferenceSettlement} from "../interfaces/IInferenceSettlement.sol";
+import {Bond, INodeRegistry, Node} from "../interfaces/INodeRegistry.sol";
+import {ProtocolDomain} from "../libraries/ProtocolDomain.sol";
+import {BatchHeader} from "../types/Batch.sol";
+import {CommitteeLib, CommitteeMember, QuorumSignature} from "../types/Committee.sol";
+import {BatchStatus, Role} from "../types/Enums.sol";
+import {Finality, StatementLib} from "../types/Statements.sol";
+
+/// @title Committee of full nodes
+contract Committee is ICommittee, AccessManaged {
+    uint256 private constant BPS = 10_000;
+
+    INodeRegistry public immutable REGISTRY;
+
+    CommitteeParams private _params;
+    IInferenceSettlement public settlement;
+    uint64 private _current;
+    bytes32[] private _seats;
+    mapping(bytes32 nodeId => address signer) private _seated;
+    mapping(address signer => bytes32 nodeId) private _signers;
+    mapping(uint64 epoch => CommitteeEpoch) private _epochs;
+    mapping(uint64 epoch => CommitteeMember[]) private _members;
+    mapping(uint64 epoch => bytes32[]) private _nodes;
+    mapping(bytes32 statement => uint256 signers) private _slashed;
+
+    constructor(address authority, INodeRegistry registry, CommitteeParams memory params_) AccessManaged(authority) {
+        require(address(registry) != address(0), CommitteeBadParams("registry"));
+        require(params_.grace < params_.epochLength, CommitteeBadParams("grace"));
+        require(params_.certificateLife != 0, CommitteeBadParams("certificateLife"));
+        // A signer must still be bonded when its statement can no longer be used.
+        uint256 exposed = uint256(params_.epochLength) + params_.grace + params_.certificateLife;
+        require(registry.params().stakeUnlock >= exposed, CommitteeBadParams("stakeUnlock"));
+        require(params_.maxOperatorBps != 0 && params_.maxOperatorBps <= BPS, CommitteeBadParams("maxOperatorBps"));
+        require(params_.falseStatementSlash != 0, CommitteeBadParams("falseStatementSlash"));
+        REGISTRY = registry;
+        _params = params_;
+    }
+
+    /// @inheritdoc ICommittee
+    function connect(address settlement_) external override restricted {
+        require(address(settlement) == address(0) && settlement_ != address(0), CommitteeBadParams("settlement"));
+        settlement = IInferenceSettlement(settlement_);
+        emit SettlementConnected(settlement_);
+    }
+
+    /// @inheritdoc ICommittee
+    function join(bytes32 nodeId) external override {
+        Node memory node = REGISTRY.node(nodeId);
+        require(node.role == Role.Full && REGISTRY.isActive(nodeId), CommitteeNotFullNode(nodeId));
+        require(_seated[nodeId] == address(0), CommitteeSeated(nodeId));
+        address signer = node.paymentAuthorizer;
+        require(_signers[signer] == 0, CommitteeSignerTaken(signer));
+
+        bytes32 replaced = 0;
+        if (_seats.length == CommitteeLib.MAX_MEMBERS) {
+            (uint256 index, uint256 weakest) = _weakest();
+            require(_stakeOf(nodeId) > weakest, CommitteeNoSeat(nodeId, _stakeOf(nodeId), weakest));
+            replaced = _seats[index];
+            _free(index);
+        }
+        _seats.push(nodeId);
+        (_seated[nodeId], _signers[signer]) = (signer, nodeId);
+        emit SeatTaken(nodeId, signer, replaced);
+    }
+
+    /// @inheritdoc ICommittee
+    function leave(bytes32 nodeId) external override {
+        require(_seated[nodeId] != address(0), CommitteeNotSeated(nodeId));
+        bool own = REGISTRY.node(nodeId).operator == msg.sender;
+        require(own || !REGISTRY.isActive(nodeId), CommitteeStillActive(nodeId));
+        uint256 index = 0;
+        while (_seats[index] != nodeId) ++index;
+        _free(index);
+    }
+
+    /// @inheritdoc ICommittee
+    function rotate() external override returns (uint64 epoch) {
+        epoch = _current;
+        if (epoch != 0) {
+            uint64 ready = _epochs[epoch].start + _params.epochLength;
+            require(block.timestamp >= ready, CommitteeNotYet(block.timestamp, ready));
+            _epochs[epoch].end = uint64(block.timestamp);
+        }
+        _dropUnfit();
+        require(_seats.length != 0, CommitteeEmpty());
+        _current = ++epoch;
+
+        (CommitteeMember[] memory list, bytes32[] memory nodeIds) = _sortedSeats();
+        uint256 total = 0;
+        for (uint256 i = 0; i < list.length; ++i) {
+            total += list[i].stake;
+            _members[epoch].push(list[i]);
+            _nodes[epoch].push(nodeIds[i]);
+        }
+        bytes32 hash = CommitteeLib.listHash(epoch, list);
+        bool fast = total >= _params.minTotalStake && _spread(list, nodeIds, total);
+        _epochs[epoch] = CommitteeEpoch(uint64(block.timestamp), 0, hash, uint96(total), uint16(list.length), fast);
+        emit CommitteeRotated(epoch, hash, uint64(block.timestamp), list, nodeIds);
+    }
+
+    /// @inheritdoc ICommittee
+    function slashFalseFinality(
+        Finality calldata statement,
+        BatchHeader calldata header,
+        CommitteeMember[] calldata members_,
+        QuorumSignature calldata quorum
+    ) external override {
+        uint64 epoch = statement.committeeEpoch;
+        _checkList(epoch, members_);
+        bytes32 digest = StatementLib.digest(statement, ProtocolDomain.separator(block.chainid, address(settlement)));
+        CommitteeLib.signedStake(members_, digest, quorum.signers, quorum.signatures);
+        require(_isFalse(statement, header), CommitteeStatementTrue(statement.headerHash));
+
+        uint256 fresh = quorum.signers & ~_slashed[digest];
+        require(fresh != 0, CommitteeAlreadySlashed(epoch, digest));
+        _slashed[digest] |= fresh;
+        emit FalseStatementProved(epoch, statement.headerHash, uint64(fresh), msg.sender);
+        _slash(statement.headerHash, epoch, fresh, msg.sender);
+    }
+
+    /// @inheritdoc ICommittee
+    function slashLeafCheck(bytes32 headerHash, uint64 epoch, uint64 signers, address reporter) external override {
+        require(msg.sender == address(settlement), CommitteeNotSettlement(msg.sender));
+        emit FalseStatementProved(epoch, headerHash, signers, reporter);
+        _slash(headerHash, epoch, signers, reporter);
+    }
+
+    /// @inheritdoc ICommittee
+    function signedStake(uint64 epoch, CommitteeMember[] calldata members_, bytes32 digest, QuorumSignature calldata quorum)
+        external
+        view
+        override
+        returns (uint256 signed, uint256 total)
+    {
+        uint64 current = _current;
+        CommitteeEpoch storage info = _epochs[epoch];
+        bool alive = epoch != 0 && (epoch == current || (epoch + 1 == current && block.timestamp <= info.end + _params.grace));
+        require(alive, CommitteeDeadEpoch(epoch, current));
+        _checkList(epoch, members_);
+        require(info.fastPath, CommitteeFastPathOff(epoch));
+        return CommitteeLib.signedStake(members_, digest, quorum.signers, quorum.signatures);
+    }
+
+    /// @inheritdoc ICommittee
+    function currentEpoch() external view override returns (uint64) {
+        return _current;
+    }
+
+    /// @inheritdoc ICommittee
+    function epochInfo(uint64 epoch) external view override returns (CommitteeEpoch memory) {
+        return _epochs[epoch];
+    }
+
+    /// @inheritdoc ICommittee
+    function members(uint64 epoch) external view override returns (CommitteeMember[] memory) {
+        return _members[epoch];
+    }
+
+    /// @inheritdoc ICommittee
+    function memberNodes(uint64 epoch) external view override returns (bytes32[] memory) {
+        return _nodes[epoch];
+    }
+
+    /// @inheritdoc ICommittee
+    function seats() external view override returns (bytes32[] memory) {
+        return _seats;
+    }
+
+    /// @inheritdoc ICommittee
+    function fastPath(uint64 epoch) external view override returns (bool) {
+        return _epochs[epoch].fastPath;
+    }
+
+    /// @inheritdoc ICommittee
+    function params() external view override returns (CommitteeParams memory) {
+        return _params;
+    }
+
+    /// Whether the statement contradicts this chain, now and for ever.
+    function _isFalse(Finality calldata statement, BatchHeader calldata header) private view returns (bool) {
+        if (statement.validUntil > statement.settledAt + _params.certificateLife) return true;
+        if (statement.settledAt > block.timestamp) return true;
+        // What a member may say is terminal: any other state of the chain contradicts it, an unknown header included.
+        bool terminal = statement.status == uint8(BatchStatus.Final) || statement.status == uint8(BatchStatus.Rejected)
+            || statement.status == uint8(BatchStatus.RejectedNoFault);
+        if (!terminal || uint8(settlement.status(statement.headerHash)) != statement.status) return true;
+        return settlement.headerHash(header) == statement.headerHash && header.channelsRoot != statement.channelsRoot;
+    }
+
+    function _slash(bytes32 subject, uint64 epoch, uint256 signers, address reporter) private {
+        bytes32[] storage nodeIds = _nodes[epoch];
+        for (uint256 i = 0; i < nodeIds.length; ++i) {
+            if ((signers >> i) & 1 == 1) REGISTRY.slash(nodeIds[i], subject, _params.falseStatementSlash, true, reporter);
+        }
+    }
+
+    function _dropUnfit() private {
+        for (uint256 i = _seats.length; i > 0; --i) {
+            bytes32 nodeId = _seats[i - 1];
+            if (!REGISTRY.isActive(nodeId) || _stakeOf(nodeId) < REGISTRY.minBond(Role.Full)) _free(i - 1);
+        }
+    }
+
+    function _free(uint256 index) private {
+        bytes32 nodeId = _seats[index];
+        address signer = _seated[nodeId];
+        delete _signers[signer];
+        delete _seated[nodeId];
+        _seats[index] = _seats[_seats.length - 1];
+        _seats.pop();
+        emit SeatLeft(nodeId, signer);
+    }
+
+    /// Seats as members, ascending by signer.
+    function _sortedSeats() private view returns (CommitteeMember[] memory list, bytes32[] memory nodeIds) {
+        uint256 count = _seats.length;
+        list = new CommitteeMember[](count);
+        nodeIds = new bytes32[](count);
+        for (uint256 i = 0; i < count; ++i) {
+            bytes32 nodeId = _seats[i];
+            CommitteeMember memory member = CommitteeMember(_seated[nodeId], _stakeOf(nodeId));
+            uint256 place = i;
+            for (; place > 0 && list[place - 1].signer > member.signer; --place) {
+                (list[place], nodeIds[place]) = (list[place - 1], nodeIds[place - 1]);
+            }
+            (list[place], nodeIds[place]) = (member, nodeId);
+        }
+    }
+
+    /// Whether no operator holds more than its share.
+    function _spread(CommitteeMember[] memory list, bytes32[] memory nodeIds, uint256 total) private view returns (bool) {
+        address[] memory operators = new address[](list.length);
+        for (uint256 i = 0; i < list.length; ++i) operators[i] = REGISTRY.node(nodeIds[i]).operator;
+        for (uint256 i = 0; i < list.length; ++i) {
+            uint256 held = 0;
+            for (uint256 j = 0; j < list.length; ++j) {
+                if (operators[j] == operators[i]) held += list[j].stake;
+            }
+            if (held * BPS > total * _params.maxOperatorBps) return false;
+        }
+        return true;
+    }
+
+    function _weakest() private view returns (uint256 index, uint256 stake) {
+        stake = type(uint256).max;
+        for (uint256 i = 0; i < _seats.length; ++i) {
+            uint256 candidate = _stakeOf(_seats[i]);
+            if (candidate < stake) (index, stake) = (i, candidate);
+        }
+    }
+
+    function _stakeOf(bytes32 nodeId) private view returns (uint96) {
+        Bond memory account = REGISTRY.bond(nodeId);
+        return account.free + account.locked;
+    }
+
+    function _checkList(uint64 epoch, CommitteeMember[] calldata members_) private view {
+        bytes32 expected = _epochs[epoch].listHash;
+        require(expected != 0, CommitteeUnknownEpoch(epoch));
+        bytes32 given = CommitteeLib.listHash(epoch, members_);
+        require(given == expected, CommitteeWrongList(epoch, given, expected));
+    }
+}

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+import {IGroth16Errors, IGroth16Verifier} from "../interfaces/IGroth16Verifier.sol";
+import {Groth16} from "./Groth16.sol";
+
+/// @title Many inferences in one proof
+/// @notice A circuit that computes N items has the public inputs (c, e, h) and proves: "I know N inputs whose commitments v_i
+/// hash to h, their outputs are y_i, and e = sum v_i c^(2i+1) + y_i c^(2i+2)". The contract has v_i and y_i of every request
+/// and evaluates the same sum.
+///
+/// SOUNDNESS is commit, then challenge. h fixes the prover's v_i, and with them the outputs; c is a hash over h and everything
+/// that the contract pays for, so it comes after both. Two different lists agree at a random c with probability 2N / r. Were c
+/// known before h, one linear equation could be solved at will.
+/// A list shorter than N is continued with its last item.
+library Groth16Many {
+    /// Groth16.R, once more: assembly reads only literals of its own contract.
+    uint256 private constant R = 21888242871839275222246405745257275088548364400416034343698204186575808495617;
+    bytes32 private constant TAG = keccak256("opengradient.groth16.many.v1");
+    uint256 internal constant PROOF_BYTES = 288;
+    /// Inputs of one item: (ctx, in, out).
+    uint256 internal constant ITEM = 3;
+
+    /// @param base Verifier of the circuit's own key.
+    /// @param proofs For each group of `slots` items (the last may be smaller): a proof (256 bytes) and h (32).
+    /// @param inputs (ctx, in, out) of each item, statements strictly ascending by keccak256.
+    function verify(
+        IGroth16Verifier base,
+        bytes32 vkHash,
+        uint256 slots,
+        bytes calldata proofs,
+        uint256[] calldata inputs
+    ) internal view returns (bool) {
+        uint256 groups = proofs.length / PROOF_BYTES;
+        require(groups > 0 && proofs.length % PROOF_BYTES == 0, IGroth16Errors.Groth16ProofLength(proofs.length));
+        uint256 items = inputs.length / ITEM;
+        require(
+            inputs.length % ITEM == 0 && items > (groups - 1) * slots && items <= groups * slots,
+            IGroth16Errors.Groth16InputCount(inputs.length, groups * slots * ITEM)
+        );
+        _requireAscending(inputs, items);
+        for (uint256 group = 0; group < groups; ++group) {
+            uint256 first = group * slots * ITEM;
+            uint256 last = first + slots * ITEM < inputs.length ? first + slots * ITEM : inputs.length;
+            bytes calldata proof = proofs[group * PROOF_BYTES:(group + 1) * PROOF_BYTES];
+            if (!_verifyGroup(base, vkHash, slots, proof, inputs[first:last])) return false;
+        }
+        return true;
+    }
+
+    function _verifyGroup(
+        IGroth16Verifier base,
+        bytes32 vkHash,
+        uint256 slots,
+        bytes calldata proof,
+        uint256[] calldata inputs
+    ) private view returns (bool) {
+        uint256[] memory signals = new uint256[](3);
+        signals[2] = uint256(bytes32(proof[Groth16.PROOF_BYTES:]));
+        require(signals[2] < Groth16.R, IGroth16Errors.Groth16InputNotInField(inputs.length, signals[2]));
+        bytes32 items;
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            let size := shl(5, inputs.length)
+            calldatacopy(free, inputs.offset, size)
+            items := keccak256(free, size)
+        }
+        // 248 bits: below the field, and no bias worth a name.
+        signals[0] =
+            uint256(keccak256(abi.encode(TAG, block.chainid, address(this), vkHash, signals[2], inputs.length, items))) >> 8;
+        signals[1] = evaluate(signals[0], slots, inputs);
+        return base.verify(proof[:Groth16.PROOF_BYTES], signals);
+    }
+
+    /// @notice sum v_i c^(2i+1) + y_i c^(2i+2) over all slots, by Horner's rule from the last one.
+    function evaluate(uint256 c, uint256 slots, uint256[] calldata inputs) internal pure returns (uint256 sum) {
+        uint256 last = inputs.length / ITEM - 1;
+        bool canonical = true;
+        assembly ("memory-safe") {
+            for { let slot := slots } slot { } {
+                slot := sub(slot, 1)
+                let item := add(inputs.offset, mul(96, slot))
+                if gt(slot, last) { item := add(inputs.offset, mul(96, last)) }
+                let v := calldataload(add(item, 32))
+                let y := calldataload(add(item, 64))
+                canonical := and(canonical, and(lt(calldataload(item), R), and(lt(v, R), lt(y, R))))
+                sum := mulmod(addmod(mulmod(addmod(sum, y, R), c, R), v, R), c, R)
+            }
+        }
+        if (canonical) return sum;
+        for (uint256 i = 0; i < inputs.length; ++i) {
+            require(inputs[i] < R, IGroth16Errors.Groth16InputNotInField(i, inputs[i]));
+        }
+    }
+
+    function _requireAscending(uint256[] calldata inputs, uint256 items) private pure {
+        uint256 previous;
+        for (uint256 i = 0; i < items;) {
+            uint256 statement;
+            assembly ("memory-safe") {
+                let free := mload(0x40)
+                calldatacopy(free, add(inputs.offset, mul(i, 96)), 96)
+                statement := keccak256(free, 96)
+            }
+            if (statement <= previous) require(i == 0, IGroth16Errors.Groth16StatementOrder(i));
+            previous = statement;
+            unchecked {
+                ++i;
+            }
+        }
+    }
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+
+import {ICommittee} from "../interfaces/ICommittee.sol";
+import {Batch, IInferenceSettlement, SettlementParams} from "../interfaces/IInferenceSettlement.sol";
+import {INodeRegistry} from "../interfaces/INodeRegistry.sol";
+import {ISignatureChecker} from "../interfaces/ISignatureChecker.sol";
+import {IVerifierRouter} from "../interfaces/IVerifierRouter.sol";
+import {BatchHeader, BatchLib} from "../types/Batch.sol";
+import {CommitteeLib, CommitteeMember, QuorumSignature} from "../types/Committee.sol";
+import {BatchStatus} from "../types/Enums.sol";
+import {LeafCheck, StatementLib} from "../types/Statements.sol";
+import {IndividualSettlement} from "./IndividualSettlement.sol";
+import {SettlementCore} from "./SettlementCore.sol";
+
+/// @title Settlement of inference receipts
+/// @notice The batch's way: posted, certified, final; or rejected and once more.
+contract InferenceSettlement is IndividualSettlement {
+    uint8 private constant MAX_OPEN_DEMANDS = 16;
+    uint8 private constant MAX_DEMANDS = 128;
+
+    mapping(address => bool) private _arbiters;
+
+    constructor(
+        address authority,
+        INodeRegistry registry,
+        ISignatureChecker signatures,
+        IVerifierRouter router,
+        ICommittee committee,
+        SettlementParams memory params_
+    ) AccessManaged(authority) SettlementCore(registry, signatures, router, committee, params_) {}
+
+    modifier onlyArbiter() {
+        require(_arbiters[msg.sender], SettlementNotArbiter(msg.sender));
+        _;
+    }
+
+    /// @inheritdoc IInferenceSettlement
+    function postBatch(BatchHeader calldata header, bytes calldata signature, bool fullBond)
+        external
+        override
+        whenOpen
+        returns (bytes32 hash)
+    {
+        hash = BatchLib.digest(header, DOMAIN);
+        _checkRoots(header);
+        _accept(header, signature, hash, _oldest(MAX_AGE), uint64(block.timestamp));
+        _post(header, hash, fullBond);
+    }
+
+    /// @inheritdoc IInferenceSettlement
+    function repost(BatchHeader calldata rejected, BatchHeader calldata header, bytes calldata signature, bool fullBond)
+        external
+        override
+        returns (bytes32 hash)
+    {
+        bytes32 old = BatchLib.digest(rejected, DOMAIN);
+        Batch storage entry = _batches[old];
+        require(entry.status == BatchStatus.Rejected, SettlementInvalidTransition(old, entry.status, BatchStatus.Reposted));
+        uint256 deadline = uint256(entry.postedAt) + _params.repostTime;
+        require(block.timestamp <= deadline, SettlementTooLate(block.timestamp, deadline));
+        require(header.nodeId == rejected.nodeId, SettlementBadHeader("nodeId"));
+        require(header.totalCharge <= rejected.totalCharge && header.count <= rejected.count, SettlementBadHeader("totalCharge"));
+        require(header.minIssuedAt >= rejected.minIssuedAt, SettlementBadHeader("minIssuedAt"));
+        require(header.maxIssuedAt <= rejected.maxIssuedAt, SettlementBadHeader("maxIssuedAt"));
+        entry.status = BatchStatus.Reposted;
+
+        hash = BatchLib.digest(header, DOMAIN);
+        emit BatchReposted(old, hash);
+        _checkRoots(header);
+        // Age and key grace were in order when the rejected header was posted, and its times bound the new one's.
+        _accept(header, signature, hash, rejected.minIssuedAt, header.maxIssuedAt);
+        _post(header, hash, fullBond);
+    }
+
+    /// @inheritdoc IInferenceSettlement
+    function batchSettle(bytes32 merkleRoot, uint256 batchSize, bytes calldata walrusBlobId) external override {
+        emit BatchSettlement(merkleRoot, batchSize, walrusBlobId);
+    }
+
+    /// @inheritdoc IInferenceSettlement
+    function certify(BatchHeader calldata header, uint64 epoch, CommitteeMember[] calldata members, QuorumSignature calldata quorum)
+        external
+        override
+    {
+        bytes32 hash = BatchLib.digest(header, DOMAIN);
+        Batch storage entry = _batches[hash];
+        require(entry.status == BatchStatus.Posted, SettlementInvalidTransition(hash, entry.status, BatchStatus.Certified));
+        bytes32 digest = StatementLib.digest(LeafCheck(hash, epoch), DOMAIN);
+        (uint256 signed, uint256 total) = COMMITTEE.signedStake(epoch, members, digest, quorum);
+        require(CommitteeLib.isQuorum(signed, total), SettlementNotCertifiable(hash, signed, total));
+
+        entry.status = BatchStatus.Certified;
+        entry.committeeEpoch = uint32(epoch);
+        entry.signers = uint64(quorum.signers);
+        emit BatchCertified(hash, uint32(epoch), uint64(quorum.signers), signed);
+    }
+
+    /// @inheritdoc IInferenceSettlement
+    function finalize(BatchHeader calldata header) external override {
+        bytes32 hash = BatchLib.digest(header, DOMAIN);
+        Batch storage entry = _batches[hash];
+        bool may = entry.status == BatchStatus.Certified || (entry.status == BatchStatus.Posted && entry.fullBond);
+        require(may, SettlementInvalidTransition(hash, entry.status, BatchStatus.Final));
+        require(entry.openDemands == 0, SettlementOpenDemands(hash, entry.openDemands));
+        (uint256 time, uint256 block_) = finalizableAt(hash);
+        require(block.timestamp >= time && block.number >= block_, SettlementNotYet(block.timestamp, time, block.number, block_));
+        uint64 since = REGISTRY.compromisedSince(header.keyId);
+        require(since == 0 || since > entry.postedAt, SettlementCompromised(hash, since));
+
+        entry.status = BatchStatus.Final;
+        emit BatchFinalized(hash, header.nodeId);
+        REGISTRY.unlock(header.nodeId, hash, lockOf(header.totalCharge, entry.fullBond));
+    }
+
+    /// @inheritdoc IInferenceSettlement
+    function annul(BatchHeader calldata header) external override {
+        (bytes32 hash, Batch storage entry) = _pending(header, BatchStatus.RejectedNoFault);
+        uint64 since = REGISTRY.compromisedSince(header.keyId);
+        bool compromised = since != 0 && since <= entry.postedAt;
+        bool unbacked = entry.status == BatchStatus.Posted && !entry.fullBond
+            && block.timestamp > uint256(entry.postedAt) + _params.certTime;
+        require(compromised || unbacked, SettlementNothingToAnnul(hash));
+        _void(header, hash, entry, 0);
+    }
+
+    /// @inheritdoc IInferenceSettlement
+    function reject(BatchHeader calldata header, uint8 kind, address reporter) external override onlyArbiter {
+        (bytes32 hash, Batch storage entry) = _pending(header, BatchStatus.Rejected);
+        (bool certified, uint32 epoch, uint64 signers) = (entry.status == BatchStatus.Certified, entry.committeeEpoch, entry.signers);
+        entry.status = BatchStatus.Rejected;
+        entry.postedAt = uint40(block.timestamp);
+        emit BatchRejected(hash, header.nodeId, BatchStatus.Rejected, kind, reporter);
+
+        REGISTRY.slash(header.nodeId, hash, lockOf(header.totalCharge, entry.fullBond), true, reporter);
+        // Signing blindly must cost more than checking (S6).
+        if (certified) COMMITTEE.slashLeafCheck(hash, epoch, signers, reporter);
+    }
+
+    /// @inheritdoc IInferenceSettlement
+    function void(BatchHeader calldata header, uint8 kind) external override onlyArbiter {
+        (bytes32 hash, Batch storage entry) = _pending(header, BatchStatus.RejectedNoFault);
+        _void(header, hash, entry, kind);
+    }
+
+    /// @inheritdoc IInferenceSettlement
+    function countDemand(BatchHeader calldata header, bool opened) external override onlyArbiter {
+        bytes32 hash = BatchLib.digest(header, DOMAIN);
+        Batch storage entry = _batches[hash];
+        if (opened) {
+            bool pending = entry.status == BatchStatus.Posted || entry.status == BatchStatus.Certified;
+            require(pending, SettlementInvalidTransition(hash, entry.status, entry.status));
+            bool room = entry.openDemands < MAX_OPEN_DEMANDS && entry.totalDemands < MAX_DEMANDS;
+            require(room, SettlementTooManyDemands(hash, entry.openDemands, entry.totalDemands));
+            if (entry.totalDemands == 0) entry.extension += uint32(_params.responseTime);
+            ++entry.openDemands;
+            ++entry.totalDemands;
+        } else {
+            require(entry.openDemands != 0, SettlementOpenDemands(hash, 0));
+            --entry.openDemands;
+        }
+        emit DemandCounted(hash, entry.openDemands, entry.totalDemands, entry.extension);
+    }
+
+    /// @inheritdoc IInferenceSettlement
+    function setArbiter(address arbiter, bool allowed) external override restricted {
+        _arbiters[arbiter] = allowed;
+        emit ArbiterSet(arbiter, allowed);
+    }
+
+    function _void(BatchHeader calldata header, bytes32 hash, Batch storage entry, uint8 kind) private {
+        entry.status = BatchStatus.RejectedNoFault;
+        emit BatchRejected(hash, header.nodeId, BatchStatus.RejectedNoFault, kind, address(0));
+        REGISTRY.unlock(header.nodeId, hash, lockOf(header.totalCharge, entry.fullBond));
+    }
+
+    function _pending(BatchHeader calldata header, BatchStatus to) private view returns (bytes32 hash, Batch storage entry) {
+        hash = BatchLib.digest(header, DOMAIN);
+        entry = _batches[hash];
+        bool pending = entry.status == BatchStatus.Posted || entry.status == BatchStatus.Certified;
+        require(pending, SettlementInvalidTransition(hash, entry.status, to));
+    }
+
+    /// A batch's data stands elsewhere: it must be findable and checkable.
+    function _checkRoots(BatchHeader calldata header) private pure {
+        require(header.receiptsRoot != 0 && header.channelsRoot != 0, SettlementBadHeader("receiptsRoot"));
+        require(header.blobId != 0, SettlementBadHeader("blobId"));
+        require(header.contentHash != 0, SettlementBadHeader("contentHash"));
+        require(header.format != 0, SettlementBadHeader("format"));
+    }
+}

@@ -1,0 +1,149 @@
+import { x402Facilitator } from "@x402/core/facilitator";
+import type { FacilitatorClient } from "@x402/core/server";
+import type { PaymentPayload, PaymentRequirements, SettleResponse } from "@x402/core/types";
+import type { FacilitatorEvmSigner } from "@x402/evm";
+import { BatchSettlementEvmScheme } from "@x402/evm/batch-settlement/facilitator";
+import { ExactEvmScheme } from "@x402/evm/exact/facilitator";
+import { UptoEvmScheme } from "@x402/evm/upto/facilitator";
+import { EIP2612_GAS_SPONSORING } from "@x402/extensions";
+import { type Abi, type Account, type Address, type Hex, type PublicClient, concatHex, encodeFunctionData, keccak256 } from "viem";
+import type { TxSender } from "./types.ts";
+
+export interface FacilitatorOptions {
+  network: `${string}:${string}`;
+  chainId: number;
+  /** Sends deposits and transfers, and pays their gas. */
+  sender: Address;
+  tx: TxSender;
+  client: PublicClient;
+  /** Factories that may be called to deploy a payer's wallet (ERC-6492): an arbitrary call by us, so none by default. */
+  allowedFactories?: readonly Address[];
+  /** Assets that are taken; every other one is refused, whatever the requirements say. */
+  assets: readonly Address[];
+  /** Most of one payment, smallest token unit. */
+  maxAmount?: bigint;
+  /** Distinguishes a repeated call with the same content (a retry) from another one. */
+  nextKey?: () => string;
+}
+
+/**
+ * The official facilitator with the three schemes, stricter where the stock one is lenient: amount 0, amounts, assets and
+ * recipients other than the requirements', and unknown assets are refused when it is called alone, too.
+ */
+export function makeFacilitator(options: FacilitatorOptions): x402Facilitator {
+  const signer = facilitatorSigner(options);
+  const factories = [...(options.allowedFactories ?? [])];
+  const facilitator = new x402Facilitator()
+    .register(options.network, new BatchSettlementEvmScheme(signer, undefined, { eip6492AllowedFactories: factories }))
+    .register(options.network, new UptoEvmScheme(signer))
+    .register(options.network, new ExactEvmScheme(signer, { eip6492AllowedFactories: factories }))
+    .registerExtension(EIP2612_GAS_SPONSORING);
+  const strict = (phase: "verify" | "settle") => async (context: { paymentPayload: PaymentPayload; requirements: PaymentRequirements }) => {
+    const reason = objection(context.paymentPayload, context.requirements, phase, options);
+    return reason ? ({ abort: true, reason } as const) : undefined;
+  };
+  return facilitator.onBeforeVerify(strict("verify")).onBeforeSettle(strict("settle"));
+}
+
+/** The facilitator inside of the same process. */
+export function localFacilitator(facilitator: x402Facilitator, network: string): FacilitatorClient {
+  return {
+    async verify(payload, requirements) {
+      try {
+        return await facilitator.verify(payload, requirements);
+      } catch (error) {
+        return { isValid: false, invalidReason: reasonOf(error) };
+      }
+    },
+    async settle(payload, requirements) {
+      try {
+        return await facilitator.settle(payload, requirements);
+      } catch (error) {
+        return { success: false, errorReason: reasonOf(error), transaction: "", network: network as SettleResponse["network"] };
+      }
+    },
+    getSupported: () => Promise.resolve(facilitator.getSupported() as Awaited<ReturnType<FacilitatorClient["getSupported"]>>),
+  };
+}
+
+/** Why a payment does not fit its requirements; undefined when it does. Pure; server and facilitator both ask. */
+export function objection(
+  payload: PaymentPayload,
+  requirements: PaymentRequirements,
+  phase: "verify" | "settle",
+  limits: { network: string; assets: readonly Address[]; maxAmount?: bigint },
+): string | undefined {
+  const { accepted } = payload;
+  if (payload.x402Version !== 2 || !accepted) return "invalid_x402_version";
+  if (requirements.network !== limits.network || accepted.network !== requirements.network) return "invalid_network";
+  if (accepted.scheme !== requirements.scheme) return "invalid_scheme";
+  if (!limits.assets.some((asset) => same(asset, requirements.asset)) || !same(accepted.asset, requirements.asset)) return "invalid_asset";
+  if (!same(accepted.payTo, requirements.payTo)) return "invalid_recipient";
+  const [required, offered] = [amountOf(requirements.amount), amountOf(accepted.amount)];
+  if (required === undefined || offered === undefined || offered === 0n) return "invalid_amount";
+  // A settlement may be for less than what was verified (metered schemes), down to nothing; a verification is for all of it.
+  const metered = requirements.scheme !== "exact";
+  if (phase === "verify" ? required !== offered : required > offered || (!metered && required !== offered)) return "invalid_amount";
+  if (limits.maxAmount !== undefined && offered > limits.maxAmount) return "amount_above_limit";
+  const value = (payload.payload as { authorization?: { value?: unknown } }).authorization?.value;
+  if (requirements.scheme === "exact" && value !== undefined && amountOf(String(value)) !== required) return "invalid_amount";
+  return undefined;
+}
+
+/** A facilitator's signer whose writes go through the keeper's transaction journal. */
+export function facilitatorSigner(options: FacilitatorOptions): FacilitatorEvmSigner {
+  const { client, tx, chainId, sender } = options;
+  const send = async (to: Address, data: Hex) => {
+    // A payment is sent once: the same call is the same intent.
+    const key = `facilitator:${keccak256(concatHex([to, data]))}${options.nextKey ? `:${options.nextKey()}` : ""}`;
+    return (await tx.submit({ key, chainId, to, data })).hash;
+  };
+  return {
+    getAddresses: () => [sender],
+    // Simulations run as the sender: proxies ask who calls.
+    readContract: (args) => client.readContract({ ...args, account: sender } as never),
+    verifyTypedData: (args) => client.verifyTypedData(args as never),
+    writeContract: ({ address, abi, functionName, args, dataSuffix }) => {
+      const data = encodeFunctionData({ abi: abi as Abi, functionName, args });
+      return send(address, dataSuffix ? concatHex([data, dataSuffix]) : data);
+    },
+    sendTransaction: ({ to, data }) => send(to, data),
+    waitForTransactionReceipt: async ({ hash }) => {
+      const receipt = await client.waitForTransactionReceipt({ hash });
+      return { status: receipt.status, logs: receipt.logs };
+    },
+    getCode: (args) => client.getCode(args),
+  };
+}
+
+/** A plain wallet as TxSender: for tests and stand-alone facilitators. A keeper passes its journal. */
+export function walletSender(
+  client: PublicClient,
+  wallet: { account: Account; sendTransaction(args: { to: Address; data: Hex; value?: bigint }): Promise<Hex> },
+): TxSender {
+  const known = new Map<string, Promise<Awaited<ReturnType<TxSender["submit"]>>>>();
+  return {
+    submit({ key, to, data, value }) {
+      let sent = known.get(key);
+      if (!sent) {
+        sent = wallet
+          .sendTransaction({ to, data, ...(value === undefined ? {} : { value }) })
+          .then(async (hash) => ({ hash, receipt: await client.waitForTransactionReceipt({ hash }) }));
+        known.set(key, sent);
+        sent.catch(() => known.delete(key));
+      }
+      return sent;
+    },
+  };
+}
+
+function amountOf(text: unknown): bigint | undefined {
+  return typeof text === "string" && /^\d{1,39}$/.test(text) ? BigInt(text) : undefined;
+}
+
+const same = (a: string, b: string) => a.toLowerCase() === b.toLowerCase();
+
+function reasonOf(error: unknown): string {
+  const text = error instanceof Error ? error.message : "facilitator_failed";
+  return text.replace(/^(Verification|Settlement) aborted: /, "");
+}

@@ -1,0 +1,270 @@
+import { type HTTPProcessResult, decodePaymentSignatureHeader, encodePaymentResponseHeader, x402HTTPResourceServer } from "@x402/core/http";
+import { type FacilitatorClient, x402ResourceServer } from "@x402/core/server";
+import type { PaymentPayload, PaymentRequirements, SettleResponse } from "@x402/core/types";
+import { type AuthorizerSigner, BatchSettlementEvmScheme } from "@x402/evm/batch-settlement/server";
+import { ExactEvmScheme } from "@x402/evm/exact/server";
+import { UptoEvmScheme } from "@x402/evm/upto/server";
+import { PAYMENT_IDENTIFIER, declareEip2612GasSponsoringExtension, declarePaymentIdentifierExtension, extractPaymentIdentifier } from "@x402/extensions";
+import { type Address, type Hex, recoverTypedDataAddress } from "viem";
+import { ackTypedData, type Terms, termsHash } from "../../sdk/protocol/index.ts";
+import { requestTag, singlePaymentId, termsToJson } from "../../sdk/payments/wire.ts";
+import type { SchemeName, SignedAck } from "../../sdk/payments/types.ts";
+import type { Clock } from "../clock/index.ts";
+import { fatal } from "../errors/index.ts";
+import type { Store } from "../storage/index.ts";
+import { GateAdapter, gateOf } from "./adapter.ts";
+import { json, refusal } from "./answers.ts";
+import { ChannelBook } from "./book.ts";
+import { type AdmissionRules, objectionToChannel } from "./rules.ts";
+import { paidSingle, paidVoucher } from "./paid.ts";
+import type { Admission, GateRequest, PaymentGate, Quote } from "./types.ts";
+
+export interface GateOptions {
+  store: Store;
+  clock: Clock;
+  facilitator: FacilitatorClient;
+  network: `${string}:${string}`;
+  chainId: number;
+  token: Address;
+  /** EIP-712 domain of the token. */
+  tokenName: string;
+  tokenVersion: string;
+  escrow: Address;
+  /** The node's payment authorizer: receiverAuthorizer of its channels. */
+  authorizer: AuthorizerSigner;
+  /** Seconds. */
+  withdrawDelay: number;
+  /** Where `upto` and `exact` pay to; they are not offered without it. */
+  vault?: Address;
+  schemes?: readonly SchemeName[];
+  /** Terms of a request, the node's own words. */
+  termsOf(quote: Quote): Terms;
+  /** Terms of channels with salt 0; must be what PaymentEscrow.defaultTermsOf(authorizer) holds. Such channels are refused without. */
+  defaultTerms?: Terms;
+  /** Smallest deposit that is asked for, smallest token unit. */
+  minDeposit?: bigint;
+  /** Most that one payer may have delivered and not claimed, smallest token unit. */
+  exposureCap: bigint;
+  /** Most of one `upto` or `exact` payment: they are unprotected. */
+  singleCap?: bigint;
+  maxTimeoutSeconds?: number;
+  /** How long the chain's word on a channel is good, ms. */
+  onchainTtlMs?: number;
+  /** Told when a channel must be claimed now: its payer withdraws, or its exposure is at the cap. */
+  onUrgent?(paymentId: string): void;
+}
+
+export interface Gate extends PaymentGate {
+  readonly book: ChannelBook;
+}
+
+/** A client may sign a higher ceiling than asked, so that it can quote by itself and send a body once; not without bound. */
+const MOST_ABOVE_QUOTE = 16n;
+
+/**
+ * The official HTTP server without response buffering: `admit` runs up to "payment verified and reserved", the answer streams, and
+ * `commit` settles before the last event. Everything that must hold before inference is checked in hooks of the official server.
+ */
+export function paymentGate(options: GateOptions): Gate {
+  const { network } = options;
+  const book = new ChannelBook(options.store, () => options.clock.now());
+  const offered = options.schemes ?? (options.vault ? (["batch-settlement", "upto", "exact"] as const) : (["batch-settlement"] as const));
+  const scheme = new BatchSettlementEvmScheme(options.escrow, {
+    storage: book,
+    receiverAuthorizerSigner: options.authorizer,
+    withdrawDelay: options.withdrawDelay,
+    ...(options.onchainTtlMs === undefined ? {} : { onchainStateTtlMs: options.onchainTtlMs }),
+  });
+  const resource = new x402ResourceServer(options.facilitator)
+    .register(network, scheme)
+    .register(network, new UptoEvmScheme())
+    .register(network, new ExactEvmScheme());
+
+  const rules: AdmissionRules = { exposureCap: options.exposureCap, network, defaultTerms: options.defaultTerms };
+  resource.onBeforeVerify(async ({ paymentPayload, requirements, transportContext }) => {
+    const gate = gateOf((transportContext as { request: { adapter: GateAdapter } }).request);
+    const reason = objectionTo(paymentPayload as PaymentPayload, requirements as PaymentRequirements, gate);
+    return reason ? { abort: true, reason } : undefined;
+  });
+
+  function objectionTo(payment: PaymentPayload, requirements: PaymentRequirements, gate: GateAdapter): string | undefined {
+    if (payment.resource?.url && pathOf(payment.resource.url) !== gate.request.path) return "WRONG_RESOURCE";
+    if (requirements.scheme === "batch-settlement") {
+      const { reason, urgent } = objectionToChannel(payment, requirements, options.termsOf(gate.request.quote), book, rules);
+      if (urgent) options.onUrgent?.(urgent);
+      return reason;
+    }
+    const id = singlePaymentId(payment, options.chainId);
+    if (!id) return "invalid_payload";
+    // Before anything is sent: six copies of one payment run one handler.
+    if (!book.takeSingle(id, requirements.scheme, gate.request.bodyHash)) return "PAYMENT_REUSED";
+    gate.single = id;
+    return undefined;
+  }
+
+  const priceOf = (name: SchemeName) => (context: { adapter: unknown }) => {
+    const { quote, bodyHash } = (context.adapter as GateAdapter).request;
+    const terms = options.termsOf(quote);
+    return {
+      amount: amountOf(name, quote, (context.adapter as GateAdapter).offered).toString(),
+      asset: options.token,
+      extra: {
+        name: options.tokenName,
+        version: options.tokenVersion,
+        termsHash: termsHash(terms),
+        ...(name === "batch-settlement" ? { terms: termsToJson(terms) } : { unprotected: true, request: requestTag(bodyHash) }),
+        ...(name === "upto" ? { assetTransferMethod: "permit2" } : {}),
+        ...(name === "exact" ? { paymentFlow: "upfront" } : {}),
+        ...(name === "batch-settlement" && options.minDeposit !== undefined ? { minDeposit: options.minDeposit.toString() } : {}),
+      },
+    };
+  };
+  const route = {
+    accepts: offered.map((name) => ({
+      scheme: name,
+      network,
+      payTo: name === "batch-settlement" ? options.escrow : options.vault!,
+      price: priceOf(name),
+      maxTimeoutSeconds: options.maxTimeoutSeconds ?? 3_600,
+    })),
+    mimeType: "application/json",
+    extensions: { [PAYMENT_IDENTIFIER]: declarePaymentIdentifierExtension(false), ...declareEip2612GasSponsoringExtension() },
+  };
+  const http = new x402HTTPResourceServer(resource, { "*": route as never });
+
+  async function admit(request: GateRequest): Promise<Admission> {
+    const payment = readPayment(request);
+    const requestId = payment ? (extractPaymentIdentifier(payment) ?? undefined) : undefined;
+    if (requestId) {
+      const seen = book.beginRequest(requestId, request.bodyHash);
+      if (seen) return repeated(seen, request.bodyHash);
+    }
+    const gate = new GateAdapter(request, payment);
+    const failed = (response: ReturnType<typeof refusal>): Admission => {
+      if (gate.single) book.endSingle(gate.single, false);
+      if (requestId) book.finishRequest(requestId, false);
+      return { kind: "refused", response };
+    };
+    if (payment && singleAboveCap(payment, options)) {
+      return failed(json(402, {}, "PAYMENT_INVALID", `Unprotected payments are taken up to ${options.singleCap} units; use a channel.`));
+    }
+    try {
+      let result = await http.processHTTPRequest(gate.context());
+      let deposit: SettleResponse | undefined;
+      if (result.type === "payment-verified" && isDeposit(result.paymentPayload)) {
+        const opened = await openChannel(result, gate);
+        if ("status" in opened) return failed(opened);
+        ({ result, deposit } = opened);
+      }
+      if (result.type === "no-payment-required") throw fatal("payments.free", "Every route behind the gate is paid.");
+      if (result.type === "payment-error") {
+        const { response } = result;
+        if (response.status !== 200) return failed(refusal(response.status, response.headers));
+        // A cooperative refund: the official scheme has answered it, there is nothing to infer.
+        if (requestId) book.finishRequest(requestId, true);
+        return { kind: "replay", response: { status: 200, headers: response.headers, body: JSON.stringify(response.body ?? {}) } };
+      }
+      const settle = (charge: bigint) => settleNow(result as Verified, gate, charge);
+      if (result.paymentRequirements.scheme === "batch-settlement") {
+        const terms = isDefault(result.paymentPayload) ? options.defaultTerms! : options.termsOf(request.quote);
+        return { kind: "paid", paid: paidVoucher({ result, book, settle, deposit, requestId, terms, encode: encodePaymentResponseHeader }) };
+      }
+      const id = gate.single!;
+      const terms = options.termsOf(request.quote);
+      return { kind: "paid", paid: paidSingle({ result, book, settle, paymentId: id, requestId, terms, encode: encodePaymentResponseHeader }) };
+    } catch (error) {
+      if (gate.single) book.endSingle(gate.single, false);
+      if (requestId) book.finishRequest(requestId, false);
+      throw error;
+    }
+  }
+
+  /**
+   * A first request brings a deposit. The stock server makes it after the handler; here it is on chain before anything is inferred, and
+   * the request goes on as a voucher.
+   */
+  async function openChannel(verified: Verified, gate: GateAdapter) {
+    const deposit = await settleNow(verified, gate, 0n);
+    if (!deposit.success) return refusal(deposit.response.status, { ...deposit.response.headers });
+    const { type: _, deposit: __, ...rest } = verified.paymentPayload.payload as Record<string, unknown>;
+    const voucher: PaymentPayload = { ...verified.paymentPayload, payload: { ...rest, type: "voucher" } };
+    const again = await resource.verifyPayment(voucher, verified.paymentRequirements, verified.declaredExtensions, { request: gate.context() });
+    if (!again.isValid) return json(402, {}, "PAYMENT_INVALID", `The deposit is on chain, but its voucher was refused: ${again.invalidReason}.`);
+    const cancellationDispatcher = resource.createPaymentCancellationDispatcher(
+      voucher, verified.paymentRequirements, verified.declaredExtensions, { request: gate.context() },
+    );
+    return { result: { ...verified, paymentPayload: voucher, cancellationDispatcher }, deposit: deposit as SettleResponse };
+  }
+
+  function settleNow(verified: Verified, gate: GateAdapter, charge: bigint) {
+    return http.processSettlement(
+      verified.paymentPayload, verified.paymentRequirements, verified.declaredExtensions, { request: gate.context() },
+      { amount: charge.toString() }, verified.beforeHandlerSettlement,
+    );
+  }
+
+  return {
+    book,
+    async start() {
+      book.clearLocks();
+      await http.initialize();
+    },
+    admit,
+    async acceptAck(ack: SignedAck) {
+      const channel = book.bookedOf(ack.paymentId);
+      if (!channel) throw fatal("payments.unknown_channel", "This node knows no channel with that id.", { paymentId: ack.paymentId });
+      const { signature, ...message } = ack;
+      const typed = ackTypedData(message, { chainId: options.chainId, verifyingContract: options.escrow });
+      const signer = await recoverTypedDataAddress({ ...typed, signature }).catch(() => undefined);
+      const { payer, payerAuthorizer } = channel.channelConfig;
+      if (!signer || (signer !== payer && signer.toLowerCase() !== payer.toLowerCase() && signer.toLowerCase() !== payerAuthorizer.toLowerCase())) {
+        throw fatal("payments.bad_ack", "The Ack is not signed by the channel's payer or its voucher key.", { paymentId: ack.paymentId });
+      }
+      if (ack.cumulative > BigInt(channel.chargedCumulativeAmount)) {
+        throw fatal("payments.bad_ack", "The Ack is for more than was delivered.", { cumulative: ack.cumulative, charged: channel.chargedCumulativeAmount });
+      }
+      book.setAck(ack.paymentId, ack.cumulative, signature);
+    },
+    storedReceipt: (paymentId: Hex, sequence: bigint) => book.receipt(paymentId, sequence),
+  };
+}
+
+type Verified = Extract<HTTPProcessResult, { type: "payment-verified" }>;
+
+function amountOf(name: SchemeName, quote: Quote, offered: PaymentPayload | undefined): bigint {
+  if (name === "exact" || offered?.accepted?.scheme !== name || !/^\d{1,39}$/.test(offered.accepted.amount)) return quote.ceiling;
+  const amount = BigInt(offered.accepted.amount);
+  return amount >= quote.ceiling && amount <= quote.ceiling * MOST_ABOVE_QUOTE ? amount : quote.ceiling;
+}
+
+function repeated(seen: { bodyHash: Hex; state: string; response?: unknown }, bodyHash: Hex): Admission {
+  if (seen.bodyHash !== bodyHash) {
+    return { kind: "refused", response: json(409, {}, "IDEMPOTENCY_CONFLICT", "This payment identifier belongs to another request body.") };
+  }
+  if (seen.response) return { kind: "replay", response: seen.response as Extract<Admission, { kind: "replay" }>["response"] };
+  const message = seen.state === "open" ? "This request is being answered." : "This request was answered by a stream, which is not repeated; fetch its receipt.";
+  return { kind: "refused", response: json(409, { "Retry-After": "1" }, "IDEMPOTENCY_CONFLICT", message) };
+}
+
+function readPayment(request: GateRequest): PaymentPayload | undefined {
+  const header = request.header("payment-signature");
+  if (!header) return undefined;
+  try {
+    return decodePaymentSignatureHeader(header);
+  } catch {
+    return undefined;
+  }
+}
+
+function singleAboveCap(payment: PaymentPayload, options: GateOptions): boolean {
+  const { accepted } = payment;
+  if (options.singleCap === undefined || accepted?.scheme === "batch-settlement" || !/^\d{1,39}$/.test(accepted?.amount ?? "")) return false;
+  return BigInt(accepted.amount) > options.singleCap;
+}
+
+const isDeposit = (payment: PaymentPayload) => (payment.payload as { type?: unknown }).type === "deposit";
+const isDefault = (payment: PaymentPayload) => BigInt((payment.payload as { channelConfig: { salt: Hex } }).channelConfig.salt) === 0n;
+
+function pathOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).pathname : url;
+}

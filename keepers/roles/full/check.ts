@@ -1,0 +1,106 @@
+/** Looks at the data behind headers: fetches the blob, verifies every leaf, keeps what the ledger serves. */
+import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Hex } from "viem";
+import { verifyBatch } from "../../../sdk/batch/index.ts";
+import type { ProtocolDomain } from "../../../sdk/protocol/index.ts";
+import { iNodeRegistryAbi } from "../../../types/abi/INodeRegistry.ts";
+import type { WalrusClient } from "../../walrus/index.ts";
+import { isKeeperError, messageOf } from "../../errors/index.ts";
+import type { Platform } from "../platform.ts";
+import type { FullStore, HeaderRow } from "./store.ts";
+import type { VerifyPool } from "./verify-pool.ts";
+
+export interface CheckerDeps {
+  platform: Platform;
+  store: FullStore;
+  walrus: WalrusClient;
+  pool: VerifyPool;
+  domain: ProtocolDomain;
+  /** Directory of the mirrored blobs. */
+  blobDir: string;
+}
+
+/** Leaves above which the index keeps hashes only by the blob: a million rows serve nobody. */
+const MAX_INDEXED = 100_000;
+
+export interface BatchChecker {
+  /** Checks the oldest batch that is due. Returns whether there may be more. */
+  step(): Promise<boolean>;
+  blobPath(hash: Hex): string;
+  /** Batches whose data could not be had, and why. */
+  unavailable(): Map<Hex, string>;
+}
+
+export function createBatchChecker({ platform, store, walrus, pool, domain, blobDir }: CheckerDeps): BatchChecker {
+  const { settlement, clock, metrics } = platform;
+  const logger = platform.logger.child({ part: "check" });
+  const registry = settlement.deployment.address("NodeRegistry");
+  const retryAt = new Map<Hex, { at: number; tries: number; reason: string }>();
+  mkdirSync(blobDir, { recursive: true });
+  const blobPath = (hash: Hex) => join(blobDir, `${hash.slice(2)}.bin`);
+
+  async function signingKey({ header }: HeaderRow): Promise<{ keyType: number; signer: Hex }> {
+    const key = await settlement.client.readContract({ address: registry, abi: iNodeRegistryAbi, functionName: "key", args: [header.keyId] });
+    if (key.keyType === 1) return { keyType: key.keyType, signer: key.signer };
+    const publicKey = await settlement.client.readContract({ address: registry, abi: iNodeRegistryAbi, functionName: "publicKey", args: [header.keyId] });
+    return { keyType: key.keyType, signer: publicKey };
+  }
+
+  async function checkOne(row: HeaderRow): Promise<void> {
+    const { hash, header } = row;
+    const started = clock.now();
+    const [bytes, key] = await Promise.all([walrus.read(header.blobId, { contentHash: header.contentHash }), signingKey(row)]);
+    mirror(hash, bytes);
+    let session: ReturnType<VerifyPool["open"]> | null = null;
+    const index = header.count <= MAX_INDEXED;
+    // A half-indexed batch of a run that died is overwritten row by row; a faulty one is taken out below.
+    const report = await verifyBatch({
+      header,
+      source: bytes,
+      parallel: pool.size * 2,
+      checker: (preamble) => (session = pool.open({ domain, preamble, key })).check,
+      onChunk: ({ first, leaves, hashes, digests }) => {
+        if (index) store.transaction(() => leaves.forEach((leaf, at) => store.addLeaf(hash, first + at, digests.slice(32 * at, 32 * at + 32), hashes.slice(32 * at, 32 * at + 32), leaf)));
+      },
+      onStretch: (stretch, position) => store.addStretch(hash, position, stretch),
+    }).finally(() => session?.close());
+    const seconds = (clock.now() - started) / 1000;
+    store.transaction(() => {
+      if (!report.ok) store.forgetLeaves(hash);
+      store.saveCheck({ headerHash: hash, verdict: report.ok ? "valid" : "faulty", fault: report.fault, leaves: report.leaves, seconds }, clock.now());
+    });
+    metrics.count("batches_checked_total", { verdict: report.ok ? "valid" : "faulty" });
+    metrics.count("leaves_checked_total", {}, report.leaves);
+    if (report.ok) logger.info({ header: hash, leaves: report.leaves, seconds }, "batch checked: every leaf holds");
+    else logger.warn({ header: hash, fault: report.fault }, "batch is faulty");
+  }
+
+  /** A copy stays here until the batch can no longer be disputed. */
+  function mirror(hash: Hex, bytes: Uint8Array): void {
+    const path = blobPath(hash);
+    writeFileSync(`${path}.part`, bytes);
+    renameSync(`${path}.part`, path);
+  }
+
+  return {
+    blobPath,
+    unavailable: () => new Map([...retryAt].map(([hash, { reason }]) => [hash, reason])),
+    async step() {
+      const due = store.unchecked(64).filter(({ hash }) => (retryAt.get(hash)?.at ?? 0) <= clock.now());
+      const row = due[0];
+      if (!row) return false;
+      try {
+        await checkOne(row);
+        retryAt.delete(row.hash);
+      } catch (error) {
+        const tries = (retryAt.get(row.hash)?.tries ?? 0) + 1;
+        const pause = Math.min(300_000, 1_000 * 2 ** Math.min(tries, 9));
+        retryAt.set(row.hash, { at: clock.now() + pause, tries, reason: messageOf(error) });
+        const level = tries > 3 ? "error" : "warn";
+        logger[level]({ header: row.hash, tries, pause, code: isKeeperError(error) ? error.code : undefined, reason: messageOf(error) }, "batch could not be checked yet");
+      }
+      return due.length > 1;
+    },
+  };
+}

@@ -1,0 +1,129 @@
+/** The full node: follows both chains, checks every batch, signs what it saw, carries certificates, serves the ledger. */
+import { type Abi, keccak256, toHex } from "viem";
+import { Role as ProtocolRole } from "../../../sdk/protocol/index.ts";
+import { iCommitteeAbi } from "../../../types/abi/ICommittee.ts";
+import { iInferenceSettlementAbi } from "../../../types/abi/IInferenceSettlement.ts";
+import { iPaymentEscrowAbi } from "../../../types/abi/IPaymentEscrow.ts";
+import { iSettlementInboxAbi } from "../../../types/abi/ISettlementInbox.ts";
+import { createFollower, followerMigration } from "../../chain/index.ts";
+import type { Deployment } from "../../config/index.ts";
+import { type HttpServer, serve, type TlsIdentity } from "../../http/index.ts";
+import { type PolicyRule, rulesFor } from "../../signer/index.ts";
+import type { WalrusClient } from "../../walrus/index.ts";
+import { type EvidenceMaker, createNodeIdentity, nodeRules } from "../node/index.ts";
+import type { Platform, Role } from "../platform.ts";
+import { indexSettlements } from "./calldata.ts";
+import { createBatchChecker } from "./check.ts";
+import { committeeWork } from "./committee.ts";
+import { applyChanges, readLog } from "./events.ts";
+import { ledgerApi } from "./ledger-api.ts";
+import { createPeers } from "./peers.ts";
+import { createCarrier } from "./release.ts";
+import { statementStore } from "./statements.ts";
+import { fullStore } from "./store.ts";
+import { createVerifyPool } from "./verify-pool.ts";
+
+export { fullFields } from "./fields.ts";
+export { createVerifyPool } from "./verify-pool.ts";
+
+export interface FullRoleOptions {
+  walrus: WalrusClient;
+  blobDir: string;
+  checkWorkers: number;
+  leaderMs: number;
+  firstCommittee: number;
+  exchangeMs: number;
+  listen: { host: string; port: number };
+  /** Public URL; default: where the server listens. */
+  endpoint?: string;
+  tls: TlsIdentity;
+  node: { payout: `0x${string}`; policyId: `0x${string}`; bond: bigint; nodeId?: `0x${string}`; makeEvidence: EvidenceMaker; heartbeatMs: number };
+}
+
+/** What a full node's hot key may sign. */
+export function fullRules({ settlement, payment }: { settlement: Deployment; payment: Deployment | null }): PolicyRule[] {
+  const rules = [
+    ...nodeRules(settlement),
+    ...rulesFor(settlement.chainId, settlement.address("InferenceSettlement"), iInferenceSettlementAbi as unknown as Abi, ["certify", "finalize"]),
+    ...rulesFor(settlement.chainId, settlement.address("Committee"), iCommitteeAbi as unknown as Abi, ["join", "rotate"]),
+  ];
+  if (!payment?.has("PaymentEscrow")) return rules;
+  return [
+    ...rules,
+    ...rulesFor(payment.chainId, payment.address("PaymentEscrow"), iPaymentEscrowAbi as unknown as Abi, ["release", "refundRejected"]),
+    ...rulesFor(payment.chainId, payment.address("SettlementInbox"), iSettlementInboxAbi as unknown as Abi, ["record"]),
+  ];
+}
+
+export function createFullRole(platform: Platform, options: FullRoleOptions): Role {
+  const { settlement, jobs, metrics, clock, logger, store: db } = platform;
+  db.migrate(followerMigration);
+  const store = fullStore(db);
+  const statements = statementStore(db);
+  const addresses = { settlement: settlement.deployment.address("InferenceSettlement"), committee: settlement.deployment.address("Committee") };
+  const domain = { chainId: settlement.chainId, verifyingContract: addresses.settlement };
+  const pool = createVerifyPool(options.checkWorkers);
+  const peers = createPeers(platform);
+  let server: HttpServer | null = null;
+  let identity: ReturnType<typeof createNodeIdentity> | null = null;
+  const nodeId = () => identity!.nodeId();
+
+  const follower = createFollower({
+    name: "settlement", pool: settlement.pool, store: db, logger: logger.child({ part: "follower" }),
+    addresses: [addresses.settlement, addresses.committee],
+    startBlock: settlement.deployment.startBlock, reorgDepth: settlement.reorgDepth,
+    apply: (logs) => applyChanges(store, logs.flatMap((log) => readLog(log, addresses))),
+    rollback: (block) => store.rollback(block),
+  });
+  const checker = createBatchChecker({ platform, store, walrus: options.walrus, pool, domain, blobDir: options.blobDir });
+  const work = committeeWork({ platform, store, statements, peers, domain, nodeId, leaderMs: options.leaderMs, firstCommittee: options.firstCommittee });
+  const carrier = createCarrier(platform, store, statements, work);
+  const summary = () => ({ chainId: settlement.chainId, settlement: addresses.settlement, head: follower.position()?.number ?? null, counts: store.counts() });
+  const fetch = ledgerApi({ store, statements, clock, logger: logger.child({ part: "api" }), blobPath: checker.blobPath, summary });
+
+  function startJobs(): void {
+    jobs.every("follow", settlement.pollMs, async () => {
+      const head = await follower.step();
+      metrics.gauge("followed_block", Number(head));
+    });
+    jobs.every("check", settlement.pollMs, () => checker.step());
+    jobs.every("index", settlement.pollMs, () => indexSettlements(platform, store, domain));
+    jobs.every("seat", settlement.pollMs * 5, () => work.keepSeat());
+    jobs.every("sign", settlement.pollMs, () => work.signDue());
+    jobs.every("exchange", options.exchangeMs, () => work.exchange());
+    jobs.every("certify", options.exchangeMs, () => work.carryLeafChecks());
+    jobs.every("finalize", settlement.pollMs * 2, () => work.finalizeDue());
+    if (platform.payment) jobs.every("release", options.exchangeMs, () => carrier.step());
+    jobs.every("prune", 3_600_000, async () => statements.prune(clock.now() - 30 * 86_400_000));
+  }
+
+  return {
+    ready: {
+      node: () => (identity ? identity.ready() : "not registered yet"),
+      ledger: async () => {
+        const behind = (await settlement.pool.head()).number - (follower.position()?.number ?? -1n);
+        return behind > 10n ? `the ledger is ${behind} blocks behind` : null;
+      },
+    },
+    status: () => ({
+      url: server?.url ?? null,
+      node: identity?.status() ?? null,
+      ...summary(),
+      unavailable: Object.fromEntries(checker.unavailable()),
+    }),
+    async start() {
+      server ??= await serve({ fetch, ...options.listen, tls: options.tls });
+      identity ??= createNodeIdentity(platform, {
+        ...options.node, role: ProtocolRole.Full, workload: keccak256(toHex("og.full")), paymentAuthorizer: platform.signer.address,
+        endpoint: options.endpoint ?? server.url, tlsSpkiHash: options.tls.spkiHash, hpkeKeyHash: `0x${"00".repeat(32)}`,
+      });
+      await identity.start();
+      startJobs();
+    },
+    async stop() {
+      await server?.close(1_000);
+      peers.stop();
+      await pool.stop();
+    },
+  };
+}

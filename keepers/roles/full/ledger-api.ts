@@ -1,0 +1,120 @@
+/** What a full node serves: the ledger with inclusion proofs, mirrored blobs, and the committee's mailbox. */
+import { createReadStream, existsSync } from "node:fs";
+import { Readable } from "node:stream";
+import { type Hex, bytesToHex } from "viem";
+import { pathFromLeaves } from "../../../sdk/batch/index.ts";
+import { BatchStatus, nameOf, positionalTree, stretchLeaf } from "../../../sdk/protocol/index.ts";
+import { receiptToJson } from "../../../sdk/receipts/wire.ts";
+import { isKeeperError, messageOf } from "../../errors/index.ts";
+import { jsonResponse, readJson } from "../../http/index.ts";
+import type { Clock } from "../../clock/index.ts";
+import type { Logger } from "../../logger/index.ts";
+import { isSignature } from "./peers.ts";
+import { seatOf, type StatementStore } from "./statements.ts";
+import type { FullStore, HeaderRow, LeafRow } from "./store.ts";
+
+export interface LedgerApiDeps {
+  store: FullStore;
+  statements: StatementStore;
+  clock: Clock;
+  logger: Logger;
+  blobPath: (hash: Hex) => string;
+  summary: () => object;
+}
+
+const MAX_PAGE = 200;
+const MAX_SIGNATURES = 256;
+const HASH = /^0x[0-9a-fA-F]{64}$/;
+
+export function ledgerApi({ store, statements, clock, logger, blobPath, summary }: LedgerApiDeps): (request: Request) => Promise<Response> {
+  function headerJson(row: HeaderRow): object {
+    const check = store.check(row.hash);
+    return { hash: row.hash, kind: row.kind, status: nameOf(BatchStatus, row.status), statusBlock: row.statusBlock, postedBlock: row.postedBlock, tx: row.txHash, header: row.header, check: check ?? null };
+  }
+
+  function leafJson({ headerHash, leaf, digest, receipt, signature }: LeafRow): object {
+    return { header: headerHash, index: leaf, digest, receipt: receiptToJson(receipt), signature };
+  }
+
+  /** The receipt with all that a verifier needs: its header, the path to the root, its stretch with the path of that. */
+  function proofOf(row: LeafRow): object {
+    const stretches = store.stretches(row.headerHash);
+    const position = stretches.findIndex(({ firstLeaf, leafCount }) => row.leaf >= firstLeaf && row.leaf < firstLeaf + leafCount);
+    const stretch = position < 0 ? null : { index: position, stretch: stretches[position], path: positionalTree(stretches.map(stretchLeaf)).path(position) };
+    return {
+      ...leafJson(row),
+      path: pathFromLeaves(store.leafHashes(row.headerHash), row.leaf).map((node) => bytesToHex(node)),
+      stretch,
+      batch: headerJson(store.header(row.headerHash)!),
+    };
+  }
+
+  const page = (query: URLSearchParams, name: string, fallback: number) => Math.min(MAX_PAGE, Math.max(0, Number(query.get(name) ?? fallback) || fallback));
+
+  function get(parts: string[], query: URLSearchParams): Response {
+    const [room, list, id, sub] = parts;
+    if (room === "health") return jsonResponse({ status: "OK" });
+    if (room === "committee" && list === "signatures" && HASH.test(id ?? "")) return jsonResponse({ signatures: statements.signatures(id!.toLowerCase() as Hex) });
+    if (room !== "ledger") return problem(404, "ledger.not_found", "No such page.");
+    if (list === undefined) return jsonResponse(summary());
+    if (list === "headers" && id === undefined) {
+      const status = query.get("status") ? BatchStatus[query.get("status") as keyof typeof BatchStatus] : undefined;
+      if (query.get("status") && status === undefined) return problem(400, "ledger.bad_status", `Status is one of ${Object.keys(BatchStatus).join(", ")}.`);
+      const node = query.get("node");
+      if (node && !HASH.test(node)) return problem(400, "ledger.bad_node", "A node id has 32 bytes in hex.");
+      const before = query.get("before") ? Number(query.get("before")) : undefined;
+      const rows = store.headers({ status, nodeId: node?.toLowerCase() as Hex | undefined, before, limit: page(query, "limit", 50) || 50 });
+      return jsonResponse({ headers: rows.map(headerJson), next: rows.at(-1)?.postedBlock ?? null });
+    }
+    if (!HASH.test(id ?? "")) return problem(400, "ledger.bad_id", "An id has 32 bytes in hex.");
+    const hash = id!.toLowerCase() as Hex;
+    if (list === "receipts") {
+      const row = store.leafByDigest(hash);
+      return row ? jsonResponse(proofOf(row)) : problem(404, "ledger.unknown_receipt", "No batch that this node holds has this receipt.");
+    }
+    if (list === "payments") return jsonResponse({ receipts: store.leavesOfPayment(hash, page(query, "limit", MAX_PAGE) || MAX_PAGE).map(leafJson) });
+    if (list === "blobs") return blob(hash);
+    const row = list === "headers" ? store.header(hash) : undefined;
+    if (!row) return problem(404, "ledger.unknown_header", "No such header on this node's chain.");
+    if (sub === "receipts") return jsonResponse({ receipts: store.leaves(hash, page(query, "from", 0) || Number(query.get("from") ?? 0) || 0, page(query, "limit", 50) || 50).map(leafJson) });
+    if (sub === "stretches") return jsonResponse({ stretches: store.stretches(hash) });
+    return jsonResponse({ ...headerJson(row), transitions: store.transitions(hash) });
+  }
+
+  function blob(hash: Hex): Response {
+    const path = blobPath(hash);
+    if (!existsSync(path)) return problem(404, "ledger.no_blob", "This node keeps no copy of that blob.");
+    return new Response(Readable.toWeb(createReadStream(path)) as ReadableStream, { headers: { "content-type": "application/octet-stream" } });
+  }
+
+  async function takeSignatures(request: Request): Promise<Response> {
+    const { signatures } = ((await readJson(request, 128 * 1024)) ?? {}) as { signatures?: unknown };
+    if (!Array.isArray(signatures) || signatures.length > MAX_SIGNATURES || !signatures.every(isSignature)) {
+      return problem(400, "full.bad_signatures", `Expected {signatures: [...]} with at most ${MAX_SIGNATURES} of {digest, signer, signature}.`);
+    }
+    const epoch = store.lastEpoch();
+    const before = epoch && epoch.epoch > 0n ? store.epoch(epoch.epoch - 1n) : undefined;
+    for (const item of signatures) {
+      await statements.receive({ ...item, digest: item.digest.toLowerCase() as Hex }, (who) => seatOf(epoch, who) >= 0 || seatOf(before, who) >= 0, clock.now());
+    }
+    return jsonResponse({ taken: signatures.length });
+  }
+
+  return async (request) => {
+    const url = new URL(request.url);
+    const parts = url.pathname.split("/").filter(Boolean);
+    try {
+      if (request.method === "GET") return get(parts, url.searchParams);
+      if (request.method === "POST" && url.pathname === "/committee/signatures") return await takeSignatures(request);
+      return problem(405, "http.method", "Only GET, and POST to /committee/signatures.");
+    } catch (error) {
+      if (isKeeperError(error) && error.family === "fatal") return problem(error.code === "http.too_large" ? 413 : 400, error.code, error.message);
+      logger.error({ error, path: url.pathname }, "request failed");
+      return problem(isKeeperError(error) ? 503 : 500, isKeeperError(error) ? error.code : "internal", isKeeperError(error) ? messageOf(error) : "Something went wrong here.");
+    }
+  };
+}
+
+function problem(status: number, code: string, message: string): Response {
+  return jsonResponse({ error: { code, message } }, status);
+}

@@ -1,0 +1,262 @@
+/** The ledger in the full node's database. */
+import type { Hex } from "viem";
+import { type BatchHeader, BatchStatus, type ChannelStretch } from "../../../sdk/protocol/index.ts";
+import type { SignedLeaf } from "../../../sdk/batch/index.ts";
+import { receiptFromJson, receiptToJson } from "../../../sdk/receipts/wire.ts";
+import type { Store } from "../../storage/index.ts";
+import { fullMigration } from "./schema.ts";
+import { fromText, toText } from "./text.ts";
+
+export interface HeaderRow {
+  hash: Hex;
+  kind: "batch" | "settle";
+  header: BatchHeader;
+  fullBond: boolean;
+  postedBlock: bigint;
+  txHash: Hex;
+  /** `BatchStatus` as of the followed head. */
+  status: number;
+  /** Block of the last transition. */
+  statusBlock: bigint;
+}
+
+export interface Transition {
+  headerHash: Hex;
+  status: number;
+  block: bigint;
+  logIndex: number;
+  txHash: Hex;
+  detail?: object;
+}
+
+export type Verdict = "valid" | "faulty";
+
+export interface Check {
+  headerHash: Hex;
+  verdict: Verdict;
+  fault: { kind: string; index: number | null; detail: string } | null;
+  leaves: number;
+  seconds: number;
+}
+
+export interface LeafRow extends SignedLeaf {
+  headerHash: Hex;
+  leaf: number;
+  digest: Hex;
+}
+
+export interface CommitteeEpochRow {
+  epoch: bigint;
+  members: { signer: Hex; stake: bigint }[];
+  nodeIds: Hex[];
+}
+
+type Raw = Record<string, string | number | Uint8Array | null>;
+
+const WITH_STATUS = `SELECT h.*, t.status, t.block FROM headers h JOIN transitions t ON t.header_hash = h.hash
+  AND (t.block, t.log_index) = (SELECT block, log_index FROM transitions WHERE header_hash = h.hash ORDER BY block DESC, log_index DESC LIMIT 1)`;
+
+export type FullStore = ReturnType<typeof fullStore>;
+
+export function fullStore(store: Store) {
+  store.migrate(fullMigration);
+  return {
+    transaction: <T>(work: () => T): T => store.transaction(work),
+
+    addHeader(row: Omit<HeaderRow, "status" | "statusBlock">): void {
+      store.run(
+        "INSERT OR REPLACE INTO headers VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        row.hash, row.header.nodeId, Number(row.header.nonce), row.kind, toText(row.header), row.fullBond ? 1 : 0, Number(row.postedBlock), row.txHash,
+      );
+    },
+
+    /** Fills in what the event of an individual settlement does not carry. */
+    completeHeader(hash: Hex, header: BatchHeader): void {
+      store.run("UPDATE headers SET document = ? WHERE hash = ?", toText(header), hash);
+    },
+
+    addTransition({ headerHash, status, block, logIndex, txHash, detail }: Transition): void {
+      store.run(
+        "INSERT OR REPLACE INTO transitions VALUES (?, ?, ?, ?, ?, ?)",
+        Number(block), logIndex, headerHash, status, txHash, detail ? toText(detail) : null,
+      );
+    },
+
+    addEpoch(block: bigint, epoch: CommitteeEpochRow): void {
+      store.run("INSERT OR REPLACE INTO committee_epochs VALUES (?, ?, ?)", Number(epoch.epoch), Number(block), toText(epoch));
+    },
+
+    rollback(block: bigint): void {
+      for (const [table, column] of [["headers", "posted_block"], ["transitions", "block"], ["committee_epochs", "block"]]) {
+        store.run(`DELETE FROM ${table} WHERE ${column} > ?`, Number(block));
+      }
+    },
+
+    header(hash: Hex): HeaderRow | undefined {
+      const row = store.get<Raw>(`${WITH_STATUS} WHERE h.hash = ?`, hash);
+      return row && toHeader(row);
+    },
+
+    /** Newest first. @param before Posted-block cursor, exclusive. */
+    headers({ status, nodeId, before, limit }: { status?: number; nodeId?: Hex; before?: number; limit: number }): HeaderRow[] {
+      return store
+        .all<Raw>(
+          `${WITH_STATUS} WHERE (?1 IS NULL OR t.status = ?1) AND (?2 IS NULL OR h.node_id = ?2) AND (?3 IS NULL OR h.posted_block < ?3)
+           ORDER BY h.posted_block DESC, h.nonce DESC LIMIT ?4`,
+          status ?? null, nodeId ?? null, before ?? null, limit,
+        )
+        .map(toHeader);
+    },
+
+    /** Oldest first. */
+    headersIn(status: number, limit: number): HeaderRow[] {
+      return store.all<Raw>(`${WITH_STATUS} WHERE t.status = ? ORDER BY h.posted_block LIMIT ?`, status, limit).map(toHeader);
+    },
+
+    /** Headers of a status about which this node has signed nothing under `epoch` (and nothing that was carried before). */
+    unsigned(status: number, kind: string, epoch: bigint, limit: number): HeaderRow[] {
+      return store
+        .all<Raw>(
+          `${WITH_STATUS} WHERE t.status = ?1 AND h.hash NOT IN (SELECT header_hash FROM statements WHERE kind = ?2 AND (carried_at IS NOT NULL OR epoch = ?3))
+           ORDER BY h.posted_block LIMIT ?4`,
+          status, kind, Number(epoch), limit,
+        )
+        .map(toHeader);
+    },
+
+    /** Decided headers whose Finality nobody has carried yet, as far as this node knows. */
+    undeclared(status: number, limit: number): HeaderRow[] {
+      return store
+        .all<Raw>(
+          `${WITH_STATUS} WHERE t.status = ? AND h.hash NOT IN (SELECT header_hash FROM statements WHERE kind = 'finality' AND carried_at IS NOT NULL)
+           ORDER BY h.posted_block LIMIT ?`,
+          status, limit,
+        )
+        .map(toHeader);
+    },
+
+    /** Batches whose data nobody here has looked at yet. */
+    unchecked(limit: number): HeaderRow[] {
+      return store
+        .all<Raw>(
+          `${WITH_STATUS} WHERE h.kind = 'batch' AND t.status IN (${BatchStatus.Posted}, ${BatchStatus.Certified}, ${BatchStatus.Final})
+           AND h.hash NOT IN (SELECT header_hash FROM checks) ORDER BY h.posted_block LIMIT ?`,
+          limit,
+        )
+        .map(toHeader);
+    },
+
+    /** Individual settlements whose calldata is not indexed yet. */
+    unindexed(limit: number): HeaderRow[] {
+      return store
+        .all<Raw>(
+          `${WITH_STATUS} LEFT JOIN checks c ON c.header_hash = h.hash
+           -- A reorganisation brings the event back without what the call had told.
+           WHERE h.kind = 'settle' AND (c.verdict IS NULL OR (c.leaves > 0 AND h.document LIKE '%"count":0,%')) ORDER BY h.posted_block LIMIT ?`,
+          limit,
+        )
+        .map(toHeader);
+    },
+
+    transitions(hash: Hex): Transition[] {
+      return store.all<Raw>("SELECT * FROM transitions WHERE header_hash = ? ORDER BY block, log_index", hash).map((row) => ({
+        headerHash: hash, status: Number(row.status), block: BigInt(row.block as number), logIndex: Number(row.log_index), txHash: row.tx_hash as Hex,
+        detail: row.detail ? (fromText(row.detail as string) as object) : undefined,
+      }));
+    },
+
+    saveCheck({ headerHash, verdict, fault, leaves, seconds }: Check, now: number): void {
+      store.run("INSERT OR REPLACE INTO checks VALUES (?, ?, ?, ?, ?, ?)", headerHash, verdict, fault ? toText(fault) : null, leaves, seconds, now);
+    },
+
+    check(headerHash: Hex): Check | undefined {
+      const row = store.get<Raw>("SELECT * FROM checks WHERE header_hash = ?", headerHash);
+      return row && {
+        headerHash, verdict: row.verdict as Verdict, fault: row.fault ? (fromText(row.fault as string) as Check["fault"]) : null,
+        leaves: Number(row.leaves), seconds: Number(row.seconds),
+      };
+    },
+
+    addLeaf(headerHash: Hex, leaf: number, digest: Uint8Array, hash: Uint8Array, { receipt, signature }: SignedLeaf): void {
+      store.run(
+        "INSERT OR REPLACE INTO leaves VALUES (?, ?, ?, ?, ?, ?, ?)",
+        headerHash, leaf, digest, hash, Buffer.from(receipt.paymentId.slice(2), "hex"), JSON.stringify(receiptToJson(receipt)), signature,
+      );
+    },
+
+    addStretch(headerHash: Hex, position: number, stretch: ChannelStretch): void {
+      store.run("INSERT OR REPLACE INTO stretches VALUES (?, ?, ?)", headerHash, position, toText(stretch));
+    },
+
+    forgetLeaves(headerHash: Hex): void {
+      store.run("DELETE FROM leaves WHERE header_hash = ?", headerHash);
+      store.run("DELETE FROM stretches WHERE header_hash = ?", headerHash);
+    },
+
+    stretches(headerHash: Hex): ChannelStretch[] {
+      return store.all<Raw>("SELECT document FROM stretches WHERE header_hash = ? ORDER BY position", headerHash).map((row) => fromText(row.document as string) as ChannelStretch);
+    },
+
+    leaves(headerHash: Hex, from: number, limit: number): LeafRow[] {
+      return store.all<Raw>("SELECT * FROM leaves WHERE header_hash = ? AND leaf >= ? ORDER BY leaf LIMIT ?", headerHash, from, limit).map(toLeaf);
+    },
+
+    leafByDigest(digest: Hex): LeafRow | undefined {
+      // Only of headers that the chain knows now.
+      const row = store.get<Raw>("SELECT l.* FROM leaves l JOIN headers h ON h.hash = l.header_hash WHERE l.digest = ? LIMIT 1", Buffer.from(digest.slice(2), "hex"));
+      return row && toLeaf(row);
+    },
+
+    leavesOfPayment(paymentId: Hex, limit: number): LeafRow[] {
+      return store
+        .all<Raw>("SELECT l.* FROM leaves l JOIN headers h ON h.hash = l.header_hash WHERE l.payment_id = ? LIMIT ?", Buffer.from(paymentId.slice(2), "hex"), limit)
+        .map(toLeaf);
+    },
+
+    /** Leaf hashes of a header, one after the other. */
+    leafHashes(headerHash: Hex): Uint8Array {
+      return Buffer.concat(store.all<{ hash: Uint8Array }>("SELECT hash FROM leaves WHERE header_hash = ? ORDER BY leaf", headerHash).map(({ hash }) => hash));
+    },
+
+    epoch(epoch: bigint): CommitteeEpochRow | undefined {
+      const row = store.get<Raw>("SELECT document FROM committee_epochs WHERE epoch = ?", Number(epoch));
+      return row && (fromText(row.document as string) as CommitteeEpochRow);
+    },
+
+    lastEpoch(): CommitteeEpochRow | undefined {
+      const row = store.get<Raw>("SELECT document FROM committee_epochs ORDER BY epoch DESC LIMIT 1");
+      return row && (fromText(row.document as string) as CommitteeEpochRow);
+    },
+
+    counts(): Record<string, number> {
+      const byStatus = store.all<{ status: number; n: number }>(`SELECT status, COUNT(*) AS n FROM (${WITH_STATUS}) GROUP BY status`);
+      const names = Object.entries(BatchStatus);
+      const statuses = byStatus.map(({ status, n }) => [names.find(([, value]) => value === status)?.[0] ?? String(status), n] as const);
+      const verdicts = store.all<{ verdict: string; n: number }>("SELECT verdict, COUNT(*) AS n FROM checks GROUP BY verdict").map(({ verdict, n }) => [verdict, n] as const);
+      return Object.fromEntries([...statuses, ...verdicts]);
+    },
+  };
+}
+
+function toHeader(row: Raw): HeaderRow {
+  return {
+    hash: row.hash as Hex,
+    kind: row.kind as HeaderRow["kind"],
+    header: fromText(row.document as string) as BatchHeader,
+    fullBond: row.full_bond === 1,
+    postedBlock: BigInt(row.posted_block as number),
+    txHash: row.tx_hash as Hex,
+    status: Number(row.status),
+    statusBlock: BigInt(row.block as number),
+  };
+}
+
+function toLeaf(row: Raw): LeafRow {
+  return {
+    headerHash: row.header_hash as Hex,
+    leaf: Number(row.leaf),
+    digest: `0x${Buffer.from(row.digest as Uint8Array).toString("hex")}`,
+    receipt: receiptFromJson(JSON.parse(row.receipt as string)),
+    signature: row.signature as Hex,
+  };
+}

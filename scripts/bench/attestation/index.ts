@@ -1,0 +1,36 @@
+/** `npm run bench -- attestation`: what it costs to trust an enclave. Whole transactions, parser and call data included. */
+import { network } from "hardhat";
+
+import type { Figure, Suite } from "../suite.ts";
+import { measureNitro } from "./nitro.ts";
+import { countNitroVectors } from "./vectors.ts";
+
+const suite: Suite = {
+  title: "Attestation on chain (gas under Osaka rules, one transaction each)",
+  asked: {
+    "nitro-cold": "<= 4,500,000",
+    "nitro-new-node": "<= 3,500,000",
+    "nitro-document": "<= 2,200,000",
+    "prover-seconds": "< 1",
+    "vectors-accepted": "all genuine ones",
+    "vectors-falsely-accepted": "0",
+  },
+  async run(print) {
+    const nitro = await measureNitro(network);
+    print(`Nitro, document ${nitro.document}: hints ${JSON.stringify(nitro.hintBytes)} bytes`);
+    const vectors = countNitroVectors();
+    if (vectors.total === 0) print("../shared/vectors/nitro is not here: no vectors counted");
+    const figures: Record<string, Figure> = {
+      "nitro-cold": nitro.cold,
+      "nitro-new-node": nitro.newNode,
+      "nitro-document": nitro.documentOnly,
+      "prover-seconds": Number(nitro.proverSeconds.toFixed(3)),
+      "vectors-accepted": vectors.accepted,
+      "vectors-total": vectors.total,
+      "vectors-falsely-accepted": vectors.falselyAccepted,
+    };
+    return figures;
+  },
+};
+
+export default suite;

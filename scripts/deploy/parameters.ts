@@ -1,0 +1,91 @@
+/** Parameters of PROTOCOL section 9. Mainnet's values; a devnet divides times by 1,440 (a day is a minute). */
+
+const MINUTE = 60;
+const HOUR = 3_600;
+const DAY = 86_400;
+const OPG = 10n ** 18n;
+
+/** What divides times on devnets. */
+export const DEVNET_DIVISOR = 1_440;
+
+export interface SettlementParameters {
+  registry: {
+    minBondInference: bigint;
+    minBondData: bigint;
+    minBondFull: bigint;
+    beatMaxBlocks: bigint;
+    heartbeatBlocks: bigint;
+    postGrace: bigint;
+    exitDelay: bigint;
+    stakeUnlock: bigint;
+    deadFee: bigint;
+  };
+  settlement: {
+    window: bigint;
+    windowBlocks: bigint;
+    responseTime: bigint;
+    repostTime: bigint;
+    maxAge: bigint;
+    certTime: bigint;
+    minLock: bigint;
+    bondPerCharge: bigint;
+  };
+  committee: {
+    epochLength: bigint;
+    grace: bigint;
+    certificateLife: bigint;
+    minTotalStake: bigint;
+    maxOperatorBps: number;
+    falseStatementSlash: bigint;
+  };
+  policy: { delay: bigint; teeTypes: number; tcbStatuses: number };
+  /** Seconds between an attestation and its admission. */
+  attestationMaxAge: bigint;
+  /** Age in blocks of an attestation's nonce; more than 256 needs EIP-2935. */
+  nonceMaxBlocks: bigint;
+}
+
+/**
+ * @param timeDivisor 1 on public chains, `DEVNET_DIVISOR` on devnets. Waits that a person or a process on a busy
+ * machine must meet (age of a receipt, grace of a key, age of an attestation) have a floor there.
+ */
+export function settlementParameters(timeDivisor = 1): SettlementParameters {
+  const devnet = timeDivisor > 1;
+  const time = (seconds: number, floor = 1) => BigInt(Math.max(floor, Math.round(seconds / timeDivisor)));
+  return {
+    registry: {
+      minBondInference: 1_000n * OPG,
+      minBondData: 500n * OPG,
+      minBondFull: 5_000n * OPG,
+      beatMaxBlocks: 256n,
+      heartbeatBlocks: devnet ? 600n : 1_800n,
+      postGrace: time(2 * HOUR, 120),
+      exitDelay: time(14 * DAY),
+      stakeUnlock: time(21 * DAY),
+      deadFee: OPG,
+    },
+    settlement: {
+      window: time(DAY),
+      windowBlocks: time(3_600),
+      responseTime: time(12 * HOUR),
+      repostTime: time(DAY),
+      maxAge: time(DAY, 120),
+      certTime: time(6 * HOUR, 30),
+      minLock: 10n * OPG,
+      // The payment token has 6 decimals, the bond token 18; at par.
+      bondPerCharge: 10n ** 12n,
+    },
+    committee: {
+      epochLength: time(7 * DAY),
+      grace: time(2 * DAY),
+      certificateLife: time(3 * DAY),
+      minTotalStake: devnet ? 1n : 500_000n * OPG,
+      maxOperatorBps: devnet ? 10_000 : 3_334,
+      falseStatementSlash: 2_500n * OPG,
+    },
+    // Nitro and TDX. TCB statuses: 0 is Nitro's (and Intel's UpToDate).
+    policy: { delay: devnet ? 0n : BigInt(2 * DAY), teeTypes: (1 << 1) | (1 << 2), tcbStatuses: 1 },
+    attestationMaxAge: devnet ? BigInt(HOUR) : BigInt(5 * MINUTE),
+    nonceMaxBlocks: 256n,
+  };
+}

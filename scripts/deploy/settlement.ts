@@ -1,0 +1,160 @@
+/**
+ * The settlement chain's contracts, in order. Every step looks first whether it is done: a second run sends nothing.
+ *   1 bond token (devnets)   2 AccessManager   3 MeasurementPolicy   4 SignatureChecker   5 AttestationGate
+ *   6 NodeRegistry   7 Groth16Keys   8 ModelRegistry   9 VerifierRouter   10 Committee   11 InferenceSettlement
+ *   12 DataFeeds   13 Nitro verifier under a given root   14 wiring: who may lock and slash, which verifier serves
+ *   which TEE type, what the committee's statements are about
+ */
+import { type Address, type Hex, zeroAddress } from "viem";
+import { generatorTable } from "../../sdk/attestation/p384/index.ts";
+import { type DeployChain, artifact } from "./chain.ts";
+import { deploymentPath, readDeploymentFile, writeDeploymentFile } from "./files.ts";
+import { DEVNET_DIVISOR, type SettlementParameters, settlementParameters } from "./parameters.ts";
+
+export interface SettlementAddresses {
+  /** The bond token: TestBond on devnets. */
+  BondToken: Address;
+  AccessManager: Address;
+  MeasurementPolicy: Address;
+  SignatureChecker: Address;
+  AttestationGate: Address;
+  NodeRegistry: Address;
+  Groth16Keys: Address;
+  ModelRegistry: Address;
+  VerifierRouter: Address;
+  Committee: Address;
+  InferenceSettlement: Address;
+  DataFeeds: Address;
+  /** Only when a Nitro root was given. */
+  Sha384?: Address;
+  Sha384Pair?: Address;
+  P384?: Address;
+  NitroVerifier?: Address;
+}
+
+export interface SettlementDeployment {
+  /** 1 on public chains; devnets take 1,440. Ignored when `parameters` are given. */
+  timeDivisor?: number;
+  parameters?: SettlementParameters;
+  /** A token that exists; on devnets a TestBond is deployed when absent. */
+  bondToken?: Address;
+  /** Root of Nitro attestations as NitroVerifier takes it: the development root on devnets only. */
+  nitroRoot?: Hex;
+  /** Addresses of an earlier run. */
+  known?: Partial<SettlementAddresses>;
+  onStep?(name: string, address: Address): void;
+}
+
+export async function deploySettlement(chain: DeployChain, options: SettlementDeployment = {}): Promise<SettlementAddresses> {
+  const parameters = options.parameters ?? settlementParameters(options.timeDivisor ?? DEVNET_DIVISOR);
+  const known = options.known ?? {};
+  const step = async (name: keyof SettlementAddresses, args: readonly unknown[], contract: string = name): Promise<Address> => {
+    const before = known[name];
+    if (before && (await chain.hasCode(before))) return before;
+    const { abi, bytecode } = artifact(contract);
+    const address = await chain.deploy(abi, bytecode, args);
+    options.onStep?.(name, address);
+    return address;
+  };
+
+  const { policy } = parameters;
+  const BondToken = options.bondToken ?? (await step("BondToken", [], "TestBond"));
+  const AccessManager = await step("AccessManager", [chain.deployer]);
+  const MeasurementPolicy = await step("MeasurementPolicy", [AccessManager, policy.delay, policy.teeTypes, policy.tcbStatuses]);
+  const SignatureChecker = await step("SignatureChecker", []);
+  const AttestationGate = await step("AttestationGate", [
+    AccessManager,
+    MeasurementPolicy,
+    parameters.attestationMaxAge,
+    parameters.nonceMaxBlocks,
+  ]);
+  const NodeRegistry = await step("NodeRegistry", [
+    AccessManager,
+    BondToken,
+    MeasurementPolicy,
+    AttestationGate,
+    SignatureChecker,
+    parameters.registry,
+  ]);
+  const Groth16Keys = await step("Groth16Keys", [AccessManager]);
+  const ModelRegistry = await step("ModelRegistry", [Groth16Keys]);
+  const VerifierRouter = await step("VerifierRouter", [AccessManager, ModelRegistry]);
+  const Committee = await step("Committee", [AccessManager, NodeRegistry, parameters.committee]);
+  const InferenceSettlement = await step("InferenceSettlement", [
+    AccessManager,
+    NodeRegistry,
+    SignatureChecker,
+    VerifierRouter,
+    Committee,
+    parameters.settlement,
+  ]);
+  const DataFeeds = await step("DataFeeds", [NodeRegistry, SignatureChecker]);
+  const addresses: SettlementAddresses = {
+    BondToken,
+    AccessManager,
+    MeasurementPolicy,
+    SignatureChecker,
+    AttestationGate,
+    NodeRegistry,
+    Groth16Keys,
+    ModelRegistry,
+    VerifierRouter,
+    Committee,
+    InferenceSettlement,
+    DataFeeds,
+  };
+  if (options.nitroRoot) {
+    addresses.Sha384 = await step("Sha384", []);
+    addresses.Sha384Pair = await step("Sha384Pair", [addresses.Sha384]);
+    addresses.P384 = await step("P384", [generatorTable()]);
+    addresses.NitroVerifier = await step("NitroVerifier", [options.nitroRoot, addresses.Sha384Pair, addresses.P384, AccessManager]);
+  }
+  await wire(chain, addresses);
+  return addresses;
+}
+
+/** Deploys and writes `deployments/<chainId>-<name>/addresses.json`; what the file names and the chain has is kept. */
+export async function deploySettlementTo(
+  chain: DeployChain,
+  name: string,
+  options: SettlementDeployment & { root?: string } = {},
+): Promise<SettlementAddresses> {
+  const path = deploymentPath(chain.chainId, name, options.root);
+  const { hash: genesisHash, number } = await chain.client.getBlock({ blockNumber: 0n }).then(async (genesis) => ({
+    hash: genesis.hash,
+    number: await chain.client.getBlockNumber(),
+  }));
+  const file = readDeploymentFile(path, genesisHash);
+  const known = { ...(file?.contracts as Partial<SettlementAddresses> | undefined), ...options.known };
+  const addresses = await deploySettlement(chain, { ...options, known });
+  const contracts = { ...file?.contracts, ...addresses } as Record<string, Address>;
+  writeDeploymentFile(path, { chainId: chain.chainId, genesisHash, startBlock: file?.startBlock ?? Number(number), contracts });
+  return addresses;
+}
+
+/** Puts an image on the default policy's list, unless it is there. @returns whether something was sent. */
+export async function approveImage(chain: DeployChain, policy: Address, workload: Hex, imageId: Hex): Promise<boolean> {
+  const { abi } = artifact("MeasurementPolicy");
+  const policyId = `0x${"00".repeat(32)}` as Hex;
+  const { approvedFrom } = (await chain.read(policy, abi, "image", [policyId, workload, imageId])) as { approvedFrom: bigint };
+  if (approvedFrom !== 0n) return false;
+  await chain.write(policy, abi, "approveImage", [policyId, workload, imageId]);
+  return true;
+}
+
+async function wire(chain: DeployChain, addresses: SettlementAddresses): Promise<void> {
+  const registry = artifact("NodeRegistry").abi;
+  for (const settlement of [addresses.InferenceSettlement, addresses.Committee]) {
+    const set = await chain.read(addresses.NodeRegistry, registry, "isSettlement", [settlement]);
+    if (!set) await chain.write(addresses.NodeRegistry, registry, "setSettlement", [settlement, true]);
+  }
+  const committee = artifact("Committee").abi;
+  if ((await chain.read(addresses.Committee, committee, "settlement")) === zeroAddress) {
+    await chain.write(addresses.Committee, committee, "connect", [addresses.InferenceSettlement]);
+  }
+  if (addresses.NitroVerifier) {
+    const gate = artifact("AttestationGate").abi;
+    const current = await chain.read(addresses.AttestationGate, gate, "attestationVerifier", [1]);
+    if (current !== addresses.NitroVerifier) await chain.write(addresses.AttestationGate, gate, "setAttestationVerifier", [1, addresses.NitroVerifier]);
+  }
+}

@@ -1,0 +1,290 @@
+import { expect } from "chai";
+import { p256 } from "@noble/curves/nist.js";
+import { constants, generateKeyPairSync, sign as nodeSign } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { type Hex, hexToBytes, keccak256, sha256, toBytes, toHex } from "viem";
+import { KeyType, Role, heartbeatDigest } from "../../sdk/protocol/index.ts";
+import { type Signer, WORKLOAD, type World, ZERO, bytes32, encodeAttestation, secpSigner, settlementWorld } from "../utils/settlement-world.ts";
+
+const Status = { None: 0, Registered: 1, Active: 2, Dead: 3, Draining: 4, Exiting: 5, Exited: 6, Jailed: 7, Banned: 8 } as const;
+
+function p256Signer(seed: string): Signer {
+  const secret = hexToBytes(keccak256(toBytes(seed)));
+  return {
+    keyType: KeyType.P256,
+    publicKey: toHex(p256.getPublicKey(secret, false)),
+    sign: (digest) => toHex(p256.sign(sha256(hexToBytes(digest), "bytes"), secret, { prehash: false, lowS: false })),
+  };
+}
+
+function rsaSigner(): Signer {
+  const { publicKey, privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  return {
+    keyType: KeyType.RsaPss2048,
+    publicKey: toHex(publicKey.export({ type: "spki", format: "der" })),
+    sign: (digest) =>
+      toHex(nodeSign("sha256", hexToBytes(digest), { key: privateKey, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 })),
+  };
+}
+
+describe("NodeRegistry", () => {
+  let w: World;
+  before(async () => {
+    w = await settlementWorld();
+  });
+
+  async function beat(node: { nodeId: Hex; keyId: Hex; signer: Signer }, back = 0) {
+    const block = (await w.ethers.provider.getBlock((await w.ethers.provider.getBlockNumber()) - back))!;
+    const value = { nodeId: node.nodeId, keyId: node.keyId, blockNumber: BigInt(block.number), blockHash: block.hash as Hex };
+    const digest = heartbeatDigest(value, { chainId: w.chainId, verifyingContract: w.addresses.NodeRegistry });
+    return { value, signature: node.signer.sign(digest) };
+  }
+
+  describe("key types", () => {
+    for (const [name, make] of [["secp256k1", () => secpSigner("a")], ["P-256", () => p256Signer("b")], ["RSA-PSS-2048", rsaSigner]] as const) {
+      it(`${name}: attests, signs, and nobody else's signature passes`, async () => {
+        const node = await w.addNode(Role.Inference, { signer: make() });
+        const digest = bytes32("message");
+        const signature = node.signer.sign(digest);
+        expect(await w.registry.verifySignature(node.keyId, digest, signature)).to.equal(true);
+        expect(await w.registry.verifySignature(node.keyId, bytes32("other"), signature)).to.equal(false);
+        const bent = (signature.slice(0, 40) + (signature[40] === "0" ? "1" : "0") + signature.slice(41)) as Hex;
+        expect(await w.registry.verifySignature(node.keyId, digest, bent)).to.equal(false);
+        expect(await w.registry.verifySignature(node.keyId, digest, "0x")).to.equal(false);
+        expect(await w.registry.isActive(node.nodeId)).to.equal(true);
+        const { value, signature: mark } = await beat(node);
+        await w.registry.heartbeat(value, mark);
+        expect((await w.registry.node(node.nodeId)).lastHeartbeat).to.equal(value.blockNumber);
+      });
+    }
+
+    it("OpenGradient's own vector: RSA-PSS over the 32 bytes", async function () {
+      const path = "../shared/vectors/opengradient.json";
+      if (!existsSync(path)) {
+        console.log(`      skipped: ${path} is absent`);
+        return this.skip();
+      }
+      const { public_key_der: publicKey, cases, heartbeat } = JSON.parse(readFileSync(path, "utf8"));
+      expect(await w.signatures.isKey(KeyType.RsaPss2048, publicKey)).to.equal(true);
+      const holder = await w.signatures.store.staticCall(KeyType.RsaPss2048, publicKey);
+      await w.signatures.store(KeyType.RsaPss2048, publicKey);
+      for (const { message_hash: message, signature_hex: signature } of [...cases, heartbeat]) {
+        expect(await w.signatures.verify(KeyType.RsaPss2048, holder, message, signature)).to.equal(true);
+        expect(await w.signatures.verify(KeyType.RsaPss2048, holder, bytes32("other"), signature)).to.equal(false);
+      }
+    });
+
+    it("malformed keys are refused by name", async () => {
+      const node = await w.registerNode(Role.Inference);
+      const good = secpSigner("good").publicKey;
+      for (const publicKey of ["0x", good.slice(0, -2), good + "00", `0x02${good.slice(4)}`, `0x04${"11".repeat(64)}`] as Hex[]) {
+        const { attestation } = await w.attestationFor(node, secpSigner("good"));
+        const params = { keyType: KeyType.Secp256k1, publicKey, nonceBlock: await w.ethers.provider.getBlockNumber(), teeType: 9 };
+        await expect(w.registry.connect(node.operator).attest(node.nodeId, params, encodeAttestation(attestation), "0x"))
+          .to.be.revertedWithCustomError(w.registry, "NodeRegistryBadPublicKey");
+      }
+    });
+  });
+
+  describe("attestation", () => {
+    const bend = [
+      ["another key", { publicKeyHash: bytes32("x") }, "AttestationGateBinding"],
+      ["another registration", { userDataHash: bytes32("x") }, "AttestationGateBinding"],
+      ["another nonce", { nonceHash: bytes32("x") }, "AttestationGateBinding"],
+      ["another TEE type", { teeType: 1 }, "AttestationGateBinding"],
+      ["too old", { attestedAt: 1n }, "AttestationGateStale"],
+      ["from the future", { attestedAt: 1n << 40n }, "AttestationGateStale"],
+      ["expired chain", { validUntil: 1n }, "AttestationGateExpired"],
+      ["debug build", { debug: true }, "MeasurementPolicyDebug"],
+      ["unknown image", { imageId: bytes32("x") }, "MeasurementPolicyImageNotApproved"],
+      ["TCB status", { tcbStatus: 3 }, "MeasurementPolicyTcbStatus"],
+    ] as const;
+    for (const [title, change, error] of bend) {
+      it(`R5 ${title}: refused`, async () => {
+        const node = await w.registerNode(Role.Inference);
+        const signer = secpSigner(title);
+        const { attestation, params } = await w.attestationFor(node, signer);
+        const source = error.startsWith("Attestation") ? w.gate : w.policy;
+        await expect(w.registry.connect(node.operator).attest(node.nodeId, params, encodeAttestation({ ...attestation, ...change }), "0x"))
+          .to.be.revertedWithCustomError(source, error);
+      });
+    }
+
+    it("R5 the same evidence is admitted once", async () => {
+      const node = await w.registerNode(Role.Inference);
+      const { attestation, params } = await w.attestationFor(node, secpSigner("once"));
+      await w.registry.connect(node.operator).attest(node.nodeId, params, encodeAttestation(attestation), "0x");
+      await expect(w.registry.connect(node.operator).attest(node.nodeId, params, encodeAttestation(attestation), "0x"))
+        .to.be.revertedWithCustomError(w.gate, "AttestationGateUsed");
+    });
+
+    it("R5 an old nonce block is refused", async () => {
+      const node = await w.registerNode(Role.Inference);
+      const { attestation, params } = await w.attestationFor(node, secpSigner("old nonce"));
+      await w.networkHelpers.mine(300);
+      await expect(w.registry.connect(node.operator).attest(node.nodeId, params, encodeAttestation(attestation), "0x"))
+        .to.be.revertedWithCustomError(w.gate, "AttestationGateNonceBlock");
+    });
+
+    it("R9 a public key belongs to one node ever", async () => {
+      const signer = secpSigner("shared");
+      const first = await w.addNode(Role.Inference, { signer });
+      const second = await w.registerNode(Role.Inference);
+      const { attestation, params } = await w.attestationFor(second, signer);
+      await expect(w.registry.connect(second.operator).attest(second.nodeId, params, encodeAttestation(attestation), "0x"))
+        .to.be.revertedWithCustomError(w.registry, "NodeRegistryPublicKeyTaken")
+        .withArgs(keccak256(signer.publicKey), first.nodeId);
+    });
+
+    it("a new epoch retires the one before, whose receipts keep their grace", async () => {
+      const node = await w.addNode(Role.Inference);
+      const { keyId } = await w.attest(node, secpSigner("epoch 2"));
+      expect(keyId).not.to.equal(node.keyId);
+      const old = await w.registry.key(node.keyId);
+      expect(old.status).to.equal(2n);
+      const grace = w.parameters.registry.postGrace;
+      expect(await w.registry.keyValidAt(node.keyId, old.endedAt - 1n, old.endedAt + grace)).to.equal(true);
+      expect(await w.registry.keyValidAt(node.keyId, old.endedAt - 1n, old.endedAt + grace + 1n)).to.equal(false);
+      expect(await w.registry.keyValidAt(node.keyId, old.endedAt, old.endedAt)).to.equal(false);
+    });
+
+    it("R7 revoking an image is O(1), ends its keys, and cannot be undone", async () => {
+      const image = bytes32("image to revoke");
+      await w.policy.approveImage(ZERO, WORKLOAD, image);
+      const node = await w.registerNode(Role.Inference);
+      const { attestation, params } = await w.attestationFor(node, secpSigner("revoked"));
+      await w.registry.connect(node.operator).attest(node.nodeId, params, encodeAttestation({ ...attestation, imageId: image }), "0x");
+      const { keyId } = await w.registry.node(node.nodeId);
+      const since = await w.now();
+      await w.policy.revokeImage(ZERO, WORKLOAD, image, since);
+      expect((await w.registry.key(keyId)).status).to.equal(4n);
+      expect(await w.registry.compromisedSince(keyId)).to.equal(since);
+      expect(await w.registry.isActive(node.nodeId)).to.equal(false);
+      await w.registry.demote(node.nodeId);
+      expect((await w.registry.node(node.nodeId)).status).to.equal(BigInt(Status.Registered));
+      await expect(w.policy.approveImage(ZERO, WORKLOAD, image)).to.be.revertedWithCustomError(w.policy, "MeasurementPolicyImageRevoked");
+      await expect(w.policy.revokeImage(ZERO, WORKLOAD, image, since + 1n)).to.be.revertedWithCustomError(w.policy, "MeasurementPolicyImageRevoked");
+    });
+  });
+
+  describe("heartbeats", () => {
+    it("strictly increasing, of a real recent block, by the current key", async () => {
+      const node = await w.addNode(Role.Inference);
+      const first = await beat(node);
+      await w.registry.heartbeat(first.value, first.signature);
+      await expect(w.registry.heartbeat(first.value, first.signature)).to.be.revertedWithCustomError(w.registry, "NodeRegistryHeartbeatOld");
+      const lie = { ...first.value, blockHash: bytes32("x") };
+      await expect(w.registry.heartbeat(lie, first.signature)).to.be.revertedWithCustomError(w.registry, "NodeRegistryHeartbeatBlock");
+      const next = await beat(node);
+      await expect(w.registry.heartbeat(next.value, first.signature)).to.be.revertedWithCustomError(w.registry, "NodeRegistryBadSignature");
+    });
+
+    it("many in one transaction; a bad one is skipped", async () => {
+      const nodes = [];
+      for (let i = 0; i < 5; i++) nodes.push(await w.addNode(Role.Inference));
+      await w.networkHelpers.mine(2);
+      const beats = [];
+      for (const node of nodes) beats.push(await beat(node));
+      const signatures = beats.map(({ signature }) => signature.slice(2));
+      signatures[2] = signatures[3]!;
+      const tx = await w.registry.heartbeats(beats[0]!.value.blockNumber, nodes.map((n) => n.nodeId), nodes.map((n) => n.keyId), `0x${signatures.join("")}`);
+      const accepted = nodes.filter((_, i) => i !== 2).map((n) => n.nodeId);
+      await expect(tx).to.emit(w.registry, "HeartbeatsAccepted").withArgs(beats[0]!.value.blockNumber, accepted);
+    });
+
+    it("markDead: after the missed blocks, a small fee, no principal; the next heartbeat revives", async () => {
+      const node = await w.addNode(Role.Inference);
+      await expect(w.registry.markDead(node.nodeId)).to.be.revertedWithCustomError(w.registry, "NodeRegistryStillAlive");
+      await w.networkHelpers.mine(Number(w.parameters.registry.heartbeatBlocks) + 2);
+      const before = await w.registry.bond(node.nodeId);
+      const earned = await w.registry.reward(w.relayer.address);
+      await w.registry.connect(w.relayer).markDead(node.nodeId);
+      const after = await w.registry.bond(node.nodeId);
+      expect(before.free - after.free).to.equal(w.parameters.registry.deadFee);
+      expect((await w.registry.reward(w.relayer.address)) - earned).to.equal(w.parameters.registry.deadFee);
+      expect(await w.registry.isActive(node.nodeId)).to.equal(false);
+      const { value, signature } = await beat(node);
+      await w.registry.heartbeat(value, signature);
+      expect(await w.registry.isActive(node.nodeId)).to.equal(true);
+    });
+  });
+
+  describe("bond and exit", () => {
+    it("R4 too little bond: registers, but does not become active", async () => {
+      const node = await w.registerNode(Role.Inference, { bond: 1n });
+      const { attestation, params } = await w.attestationFor(node, secpSigner("poor"));
+      await expect(w.registry.connect(node.operator).attest(node.nodeId, params, encodeAttestation(attestation), "0x"))
+        .to.be.revertedWithCustomError(w.registry, "NodeRegistryBondTooSmall");
+    });
+
+    it("drain, exit, wait, withdraw: everything comes back, and nothing moves out of order", async () => {
+      const node = await w.addNode(Role.Inference);
+      const registry = w.registry.connect(node.operator);
+      const { free } = await registry.bond(node.nodeId);
+      await expect(registry.exit(node.nodeId)).to.be.revertedWithCustomError(w.registry, "NodeRegistryInvalidTransition")
+        .withArgs(node.nodeId, Status.Active, Status.Exiting);
+      await registry.drain(node.nodeId);
+      await expect(w.registry.exit(node.nodeId)).to.be.revertedWithCustomError(w.registry, "NodeRegistryNotOperator");
+      await registry.exit(node.nodeId);
+      await expect(registry.withdraw(node.nodeId, node.operator.address)).to.be.revertedWithCustomError(w.registry, "NodeRegistryNotYet");
+      await w.networkHelpers.time.increase(Number(w.parameters.registry.exitDelay));
+      await registry.withdraw(node.nodeId, node.operator.address);
+      expect(await w.token.balanceOf(node.operator.address)).to.equal(free);
+      expect((await registry.node(node.nodeId)).status).to.equal(BigInt(Status.Exited));
+      await expect(registry.drain(node.nodeId)).to.be.revertedWithCustomError(w.registry, "NodeRegistryInvalidTransition");
+    });
+
+    it("only settlement contracts lock, unlock and slash", async () => {
+      const node = await w.addNode(Role.Inference);
+      for (const call of [
+        w.registry.lock(node.nodeId, ZERO, 1n), w.registry.unlock(node.nodeId, ZERO, 1n),
+        w.registry.slash(node.nodeId, ZERO, 1n, false, w.relayer.address),
+      ]) await expect(call).to.be.revertedWithCustomError(w.registry, "NodeRegistryNotSettlement");
+    });
+
+    it("S7 slash: split 30 reporter, 40 burn, rest to the pool; jail under the minimum, ban at zero", async () => {
+      await w.registry.setSettlement(w.admin.address, true);
+      await w.registry.setRewardPool((await w.account()).address);
+      const reporter = await w.account();
+      const node = await w.addNode(Role.Inference);
+      const { free } = await w.registry.bond(node.nodeId);
+      const total = await w.registry.bondTotal(Role.Inference);
+      await w.registry.lock(node.nodeId, ZERO, 1_000n);
+      const amount = free - w.parameters.registry.minBondInference + 1n;
+      await w.registry.slash(node.nodeId, ZERO, amount, true, reporter.address);
+      expect(await w.registry.reward(reporter.address)).to.equal((amount * 30n) / 100n);
+      expect(await w.registry.bondTotal(Role.Inference)).to.equal(total - amount);
+      expect((await w.registry.node(node.nodeId)).status).to.equal(BigInt(Status.Jailed));
+      await w.token.mint(w.admin.address, 10n);
+      await w.token.approve(w.registry, 10n);
+      await w.registry.addBond(node.nodeId, 10n);
+      expect((await w.registry.node(node.nodeId)).status).to.equal(BigInt(Status.Registered));
+      await w.registry.slash(node.nodeId, ZERO, free, true, reporter.address);
+      expect((await w.registry.node(node.nodeId)).status).to.equal(BigInt(Status.Banned));
+      await w.registry.connect(reporter).withdrawReward();
+      expect(await w.token.balanceOf(reporter.address)).to.be.greaterThan(0n);
+      await w.registry.setSettlement(w.admin.address, false);
+    });
+
+    it("R2 the operator changes in two steps", async () => {
+      const node = await w.addNode(Role.Inference);
+      const heir = await w.account();
+      await w.registry.connect(node.operator).transferOperator(node.nodeId, heir.address);
+      await expect(w.registry.acceptOperator(node.nodeId)).to.be.revertedWithCustomError(w.registry, "NodeRegistryNotOperator");
+      await w.registry.connect(heir).acceptOperator(node.nodeId);
+      expect((await w.registry.node(node.nodeId)).operator).to.equal(heir.address);
+    });
+  });
+
+  it("pages of active nodes are bounded and complete", async () => {
+    const seen = new Set<string>();
+    let cursor = 0n;
+    do {
+      const [ids, next] = await w.registry.activeNodes(Role.Inference, cursor, 3);
+      ids.forEach((nodeId) => seen.add(nodeId));
+      cursor = next;
+    } while (cursor !== 0n);
+    for (const nodeId of seen) expect(await w.registry.isActive(nodeId)).to.equal(true);
+    await expect(w.registry.activeNodes(Role.Inference, 0, 101)).to.be.revertedWithCustomError(w.registry, "NodeRegistryLimit");
+  });
+});

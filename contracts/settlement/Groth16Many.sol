@@ -74,39 +74,47 @@ library Groth16Many {
 
     /// @notice sum v_i c^(2i+1) + y_i c^(2i+2) over all slots, by Horner's rule from the last one.
     function evaluate(uint256 c, uint256 slots, uint256[] calldata inputs) internal pure returns (uint256 sum) {
-        uint256 last = inputs.length / ITEM - 1;
-        bool canonical = true;
+        uint256 padding = slots - inputs.length / ITEM;
+        uint256 highest;
         assembly ("memory-safe") {
-            for { let slot := slots } slot { } {
-                slot := sub(slot, 1)
-                let item := add(inputs.offset, mul(96, slot))
-                if gt(slot, last) { item := add(inputs.offset, mul(96, last)) }
-                let v := calldataload(add(item, 32))
-                let y := calldataload(add(item, 64))
-                canonical := and(canonical, and(lt(calldataload(item), R), and(lt(v, R), lt(y, R))))
+            // Words 248 bits wide are the rule: one look at all their bits replaces three comparisons an item.
+            let item := sub(add(inputs.offset, shl(5, inputs.length)), 96)
+            let v := calldataload(add(item, 32))
+            let y := calldataload(add(item, 64))
+            for { } padding { padding := sub(padding, 1) } {
+                sum := mulmod(addmod(mulmod(addmod(sum, y, R), c, R), v, R), c, R)
+            }
+            for { } iszero(lt(item, inputs.offset)) { item := sub(item, 96) } {
+                v := calldataload(add(item, 32))
+                y := calldataload(add(item, 64))
+                highest := or(highest, or(calldataload(item), or(v, y)))
                 sum := mulmod(addmod(mulmod(addmod(sum, y, R), c, R), v, R), c, R)
             }
         }
-        if (canonical) return sum;
+        if (highest >> 253 == 0) return sum;
         for (uint256 i = 0; i < inputs.length; ++i) {
             require(inputs[i] < R, IGroth16Errors.Groth16InputNotInField(i, inputs[i]));
         }
     }
 
     function _requireAscending(uint256[] calldata inputs, uint256 items) private pure {
-        uint256 previous;
-        for (uint256 i = 0; i < items;) {
-            uint256 statement;
-            assembly ("memory-safe") {
-                let free := mload(0x40)
-                calldatacopy(free, add(inputs.offset, mul(i, 96)), 96)
-                statement := keccak256(free, 96)
-            }
-            if (statement <= previous) require(i == 0, IGroth16Errors.Groth16StatementOrder(i));
-            previous = statement;
-            unchecked {
-                ++i;
+        // Zero stands for "all in order": the first item has nothing to precede it.
+        uint256 misplaced;
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            let previous := 0
+            let item := inputs.offset
+            for { let i := 0 } lt(i, items) { i := add(i, 1) } {
+                calldatacopy(free, item, 96)
+                let statement := keccak256(free, 96)
+                if iszero(gt(statement, previous)) {
+                    misplaced := i
+                    break
+                }
+                previous := statement
+                item := add(item, 96)
             }
         }
+        require(misplaced == 0, IGroth16Errors.Groth16StatementOrder(misplaced));
     }
 }

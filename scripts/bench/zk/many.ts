@@ -34,7 +34,7 @@ export async function measureMany(print: (line: string) => void = () => {}): Pro
   mkdirSync(folder, { recursive: true });
   await buildModels(MODELS_DIRECTORY);
   const onnx = await readFile(join(MODELS_DIRECTORY, "credit-score.onnx"));
-  await writeArtifacts(compileModel(onnx, { inputs: { features: { lo: 0, hi: 1 } } }), `${folder}/one`);
+  await writeArtifacts(compileModel(onnx, { inputs: { features: { lo: 0, hi: 1, bits: 10 } }, outputBits: 16 }), `${folder}/one`);
   print(`credit-${SLOTS}: compiling`);
   await writeMany(`${folder}/one`, `${folder}/many`, SLOTS);
   const files = await setUpForDevelopment(`${folder}/many/many.r1cs`, `${folder}/many`);

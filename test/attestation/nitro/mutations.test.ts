@@ -6,7 +6,7 @@ import { createPublicKey, verify } from "node:crypto";
 
 import { expect } from "chai";
 
-import { AWS_NITRO_ROOT, keccakHex, verifyNitro } from "../../../sdk/attestation/nitro/index.ts";
+import { AWS_NITRO_ROOT, explainNitro, keccakHex, verifyNitro } from "../../../sdk/attestation/nitro/index.ts";
 import type { Hex, NitroAttestation, SignatureStatement } from "../../../sdk/attestation/nitro/index.ts";
 import { runs } from "../../utils/deep.ts";
 import { Random } from "../../utils/random.ts";
@@ -77,6 +77,8 @@ describe("Nitro mutations", () => {
       const mutant = mutate(original.bytes, random);
       const { verdict, verified } = twinVerdict(mutant.bytes, { ...original, verifySignature });
       if (verified) expect(facts(verified.attestation), `run ${run}: ${mutant.done}`).to.equal(truths[which]);
+      // The explanation for people says the same, and never throws.
+      if (run % 20 === 0) expect(explainNitro(mutant.bytes, { ...original, verifySignature }).ok, mutant.done).to.equal(verdict === "ok");
       reasons.set(verdict, (reasons.get(verdict) ?? 0) + 1);
     }
     // A generator that is refused at the door tests the door only.

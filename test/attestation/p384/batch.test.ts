@@ -38,7 +38,7 @@ interface Lies {
   ofKey?: (i: bigint[], c: bigint[]) => bigint[];
   ofNonce?: (c: bigint[]) => bigint[];
   generator?: (i: bigint[], c: bigint[]) => bigint;
-  weights?: (c: { c: bigint }[]) => bigint[];
+  weights?: (c: bigint[]) => bigint[];
 }
 
 const lattice = ({ signature }: Known) => shortVectors(mod(signature.r * invert(signature.s, N), N));
@@ -48,7 +48,7 @@ const commitmentOf = (known: Known, vectors: ShortVectors): Commitment => ({ non
 function hints(knowns: Known[], lies: Lies = {}): `0x${string}` {
   const commitments = knowns.map((one, j) => commitmentOf(one, lies.lattices?.[j] ?? lattice(one)));
   const drawn = drawWeights(lies.signatures ?? knowns.map(({ signature }) => encodeSignature(signature)), commitments);
-  const c = lies.weights?.(drawn) ?? drawn.map((weight) => weight.c);
+  const c = lies.weights?.(drawn) ?? drawn;
   const honest = knowns.map(({ signature }, j) => mod(c[j]! * invert(signature.s, N), N));
   const i = lies.overS?.(honest, c) ?? honest;
   const ofKey = lies.ofKey?.(i, c) ?? knowns.map(({ signature }, j) => mod(signature.r * i[j]!, N));
@@ -59,7 +59,8 @@ function hints(knowns: Known[], lies: Lies = {}): `0x${string}` {
     { point: nonce, multiple: ofNonce[j]! },
   ]);
   const odd = generator & 1n ? generator : generator + N;
-  return `0x${commitments.map(encodeCommitment).join("")}${i.map((value) => hex(value, 48)).join("")}${proveChain({ generator: odd, points })}`;
+  const head = commitments.map(encodeCommitment).join("") + i.map((value) => hex(value, 48)).join("");
+  return `0x${head}${proveChain({ generator: odd, points })}`;
 }
 
 /** The representative closest to 0. */
@@ -134,7 +135,7 @@ describe("P384: each check holds off a forgery, batch", () => {
 
   it("lattice: vectors that do not span draw the weight 0, and 0 proves nothing", async () => {
     const pair = [valid, invalid];
-    const zero = { v: 0n, v_: 0n, w: 0n, w_: 0n, sign: 1n };
+    const zero = { v: 0n, v_: 0n, w: 0n, w_: 0n };
     const forged = hints(pair, { lattices: [lattice(valid), zero] });
     await expectForgery("lattice", pair, forged, "P384LatticeDegenerate");
   });
@@ -142,7 +143,7 @@ describe("P384: each check holds off a forgery, batch", () => {
   it("independent: equal weights let two errors cancel", async () => {
     const pair = [known(1111n, 2222n, 9n), known(3333n, 4444n, -9n)];
     const shared = lattice(pair[0]!);
-    const forged = hints(pair, { lattices: [shared, shared], weights: (drawn) => [drawn[0]!.c, drawn[0]!.c] });
+    const forged = hints(pair, { lattices: [shared, shared], weights: (drawn) => [drawn[0]!, drawn[0]!] });
     await expectForgery("independent", pair, forged, "P384ScalarMismatch");
   });
 
@@ -151,7 +152,7 @@ describe("P384: each check holds off a forgery, batch", () => {
     const lattices = pair.map(lattice);
     const committed = pair.map((one, j) => commitmentOf(one, lattices[j]!));
     const blank = pair.map(() => "00".repeat(240));
-    const [c0, c1] = drawWeights(blank, committed).map(({ c }) => c);
+    const [c0, c1] = drawWeights(blank, committed);
     // Errors 9 c0 + x c1 = 0.
     pair[1] = known(3333n, 4444n, mod(-9n * c0! * invert(c1!, N), N));
     await expectForgery("transcript-signatures", pair, hints(pair, { lattices, signatures: blank }), "P384ScalarMismatch");
@@ -195,7 +196,7 @@ function spanning(v: bigint, v_: bigint): ShortVectors | undefined {
   if (v <= 0n || gcd(v, v_) !== 1n) return undefined;
   const w_ = (N * inverseOf(v, v_)) % v_;
   const w = (N - v * w_) / v_;
-  return w >= 0n && w < 2n ** 255n ? { v, v_, w, w_, sign: 1n } : undefined;
+  return w >= 0n && w < 2n ** 255n ? { v, v_, w, w_ } : undefined;
 }
 
 function gcd(a: bigint, b: bigint): bigint {

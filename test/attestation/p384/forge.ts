@@ -1,7 +1,7 @@
 import { p384 } from "@noble/curves/nist.js";
 
 import { buildTable, Kind, Writer, type Term } from "../../../sdk/attestation/p384/chain.ts";
-import { addPoints, doublePoint, mod, N, negate, P, type Point } from "../../../sdk/attestation/p384/curve.ts";
+import { addPoints, doublePoint, invert, mod, N, negate, P, type Point } from "../../../sdk/attestation/p384/curve.ts";
 import { generatorMultiples } from "../../../sdk/attestation/p384/generator.ts";
 import { hex, type Signature } from "../../../sdk/attestation/p384/prove.ts";
 
@@ -107,7 +107,24 @@ export function isValid({ x, y, e, r, s }: Signature): boolean {
 }
 
 /** s and e for which a relation sG G + sQ Q + sR R = O passes for a signature with this r. */
-export function scalarsFor(r: bigint, sG: bigint, sQ: bigint, sR: bigint, invert: (a: bigint, m: bigint) => bigint): { e: bigint; s: bigint } {
+export function scalarsFor(r: bigint, sG: bigint, sQ: bigint, sR: bigint): { e: bigint; s: bigint } {
   const s = mod(-r * sR * invert(sQ, N), N);
   return { s, e: mod(-s * sG * invert(sR, N), N) };
+}
+
+/** The best that can be sent for an invalid signature without solving anything: the right shape, R of the right x where one exists. */
+export function lyingHints(signature: Signature): `0x${string}` {
+  const nonce = { x: signature.r, y: squareRoot(mod(signature.r ** 3n - 3n * signature.r + CURVE_B, P)) };
+  const program = new Program([signature, nonce].map(({ x, y }) => ({ x, y: y === 0n ? 1n : y })));
+  program.load(0, program.entry(1, 1)).add(program.generator(1)).close(program.entry(0, 1), false);
+  return program.hints(nonce);
+}
+
+export const CURVE_B = 0xb3312fa7e23ee7e4988e056be3f82d19181d9c6efe8141120314088f5013875ac656398d8a2ed19d2a85c8edd3ec2aefn;
+
+/** A root of a where there is one. p = 3 modulo 4. */
+export function squareRoot(a: bigint): bigint {
+  let result = 1n;
+  for (let base = mod(a, P), e = (P + 1n) / 4n; e > 0n; e >>= 1n, base = (base * base) % P) if (e & 1n) result = (result * base) % P;
+  return result;
 }

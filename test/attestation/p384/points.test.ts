@@ -4,13 +4,12 @@ import { network } from "hardhat";
 import { generatorTable } from "../../../scripts/lib/p384Table.ts";
 import { addAny, GENERATOR, invert, isOnCurve, mod, multiply, negate, P, SameX, type Point } from "../../../sdk/attestation/p384/curve.ts";
 import { encodeSignatures, type Signature } from "../../../sdk/attestation/p384/prove.ts";
-import { alongSlope, isValid, Program, scalarsFor } from "./forge.ts";
+import { alongSlope, CURVE_B, isValid, Program, scalarsFor, squareRoot } from "./forge.ts";
 import { Ratio, roots, type Poly } from "./roots.ts";
 import { deployWithout } from "./switchboard.ts";
 
 const { ethers } = await network.create();
 
-const CURVE_B = 0xb3312fa7e23ee7e4988e056be3f82d19181d9c6efe8141120314088f5013875ac656398d8a2ed19d2a85c8edd3ec2aefn;
 const THREE = Ratio.of(3n);
 const nonce = multiply(0x1234567890abcdef1n, GENERATOR)!;
 const victim = multiply(0x5eed5eed5eed5eedn, GENERATOR)!;
@@ -38,7 +37,9 @@ function onCurve({ x, y }: Symbolic): bigint[] {
   return roots(y.times(y).minus(right).n);
 }
 
-const signatureFor = (key: Point, r: bigint, sG: bigint, sQ: bigint, sR: bigint): Signature => ({ ...key, r, ...scalarsFor(r, sG, sQ, sR, invert) });
+function signatureFor(key: Point, r: bigint, sG: bigint, sQ: bigint, sR: bigint): Signature {
+  return { ...key, r, ...scalarsFor(r, sG, sQ, sR) };
+}
 
 async function expectForgery(check: string, signature: Signature, hints: string, error: string): Promise<void> {
   expect(isValid(signature), "the signature must be a forgery").to.equal(false);
@@ -187,7 +188,10 @@ describe("P384: each check holds off a forgery, by solving for points", function
         return program.add(program.generator(1));
       };
       const count = (steps: Step[]) =>
-        steps.reduce((sum, step) => (step.startsWith("double") ? 2n : 1n) * sum + (step.endsWith("R") ? 1n : 0n), check === "index" ? 1n : 0n);
+        steps.reduce(
+          (sum, step) => (step.startsWith("double") ? 2n : 1n) * sum + (step.endsWith("R") ? 1n : 0n),
+          check === "index" ? 1n : 0n,
+        );
 
       const walks: Step[][] =
         check === "index"
@@ -215,9 +219,3 @@ describe("P384: each check holds off a forgery, by solving for points", function
     });
   }
 });
-
-function squareRoot(a: bigint): bigint {
-  let result = 1n;
-  for (let base = a, e = (P + 1n) / 4n; e > 0n; e >>= 1n, base = (base * base) % P) if (e & 1n) result = (result * base) % P;
-  return result;
-}

@@ -9,7 +9,9 @@ const trim = (a: Poly): Poly => {
   return a.slice(0, size);
 };
 
-const add = (a: Poly, b: Poly): Poly => trim(Array.from({ length: Math.max(a.length, b.length) }, (_, i) => ((a[i] ?? 0n) + (b[i] ?? 0n)) % P));
+const add = (a: Poly, b: Poly): Poly => {
+  return trim(Array.from({ length: Math.max(a.length, b.length) }, (_, i) => ((a[i] ?? 0n) + (b[i] ?? 0n)) % P));
+};
 const scale = (a: Poly, k: bigint): Poly => trim(a.map((c) => mod(c * k, P)));
 const subtract = (a: Poly, b: Poly): Poly => add(a, scale(b, -1n));
 

@@ -12,7 +12,10 @@ export interface Case {
 }
 
 interface File {
-  testGroups: { publicKey: { wx: string; wy: string }; tests: { tcId: number; comment: string; msg: string; sig: string; result: string }[] }[];
+  testGroups: {
+    publicKey: { wx: string; wy: string };
+    tests: { tcId: number; comment: string; msg: string; sig: string; result: string }[];
+  }[];
 }
 
 const FOLDER = "../shared/vectors/wycheproof";

@@ -186,6 +186,7 @@ interface IInferenceSettlement {
 
     function batch(bytes32 headerHash) external view returns (Batch memory);
     function status(bytes32 headerHash) external view returns (BatchStatus);
+    function isArbiter(address account) external view returns (bool);
 
     /// @return nonce Nonce of the node's last header; the next one is nonce + 1.
     /// @return prevHeader First 24 bytes of that header's hash.

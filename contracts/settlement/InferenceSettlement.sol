@@ -152,6 +152,8 @@ contract InferenceSettlement is IndividualSettlement {
         if (opened) {
             bool pending = entry.status == BatchStatus.Posted || entry.status == BatchStatus.Certified;
             require(pending, SettlementInvalidTransition(hash, entry.status, entry.status));
+            (uint256 ends,) = finalizableAt(hash);
+            require(block.timestamp < ends, SettlementTooLate(block.timestamp, ends));
             bool room = entry.openDemands < MAX_OPEN_DEMANDS && entry.totalDemands < MAX_DEMANDS;
             require(room, SettlementTooManyDemands(hash, entry.openDemands, entry.totalDemands));
             if (entry.totalDemands == 0) entry.extension += uint32(_params.responseTime);
@@ -168,6 +170,11 @@ contract InferenceSettlement is IndividualSettlement {
     function setArbiter(address arbiter, bool allowed) external override restricted {
         _arbiters[arbiter] = allowed;
         emit ArbiterSet(arbiter, allowed);
+    }
+
+    /// @inheritdoc IInferenceSettlement
+    function isArbiter(address account) external view override returns (bool) {
+        return _arbiters[account];
     }
 
     function _void(BatchHeader calldata header, bytes32 hash, Batch storage entry, uint8 kind) private {

@@ -38,6 +38,7 @@ export interface SettlementParameters {
     maxOperatorBps: number;
     falseStatementSlash: bigint;
   };
+  court: { revealBlocks: bigint; evidenceTime: bigint; equivocationBond: bigint };
   policy: { delay: bigint; teeTypes: number; tcbStatuses: number };
   /** Seconds between an attestation and its admission. */
   attestationMaxAge: bigint;
@@ -83,6 +84,7 @@ export function settlementParameters(timeDivisor = 1): SettlementParameters {
       maxOperatorBps: devnet ? 10_000 : 3_334,
       falseStatementSlash: 2_500n * OPG,
     },
+    court: { revealBlocks: 256n, evidenceTime: time(7 * DAY), equivocationBond: 500n * OPG },
     // Nitro and TDX. TCB statuses: 0 is Nitro's (and Intel's UpToDate).
     policy: { delay: devnet ? 0n : BigInt(2 * DAY), teeTypes: (1 << 1) | (1 << 2), tcbStatuses: 1 },
     attestationMaxAge: devnet ? BigInt(HOUR) : BigInt(5 * MINUTE),

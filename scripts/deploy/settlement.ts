@@ -2,8 +2,8 @@
  * The settlement chain's contracts, in order. Every step looks first whether it is done: a second run sends nothing.
  *   1 bond token (devnets)   2 AccessManager   3 MeasurementPolicy   4 SignatureChecker   5 AttestationGate
  *   6 NodeRegistry   7 Groth16Keys   8 ModelRegistry   9 VerifierRouter   10 Committee   11 InferenceSettlement
- *   12 DataFeeds   13 Nitro verifier under a given root   14 wiring: who may lock and slash, which verifier serves
- *   which TEE type, what the committee's statements are about
+ *   12 FaultCourt   13 Demands   14 DataFeeds   15 Nitro verifier under a given root   16 wiring: who may lock, slash
+ *   and reject, which verifier serves which TEE type, what the committee's statements are about
  */
 import { type Address, type Hex, zeroAddress } from "viem";
 import { generatorTable } from "../../sdk/attestation/p384/index.ts";
@@ -24,6 +24,8 @@ export interface SettlementAddresses {
   VerifierRouter: Address;
   Committee: Address;
   InferenceSettlement: Address;
+  FaultCourt: Address;
+  Demands: Address;
   DataFeeds: Address;
   /** Only when a Nitro root was given. */
   Sha384?: Address;
@@ -88,6 +90,8 @@ export async function deploySettlement(chain: DeployChain, options: SettlementDe
     Committee,
     parameters.settlement,
   ]);
+  const FaultCourt = await step("FaultCourt", [NodeRegistry, InferenceSettlement, ModelRegistry, parameters.court]);
+  const Demands = await step("Demands", [InferenceSettlement]);
   const DataFeeds = await step("DataFeeds", [NodeRegistry, SignatureChecker]);
   const addresses: SettlementAddresses = {
     BondToken,
@@ -101,6 +105,8 @@ export async function deploySettlement(chain: DeployChain, options: SettlementDe
     VerifierRouter,
     Committee,
     InferenceSettlement,
+    FaultCourt,
+    Demands,
     DataFeeds,
   };
   if (options.nitroRoot) {
@@ -144,9 +150,14 @@ export async function approveImage(chain: DeployChain, policy: Address, workload
 
 async function wire(chain: DeployChain, addresses: SettlementAddresses): Promise<void> {
   const registry = artifact("NodeRegistry").abi;
-  for (const settlement of [addresses.InferenceSettlement, addresses.Committee]) {
+  for (const settlement of [addresses.InferenceSettlement, addresses.Committee, addresses.FaultCourt]) {
     const set = await chain.read(addresses.NodeRegistry, registry, "isSettlement", [settlement]);
     if (!set) await chain.write(addresses.NodeRegistry, registry, "setSettlement", [settlement, true]);
+  }
+  const settlement = artifact("InferenceSettlement").abi;
+  for (const arbiter of [addresses.FaultCourt, addresses.Demands]) {
+    const set = await chain.read(addresses.InferenceSettlement, settlement, "isArbiter", [arbiter]);
+    if (!set) await chain.write(addresses.InferenceSettlement, settlement, "setArbiter", [arbiter, true]);
   }
   const committee = artifact("Committee").abi;
   if ((await chain.read(addresses.Committee, committee, "settlement")) === zeroAddress) {

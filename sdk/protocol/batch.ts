@@ -51,7 +51,7 @@ export const headerTypes = {
   ],
 } as const;
 
-const stretchTypes = {
+export const stretchTypes = {
   ChannelStretch: [
     { name: "paymentChainId", type: "uint256" },
     { name: "escrow", type: "address" },

@@ -4,6 +4,7 @@ export * from "./batch.ts";
 export * from "./commitments.ts";
 export * from "./domain.ts";
 export * from "./enums.ts";
+export * from "./faults.ts";
 export * from "./feed.ts";
 export * from "./receipt.ts";
 export * from "./statements.ts";

@@ -8,7 +8,7 @@ import { type SettlementParameters, settlementParameters } from "../../scripts/d
 import { deploySettlement } from "../../scripts/deploy/settlement.ts";
 import { KeyType, Role } from "../../sdk/protocol/index.ts";
 import type {
-  AttestationGate, Committee, DataFeeds, InferenceSettlement, MeasurementPolicy, ModelRegistry, NodeRegistry, SignatureChecker, TestBond,
+  AttestationGate, Committee, DataFeeds, Demands, FaultCourt, InferenceSettlement, MeasurementPolicy, ModelRegistry, NodeRegistry, SignatureChecker, TestBond,
   VerifierRouter,
 } from "../../types/contracts/index.js";
 
@@ -104,6 +104,8 @@ export async function settlementWorld(change: (parameters: SettlementParameters)
     router: await at<VerifierRouter>("VerifierRouter", addresses.VerifierRouter),
     committee: await at<Committee>("Committee", addresses.Committee),
     settlement: await at<InferenceSettlement>("InferenceSettlement", addresses.InferenceSettlement),
+    court: await at<FaultCourt>("FaultCourt", addresses.FaultCourt),
+    demands: await at<Demands>("Demands", addresses.Demands),
     feeds: await at<DataFeeds>("DataFeeds", addresses.DataFeeds),
   };
   const { token, policy, gate, registry } = contracts;

@@ -40,6 +40,7 @@ export default defineConfig({
       "contracts/attestation/Sha384.sol": { ...solc, settings: kernel },
       "contracts/attestation/Sha384Pair.sol": { ...solc, settings: kernel },
       "contracts/attestation/P384.sol": { ...solc, settings: kernel },
+      "contracts/mocks/attestation/P384GroupHarness.sol": { ...solc, settings: kernel },
       "contracts/registry/NodeRegistry.sol": { ...solc, settings: small },
       "contracts/settlement/InferenceSettlement.sol": { ...solc, settings: small },
     },

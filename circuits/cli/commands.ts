@@ -1,0 +1,140 @@
+/** The commands of `og zk`, as functions: what they do, apart from how they are called. */
+import { mkdtemp, readFile, rm, writeFile, copyFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { calculateWitness, compileModel, decodeOutput, loadModel, quantizeInput, writeArtifacts } from "../compiler/index.ts";
+import { runCircom } from "../compiler/emit/run.ts";
+import { decodeProof } from "../setup/encode.ts";
+import type { Hex } from "../setup/encode.ts";
+import type { Deployed } from "../setup/deployed.ts";
+import { readManifest, setUpForDevelopment } from "../setup/manifest.ts";
+import { verifyProof } from "../setup/verify.ts";
+import { verifySetup } from "../setup/verify-setup.ts";
+import type { SetupReport } from "../setup/verify-setup.ts";
+import { writeWitness } from "../setup/witness.ts";
+import { readVerifyingKey } from "../setup/zkey.ts";
+import { bestProver } from "../../keepers/proving/provers.ts";
+import { explain } from "./explain.ts";
+import { compileOptions, readInputs, readJson, readModel, readWord, UsageError } from "./options.ts";
+import type { CompileFlags } from "./options.ts";
+
+export type Print = (line: string) => void;
+
+export interface ProofFile {
+  format: 1;
+  vkHash: Hex;
+  prover: string;
+  proof: Hex;
+  publicInputs: string[];
+}
+
+const LIMITS = { deadlineMs: 1_800_000, memoryMb: 16_000 };
+
+export async function explainModel(onnx: string, flags: CompileFlags, print: Print): Promise<void> {
+  explain(compileModel(await readModel(onnx), compileOptions(flags))).forEach((line) => print(line));
+}
+
+/** Everything that proving needs, in one folder. */
+export async function compile(onnx: string, directory: string, flags: CompileFlags & { keys?: boolean }, print: Print): Promise<void> {
+  print("reading and quantising the model");
+  const model = compileModel(await readModel(onnx), compileOptions(flags));
+  explain(model).forEach((line) => print(line));
+  print("circom");
+  await writeArtifacts(model, directory);
+  if (flags.keys === false) return print(`${directory}: circuit without keys; docs/ceremony.md says how to make them`);
+  print("development key");
+  const { manifest } = await setUpForDevelopment(join(directory, "model.r1cs"), directory);
+  print(`${directory}: vkHash ${manifest.vkHash}, level ${manifest.level}: ${manifest.warning ?? ""}`);
+}
+
+export async function prove(directory: string, inputFile: string, flags: { ctx?: string; salt?: string; out?: string }, print: Print): Promise<ProofFile> {
+  const model = await loadModel(directory);
+  const { values, saturated } = quantizeInput(model, await readInputs(inputFile));
+  if (saturated > 0) print(`${saturated} input elements lay outside of the model's range and were moved to its edge`);
+  const witness = calculateWitness(model, model.sym, values, readWord("--ctx", flags.ctx ?? "0"), readWord("--salt", flags.salt ?? "0"));
+  const folder = await mkdtemp(join(tmpdir(), "og-zk-"));
+  try {
+    const path = join(folder, "witness.wtns");
+    writeWitness(path, witness.values);
+    const zkey = join(directory, "proving.zkey");
+    const prover = bestProver();
+    print(`proving with ${prover.name}`);
+    const proven = await prover.prove({ zkey, witness: path, key: readVerifyingKey(zkey), publicInputs: witness.publicInputs }, LIMITS);
+    const file: ProofFile = {
+      format: 1,
+      vkHash: readManifest(directory).vkHash,
+      prover: proven.prover,
+      proof: proven.proof,
+      publicInputs: witness.publicInputs.map((value) => `0x${value.toString(16)}`),
+    };
+    const out = flags.out ?? join(directory, "proof.json");
+    await writeFile(out, JSON.stringify(file, null, 2) + "\n");
+    print(`${out}: proved and verified`);
+    await printOutput(directory, file, print);
+    return file;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** Needs no trust in the file: key, proof and inputs are checked against each other. */
+export async function verify(directory: string, proofFile: string, print: Print): Promise<boolean> {
+  const file = (await readJson(proofFile)) as Partial<ProofFile>;
+  const wellFormed =
+    typeof file.proof === "string" && /^0x[0-9a-f]{512}$/i.test(file.proof) && Array.isArray(file.publicInputs) && file.publicInputs.every((text) => /^0x[0-9a-f]{1,64}$/i.test(text));
+  if (!wellFormed) throw new UsageError(`${proofFile} is not a proof file`);
+  const { vkHash } = readManifest(directory);
+  if (file.vkHash !== vkHash) {
+    print(`not valid: the proof is for key ${file.vkHash}, this model's is ${vkHash}`);
+    return false;
+  }
+  const key = readVerifyingKey(join(directory, "proving.zkey"));
+  const valid = verifyProof(key, file.publicInputs!.map(BigInt), decodeProof(file.proof!));
+  print(valid ? "valid" : "not valid: the proof does not prove these public inputs");
+  if (valid) await printOutput(directory, file as ProofFile, print);
+  return valid;
+}
+
+async function printOutput(directory: string, file: ProofFile, print: Print): Promise<void> {
+  const model = await loadModel(directory);
+  const first = model.names.findIndex((name) => name.startsWith("out"));
+  const { status, tensors } = decodeOutput(model.graph.outputs, file.publicInputs.slice(first).map(BigInt));
+  print(`ctx ${file.publicInputs[0]}, status ${status}`);
+  for (const [name, values] of Object.entries(tensors)) print(`${name}: ${values.slice(0, 16).join(", ")}${values.length > 16 ? ", ..." : ""}`);
+}
+
+export interface VerifySetupFlags extends CompileFlags {
+  ptau?: string;
+  onnx?: string;
+  deployed?: Deployed;
+}
+
+/** From the ONNX file if it is given, else from the folder's own circuit, down to the chain. */
+export async function verifySetupOf(directory: string, flags: VerifySetupFlags, print: Print): Promise<SetupReport> {
+  const folder = await mkdtemp(join(tmpdir(), "og-zk-"));
+  try {
+    const circuit = join(directory, "model.circom");
+    const report = await verifySetup({
+      directory,
+      sources: [circuit],
+      ptau: flags.ptau,
+      deployed: flags.deployed,
+      async rederive() {
+        if (flags.onnx) {
+          await writeArtifacts(compileModel(await readModel(flags.onnx), compileOptions(flags)), folder);
+          const [made, published] = await Promise.all([join(folder, "model.circom"), circuit].map((path) => readFile(path, "utf8")));
+          print(made === published ? "ok  the ONNX file compiles to the published circuit" : "    the ONNX file compiles to another circuit");
+        } else {
+          await copyFile(circuit, join(folder, "model.circom"));
+          await runCircom(folder);
+        }
+        return join(folder, "model.r1cs");
+      },
+    });
+    for (const link of report.links) print(`ok  ${link}`);
+    return report;
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}

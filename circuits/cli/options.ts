@@ -1,0 +1,90 @@
+/** What the commands of `og zk` share: reading options and files, with refusals that name the option. */
+import { readFile } from "node:fs/promises";
+
+import { CompileError, type CompileOptions, type Inputs } from "../compiler/index.ts";
+
+/** A refusal of the command line itself; printed without a stack. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+export interface CompileFlags {
+  input?: string[];
+  dim?: string[];
+  inputBits?: string;
+  weightBits?: string;
+  outputBits?: string;
+  words?: boolean;
+}
+
+/** `--input name=lo:hi[:bits]`, `--dim batch=1`. */
+export function compileOptions(flags: CompileFlags): CompileOptions {
+  const inputs: Record<string, { lo?: number; hi?: number; bits?: number }> = {};
+  for (const text of flags.input ?? []) {
+    const [, name, range] = /^([^=]+)=(.+)$/.exec(text) ?? [];
+    const [lo, hi, bits] = (range ?? "").split(":").map(Number);
+    if (!name || !Number.isFinite(lo) || !Number.isFinite(hi) || (bits !== undefined && !Number.isInteger(bits))) {
+      throw new UsageError(`--input ${text}: write NAME=LOW:HIGH or NAME=LOW:HIGH:BITS`);
+    }
+    inputs[name] = { lo, hi, ...(bits === undefined ? {} : { bits }) };
+  }
+  return {
+    inputs,
+    ...count("inputBits", flags.inputBits),
+    ...count("weightBits", flags.weightBits),
+    ...count("outputBits", flags.outputBits),
+    ...(flags.words ? { inputMode: "words" as const } : {}),
+  };
+}
+
+function count(name: "inputBits" | "weightBits" | "outputBits", text: string | undefined): CompileOptions {
+  if (text === undefined) return {};
+  if (!/^\d{1,2}$/.test(text)) throw new UsageError(`${name} is a number of bits, not "${text}"`);
+  return { [name]: Number(text) };
+}
+
+/** `{"tensor": [numbers, nested or flat]}`. */
+export async function readInputs(path: string): Promise<Inputs> {
+  const parsed = await readJson(path);
+  if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) throw new UsageError(`${path}: write {"tensor name": [numbers]}`);
+  return Object.fromEntries(
+    Object.entries(parsed).map(([name, values]) => {
+      const flat = [values].flat(Infinity) as unknown[];
+      if (flat.some((value) => typeof value !== "number")) throw new UsageError(`${path}: "${name}" holds something that is not a number`);
+      return [name, flat as number[]];
+    }),
+  );
+}
+
+export async function readJson(path: string): Promise<unknown> {
+  const text = await readFile(path, "utf8").catch((error: NodeJS.ErrnoException) => {
+    throw new UsageError(`${path} cannot be read: ${error.code ?? error.message}`);
+  });
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    throw new UsageError(`${path} is not JSON`);
+  }
+}
+
+export async function readModel(path: string): Promise<Uint8Array> {
+  return readFile(path).catch((error: NodeJS.ErrnoException) => {
+    throw new UsageError(`${path} cannot be read: ${error.code ?? error.message}`);
+  });
+}
+
+/** Decimal or 0x, below 2^248. */
+export function readWord(name: string, text: string): bigint {
+  if (!/^(0x[0-9a-fA-F]{1,62}|\d{1,75})$/.test(text) || BigInt(text) >> 248n !== 0n) throw new UsageError(`${name} is a number below 2^248, not "${text}"`);
+  return BigInt(text);
+}
+
+/** What a person should see of whatever was thrown, or undefined for a defect. */
+export function refusal(error: unknown): string | undefined {
+  if (error instanceof UsageError) return error.message;
+  if (error instanceof CompileError) return `${error.code}: ${error.message}`;
+  if (error instanceof Error && typeof (error as { code?: unknown }).code === "string" && /^(SetupBroken|SetupFileError|KeeperError)$/.test(error.name)) {
+    return `${(error as unknown as { code: string }).code}: ${error.message}`;
+  }
+  return undefined;
+}

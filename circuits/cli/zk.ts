@@ -1,0 +1,72 @@
+/** `og zk`: from an ONNX file to a proof and back. */
+import { Command } from "commander";
+import * as snarkjs from "snarkjs";
+
+import { compile, explainModel, prove, verify, verifySetupOf } from "./commands.ts";
+import type { Print, VerifySetupFlags } from "./commands.ts";
+import { readDeployed } from "./deployed.ts";
+import { refusal, UsageError } from "./options.ts";
+import { readManifest } from "../setup/manifest.ts";
+
+const collect = (value: string, list: string[] = []) => [...list, value];
+
+export function zkCommand(print: Print = console.log): Command {
+  const zk = new Command("zk").description("zero-knowledge proofs of ONNX models");
+
+  /** Refusals are one line and exit code 1; a defect keeps its stack. */
+  const guarded = <A extends unknown[]>(work: (...args: A) => Promise<unknown>) => async (...args: A) => {
+    try {
+      await work(...args);
+    } catch (error) {
+      const reason = refusal(error);
+      if (reason === undefined) throw error;
+      print(`refused: ${reason}`);
+      process.exitCode = 1;
+    }
+  };
+  const quantisation = (command: Command) =>
+    command
+      .option("--input <NAME=LOW:HIGH[:BITS]>", "admissible range of an input tensor (repeatable)", collect)
+      .option("--input-bits <n>", "bits of an input element")
+      .option("--weight-bits <n>", "bits of a weight")
+      .option("--output-bits <n>", "bits of an output element")
+      .option("--words", "inputs as public words, even where there are several, instead of a commitment");
+
+  quantisation(zk.command("explain <model.onnx>").description("rows per layer, error, expected time and gas")).action(
+    guarded((onnx: string, flags) => explainModel(onnx, flags, print)),
+  );
+  quantisation(zk.command("compile <model.onnx> <directory>").description("circuit, certificate and development key"))
+    .option("--no-keys", "leave the keys to a ceremony")
+    .action(guarded((onnx: string, directory: string, flags) => compile(onnx, directory, flags, print)));
+  zk.command("prove <directory> <input.json>")
+    .description("prove the model's output for an input")
+    .option("--ctx <word>", "what the proof is bound to: settlement's proofContext", "0")
+    .option("--salt <word>", "hides an input that is committed to", "0")
+    .option("--out <file>", "where the proof goes (default: proof.json in the directory)")
+    .action(guarded((directory: string, input: string, flags) => prove(directory, input, flags, print)));
+  zk.command("verify <directory> <proof.json>")
+    .description("check a proof and print what it says")
+    .action(
+      guarded(async (directory: string, proof: string) => {
+        if (!(await verify(directory, proof, print))) process.exitCode = 1;
+      }),
+    );
+  quantisation(zk.command("verify-setup <directory>").description("re-derive source, r1cs, proving key, verifying key and code on chain"))
+    .option("--ptau <file>", "powers of tau that the ceremony started from")
+    .option("--onnx <file>", "start from the model instead of the published circuit")
+    .option("--rpc <url>", "compare with the chain, too")
+    .option("--registry <address>", "Groth16Keys there")
+    .action(
+      guarded(async (directory: string, flags: VerifySetupFlags & { rpc?: string; registry?: string }) => {
+        if ((flags.rpc === undefined) !== (flags.registry === undefined)) throw new UsageError("--rpc and --registry go together");
+        const deployed = flags.rpc && flags.registry ? await readDeployed(flags.rpc, flags.registry, readManifest(directory).vkHash) : undefined;
+        try {
+          await verifySetupOf(directory, { ...flags, deployed }, print);
+        } finally {
+          // Its worker threads would keep the process alive.
+          await (await snarkjs.curves.getCurveFromName("bn128")).terminate();
+        }
+      }),
+    );
+  return zk;
+}

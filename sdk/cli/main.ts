@@ -1,0 +1,8 @@
+/** `og`: one command line, a group of commands for each room. */
+import { Command } from "commander";
+
+import { zkCommand } from "../../circuits/cli/zk.ts";
+
+const og = new Command("og").description("OpenGradient protocol: verification and settlement for AI inference").showHelpAfterError();
+og.addCommand(zkCommand());
+await og.parseAsync();

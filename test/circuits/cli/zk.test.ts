@@ -1,0 +1,108 @@
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+
+import { expect } from "chai";
+
+import { zkCommand } from "../../../circuits/cli/zk.ts";
+import type { ProofFile } from "../../../circuits/cli/commands.ts";
+import { mlp } from "../../../circuits/models/zoo.ts";
+
+const FOLDER = ".cache/zk/test/cli";
+const MODEL = `${FOLDER}/model.onnx`;
+const OUT = `${FOLDER}/out`;
+const RANGE = ["--input", "x=-2:2"];
+
+describe("og zk", function () {
+  this.timeout(120_000);
+
+  /** Runs a command line; the exit code it leaves, and what it printed. */
+  async function og(...args: string[]): Promise<{ code: number; text: string }> {
+    const lines: string[] = [];
+    const before = process.exitCode;
+    process.exitCode = 0;
+    try {
+      await zkCommand((line) => lines.push(line)).parseAsync(args, { from: "user" });
+      return { code: Number(process.exitCode), text: lines.join("\n") };
+    } finally {
+      process.exitCode = before;
+    }
+  }
+
+  before(async () => {
+    rmSync(FOLDER, { recursive: true, force: true });
+    mkdirSync(FOLDER, { recursive: true });
+    writeFileSync(MODEL, mlp([6, 4, 2], 3, true));
+    writeFileSync(`${FOLDER}/input.json`, JSON.stringify({ x: [[0.1, -0.5, 1, 0, 1.5, -2]] }));
+    const compiled = await og("compile", MODEL, OUT, ...RANGE);
+    expect(compiled.code, compiled.text).to.equal(0);
+    expect(compiled.text).to.match(/level 0: development key/);
+  });
+
+  it("explains a model: a bar for each layer, error, time, gas", async () => {
+    const { code, text } = await og("explain", MODEL, ...RANGE);
+    expect(code).to.equal(0);
+    expect(text).to.match(/rows, domain 2\^\d+, 3 public inputs/).and.match(/Relu .*█/).and.match(/error of ".*proved for every input/).and.match(/gas/);
+  });
+
+  it("proves an input and verifies the proof", async () => {
+    const proved = await og("prove", OUT, `${FOLDER}/input.json`, "--ctx", "77");
+    expect(proved.code, proved.text).to.equal(0);
+    const verified = await og("verify", OUT, `${OUT}/proof.json`);
+    expect(verified.code, verified.text).to.equal(0);
+    expect(verified.text).to.match(/^valid\nctx 0x4d, status 0\n/);
+    expect(verified.text.split("\n").slice(1)).to.deep.equal(proved.text.split("\n").slice(-2));
+  });
+
+  it("does not take a changed proof for valid", async () => {
+    const file = JSON.parse(readFileSync(`${OUT}/proof.json`, "utf8")) as ProofFile;
+    const changes: [Partial<ProofFile>, RegExp][] = [
+      [{ publicInputs: ["0x4e", ...file.publicInputs.slice(1)] }, /not valid: the proof does not prove/],
+      [{ vkHash: `0x${"00".repeat(32)}` }, /not valid: the proof is for key/],
+      [{ proof: "0x12" }, /refused: .* is not a proof file/],
+      [{ publicInputs: ["77"] }, /refused: .* is not a proof file/],
+    ];
+    for (const [change, answer] of changes) {
+      writeFileSync(`${FOLDER}/changed.json`, JSON.stringify({ ...file, ...change }));
+      const { code, text } = await og("verify", OUT, `${FOLDER}/changed.json`);
+      expect([code, answer.test(text)], text).to.deep.equal([1, true]);
+    }
+  });
+
+  it("verifies the set-up from the published circuit and from the model", async () => {
+    for (const more of [[], ["--onnx", MODEL, ...RANGE]]) {
+      const { code, text } = await og("verify-setup", OUT, ...more);
+      expect(code, text).to.equal(0);
+      expect(text).to.match(/set-up level 0/);
+    }
+    writeFileSync(`${FOLDER}/other.onnx`, mlp([6, 4, 2], 4, true));
+    const other = await og("verify-setup", OUT, "--onnx", `${FOLDER}/other.onnx`, ...RANGE);
+    expect([other.code, /another circuit[^]*R1CS_DIFFERS/.test(other.text)], other.text).to.deep.equal([1, true]);
+  });
+
+  it("leaves the keys out when told so", async () => {
+    expect((await og("compile", MODEL, `${FOLDER}/bare`, "--no-keys", ...RANGE)).code).to.equal(0);
+    expect(existsSync(`${FOLDER}/bare/model.r1cs`)).to.equal(true);
+    expect(existsSync(`${FOLDER}/bare/proving.zkey`)).to.equal(false);
+  });
+
+  describe("refuses in one line", () => {
+    const cases: [string, () => string[], RegExp][] = [
+      ["a file that is not there", () => ["explain", `${FOLDER}/none.onnx`], /cannot be read/],
+      ["a file that is not a model", () => ["explain", "package.json"], /MODEL_INVALID/],
+      ["a range that is none", () => ["explain", MODEL, "--input", "x=1"], /NAME=LOW:HIGH/],
+      ["bits that are no number", () => ["explain", MODEL, "--input-bits", "many"], /number of bits/],
+      ["an input of another shape", () => ["prove", OUT, `${FOLDER}/short.json`], /INPUT_REFUSED/],
+      ["an input that is not JSON", () => ["prove", OUT, MODEL], /not JSON/],
+      ["an input with words in it", () => ["prove", OUT, `${FOLDER}/words.json`], /not a number/],
+      ["a context past 248 bits", () => ["prove", OUT, `${FOLDER}/input.json`, "--ctx", `0x${"ff".repeat(32)}`], /below 2\^248/],
+      ["a chain without a registry", () => ["verify-setup", OUT, "--rpc", "http://127.0.0.1:1"], /go together/],
+    ];
+    for (const [title, args, reason] of cases) {
+      it(title, async () => {
+        writeFileSync(`${FOLDER}/short.json`, JSON.stringify({ x: [1] }));
+        writeFileSync(`${FOLDER}/words.json`, JSON.stringify({ x: ["one"] }));
+        const { code, text } = await og(...args());
+        expect([code, /^refused: /.test(text), reason.test(text)], text).to.deep.equal([1, true, true]);
+      });
+    }
+  });
+});

@@ -1,7 +1,11 @@
 export { DevelopmentAuthority, createRoot, loadRoot } from "./development/authority.ts";
 export type { Chain, RootAuthority } from "./development/authority.ts";
+export { DstackEnclave } from "./dstack.ts";
+export type { DstackEnclaveOptions } from "./dstack.ts";
 export * from "./enclave.ts";
 export { NitroEnclave } from "./nitro.ts";
 export type { NitroEnclaveOptions } from "./nitro.ts";
 export { SimulatedEnclave } from "./simulated.ts";
 export type { SimulatedOptions } from "./simulated.ts";
+export { TdxEnclave } from "./tdx.ts";
+export type { TdxEnclaveOptions } from "./tdx.ts";

@@ -137,6 +137,20 @@ export function openQuote(quote: Uint8Array, claims?: Claims): OpenedQuote {
   return { evidence: joinEvidence(parts), parts, chain };
 }
 
+/** A quote as a machine would frame these parts, with its chain in PEM. */
+export function frameQuote(parts: QuoteParts, chain: readonly Uint8Array[]): Uint8Array {
+  const number = (value: number, size: number): Uint8Array => Uint8Array.from({ length: size }, (_, i) => (value / 256 ** i) & 0xff);
+  const sized = (kind: number, data: Uint8Array): Uint8Array => concatBytes(number(kind, 2), number(data.length, 4), data);
+  const armour = (der: Uint8Array): string =>
+    `-----BEGIN CERTIFICATE-----\n${Buffer.from(der).toString("base64")}\n-----END CERTIFICATE-----\n`;
+  const pem = new TextEncoder().encode(chain.map(armour).join(""));
+  const { auth } = parts;
+  const qe = concatBytes(parts.qeReport, parts.qeSignature, number(auth.length, 2), auth, sized(PEM_CHAIN, pem));
+  const certified = parts.version > 3 ? sized(QE_REPORT, qe) : qe;
+  const data = concatBytes(parts.signature, parts.attestationKey, certified);
+  return concatBytes(parts.signed, number(data.length, 4), data);
+}
+
 /** REPORTDATA of the quote's own report. */
 export const reportDataOf = (parts: QuoteParts): Uint8Array => {
   const at = parts.tdx ? 520 : 320;

@@ -20,7 +20,8 @@ export function evidenceOf(quote: Uint8Array, request: AttestationRequest): Evid
   try {
     const { evidence, parts } = openQuote(quote, claimsOf(request));
     const [found, asked] = [reportDataOf(parts), requestedReportData(request)].map((bytes) => Buffer.from(bytes).toString("hex"));
-    if (found !== asked) throw fatal("ENCLAVE_BINDING", "The quote does not carry the report data that was asked for.", { attested: found, asked });
+    const text = "The quote does not carry the report data that was asked for.";
+    if (found !== asked) throw fatal("ENCLAVE_BINDING", text, { attested: found, asked });
     return { document: evidence, teeType: parts.tdx ? TeeType.Tdx : TeeType.Sgx };
   } catch (error: unknown) {
     if (error instanceof IntelError || (error instanceof Error && error.name === "NitroError")) {

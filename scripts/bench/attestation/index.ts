@@ -3,6 +3,7 @@ import { network } from "hardhat";
 
 import type { Figure, Suite } from "../suite.ts";
 import { measureNitro } from "./nitro.ts";
+import { measureTdx } from "./tdx.ts";
 import { countNitroVectors } from "./vectors.ts";
 
 const suite: Suite = {
@@ -11,6 +12,7 @@ const suite: Suite = {
     "nitro-cold": "<= 4,500,000",
     "nitro-new-node": "<= 3,500,000",
     "nitro-document": "<= 2,200,000",
+    "tdx-quote": "<= 250,000",
     "prover-seconds": "< 1",
     "vectors-accepted": "all genuine ones",
     "vectors-falsely-accepted": "0",
@@ -18,12 +20,15 @@ const suite: Suite = {
   async run(print) {
     const nitro = await measureNitro(network);
     print(`Nitro, document ${nitro.document}: hints ${JSON.stringify(nitro.hintBytes)} bytes`);
+    const tdx = await measureTdx(network);
+    print(`TDX, quote ${tdx.quote}: ${tdx.evidenceBytes} bytes; once a month ${tdx.collateral.map(({ call, gas }) => `${call} ${gas}`).join(", ")}`);
     const vectors = countNitroVectors();
     if (vectors.total === 0) print("../shared/vectors/nitro is not here: no vectors counted");
     const figures: Record<string, Figure> = {
       "nitro-cold": nitro.cold,
       "nitro-new-node": nitro.newNode,
       "nitro-document": nitro.documentOnly,
+      "tdx-quote": tdx.verify,
       "prover-seconds": Number(nitro.proverSeconds.toFixed(3)),
       "vectors-accepted": vectors.accepted,
       "vectors-total": vectors.total,

@@ -33,7 +33,7 @@ import {
 ///     bits 12-15  plain doublings first
 ///     bits 10-11  then 0 add T, 1 double and add T in one, 2 or 3 close with T
 ///     bits 0-9    T: 32 j + 2 i is (2i+1) Q_j, 32 j + 16 + 2 i is (2i+1) R_j, 512 + 2 i is (2i+1) G, 768 + 2 i is (2i+1) 2^192 G;
-///                 one more is its negative. 511 is no point: the step ends with its doublings.
+///                 one more is its negative. 511 is no point: the step, of kind 0, ends with its doublings.
 /// The first header only loads T. Whatever is added at position q counts 2^q times, so the program cannot claim another sum than it made.
 library P384Ladder {
     uint256 private constant ADD = 0;
@@ -118,6 +118,8 @@ library P384Ladder {
                     _takeGenerator(index, position, tableG);
                 } else {
                     require(index == NOTHING, IP384.P384StepMalformed(ptr));
+                    // a double-and-add without its addition would lower the position without doubling
+                    require(kind == ADD, IP384.P384StepMalformed(ptr)); // check: nothing
                     continue;
                 }
                 if (kind == FUSED) {

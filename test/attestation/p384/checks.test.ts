@@ -39,7 +39,7 @@ describe("P384: each check holds off a forgery, one signature", () => {
     const elsewhere = ["same-x", "same-x-fused", "tangent", "key-on-curve", "nonce-on-curve", "index", "first-index"];
     const batch = ["weight", "inverse", "inverse-range", "batch-key", "batch-generator", "lattice", "independent"];
     const chords = ["chord", "chord-fused", "chord-second"];
-    const here = [...chords, "closing", "nonzero", "generator", "key", "magnitude", "start", "r-range", "s-range"];
+    const here = [...chords, "nothing", "closing", "nonzero", "generator", "key", "magnitude", "start", "r-range", "s-range"];
     const transcript = ["transcript-signatures", "transcript-commitments"];
     // Not forgeries, shown for what they are: strictness of encoding, and a second lock.
     const strictness = ["consumed", "position", "coordinates", "cap", "table"];
@@ -71,6 +71,14 @@ describe("P384: each check holds off a forgery, one signature", () => {
     program.load(1, program.entry(1, 1)).add(program.entry(0, 1));
     program.fused(program.generator(1), undefined, bogus).close(program.generator(1));
     await expectForgery("chord-second", signatureFor(victim, 2n, 2n, 2n), program.hints(nonce), "P384SlopeWrong");
+  });
+
+  it("nothing: a double-and-add of no point lowers the position and doubles nothing", async () => {
+    // Claimed 2 R + G + Q = O, walked R + G + Q.
+    const key = negate(sum(nonce, GENERATOR));
+    const program = new Program([key, nonce]);
+    program.load(1, program.entry(1, 1)).fusedNothing().add(program.generator(1)).close(program.entry(0, 1));
+    await expectForgery("nothing", signatureFor(key, 1n, 1n, 2n), program.hints(nonce), "P384StepMalformed");
   });
 
   it("closing: a sum that is not the point at infinity", async () => {

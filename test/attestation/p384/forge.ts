@@ -78,6 +78,12 @@ export class Program {
     return this;
   }
 
+  /** The header of a double-and-add that names no point. */
+  fusedNothing(): this {
+    this.#steps.header(0, Kind.fused, { index: 255, minus: true });
+    return this;
+  }
+
   /** Ends the program; `honest` says that the sum is expected to vanish, to catch mistakes in a test. */
   close(entry: Entry, honest = true): this {
     if (honest && (this.running.x !== entry.point.x || this.running.y !== mod(-entry.point.y, P))) throw new Error("does not close");

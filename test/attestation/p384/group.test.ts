@@ -44,7 +44,7 @@ describe("P384Group at the edges of its bounds", function () {
   const check = async (operation: number, u1: bigint, v1: bigint, u2: bigint, y2: bigint, slopes: bigint[], u: bigint, v: bigint) => {
     const harness = await deployed();
     const state = [u1, v1, u2, y2].flatMap(words);
-    const out = await harness.run(operation, state as never, encode(...slopes));
+    const out = [...(await harness.run(operation, state as never, encode(...slopes)))] as [bigint, bigint, bigint, bigint, bigint, bigint];
     const label = `${operation} ${[u1, v1, u2, y2, ...slopes].join(" ")}`;
     expect(out[0] + out[1] * B, label).to.equal(u);
     expect(out[3] + out[4] * B, label).to.equal(v);

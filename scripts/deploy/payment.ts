@@ -6,7 +6,8 @@
  */
 import { type Address, zeroAddress } from "viem";
 import { type DeployChain, artifact } from "./chain.ts";
-import { X402, placeX402 } from "./x402.ts";
+import { X402 } from "../../sdk/payments/x402.ts";
+import { placeX402 } from "./x402.ts";
 
 /** Seconds. Mainnet's values; a devnet divides them by 1,440 (a day is a minute). */
 export interface PaymentTimes {

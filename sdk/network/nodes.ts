@@ -1,6 +1,6 @@
 import type { Address, Hex } from "viem";
 import { iNodeRegistryAbi } from "../../types/abi/INodeRegistry.ts";
-import { nameOf, Role, type Value } from "../protocol/enums.ts";
+import { KeyType, nameOf, Role, type Value } from "../protocol/enums.ts";
 import type { RegistryKey } from "../receipts/verify.ts";
 import type { ChainAccess } from "./network.ts";
 
@@ -51,5 +51,6 @@ export async function registryKey(settlement: ChainAccess, keyId: Hex, issuedAt:
     settlement.client.readContract({ ...contract, functionName: "publicKey", args: [keyId] }),
     settlement.client.readContract({ ...contract, functionName: "keyValidAt", args: [keyId, issuedAt, issuedAt] }),
   ]);
-  return { nodeId: key.nodeId, keyId, keyType: key.keyType, publicKey, valid };
+  // Of a secp256k1 key the registry keeps the address; longer keys stand in a data contract.
+  return { nodeId: key.nodeId, keyId, keyType: key.keyType, publicKey: key.keyType === KeyType.Secp256k1 ? key.signer : publicKey, valid };
 }

@@ -1,11 +1,11 @@
 import { p256 } from "@noble/curves/nist.js";
 import { sha256 } from "@noble/hashes/sha2.js";
-import { type Hex, hexToBytes, keccak256, recoverAddress, getAddress, slice } from "viem";
+import { type Hex, hexToBytes, keccak256, recoverAddress, getAddress, size, slice } from "viem";
 import { KeyType } from "../protocol/enums.ts";
 
 /**
  * Verifies a node's signature over a 32-byte digest, as NodeSignatures.sol does.
- * - Secp256k1: `publicKey` 65 bytes 0x04|x|y, signature r|s|v (65 bytes) over the digest itself, low s.
+ * - Secp256k1: `publicKey` 65 bytes 0x04|x|y, or the 20-byte address that the registry keeps of it; signature r|s|v (65 bytes) over the digest itself, low s.
  * - P256: `publicKey` 65 bytes, signature r|s (64 bytes) over SHA-256 of the digest's bytes, any s.
  * - RsaPss2048: `publicKey` 294 bytes DER SubjectPublicKeyInfo; RSA-PSS, SHA-256, MGF1-SHA-256, salt 32, over the bytes.
  * @returns false for a wrong signature and for any malformed key or signature; never throws for those.
@@ -35,9 +35,10 @@ export function addressOfKey(publicKey: Hex): Hex {
 const SECP256K1_HALF_ORDER = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0n;
 
 async function verifySecp256k1(publicKey: Hex, digest: Hex, signature: Hex): Promise<boolean> {
-  if (hexToBytes(signature).length !== 65 || hexToBytes(publicKey).length !== 65) return false;
+  const length = size(publicKey);
+  if (size(signature) !== 65 || (length !== 65 && length !== 20)) return false;
   if (BigInt(slice(signature, 32, 64)) > SECP256K1_HALF_ORDER) return false;
-  return (await recoverAddress({ hash: digest, signature })) === addressOfKey(publicKey);
+  return (await recoverAddress({ hash: digest, signature })) === (length === 20 ? getAddress(publicKey) : addressOfKey(publicKey));
 }
 
 async function verifyRsaPss(spki: Uint8Array, message: Uint8Array, signature: Uint8Array): Promise<boolean> {

@@ -119,6 +119,7 @@ describe("receipts: signatures of all key types", () => {
   it("secp256k1: high s is refused", async () => {
     const signature = await account.sign({ hash: digest });
     expect(await verifyNodeSignature(KeyType.Secp256k1, account.publicKey, digest, signature)).to.equal(true);
+    expect(await verifyNodeSignature(KeyType.Secp256k1, account.address, digest, signature)).to.equal(true);
     const bytes = hexToBytes(signature);
     const order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
     const high = (order - BigInt(bytesToHex(bytes.slice(32, 64)))).toString(16).padStart(64, "0");

@@ -5,6 +5,8 @@ import type { Clock } from "../../clock/index.ts";
 import type { Logger } from "../../logger/index.ts";
 import type { GateRequest, PaidRequest, PaymentGate, PlainResponse, Quote, Settlement } from "../../payments/types.ts";
 import type { ServedModel } from "./catalog.ts";
+import { messageOf } from "../../errors/index.ts";
+import { schemas } from "./body.ts";
 import { GatewayError } from "./errors.ts";
 import type { InferenceLedger } from "./ledger.ts";
 import type { receiptIssuer } from "./receipts.ts";
@@ -77,12 +79,24 @@ export async function admit(
     bodyHash: keccak256(toBytes(canonicalJson(body))),
     quote,
   };
+  await takeAck(deps, gateRequest.header("x-og-ack"));
   const admission = await deps.gate.admit(gateRequest);
   if (admission.kind !== "paid") {
     const { status, headers, body: text } = admission.response;
     return new Response(text, { status, headers });
   }
   return admitted(deps, admission.paid, body, model, quote);
+}
+
+/** The Ack that comes with a request accepts what was delivered before; it is worth money, so a bad one is said and not ignored. */
+async function takeAck(deps: ServeDeps, header: string | undefined): Promise<void> {
+  if (!header) return;
+  try {
+    const { paymentId, cumulative, signature } = schemas.ack.parse(JSON.parse(Buffer.from(header, "base64").toString()));
+    await deps.gate.acceptAck({ paymentId: paymentId as Hex, cumulative: BigInt(cumulative), signature: signature as Hex });
+  } catch (error) {
+    throw new GatewayError(400, "BAD_ACK", `X-OG-ACK is not accepted: ${messageOf(error)} Nothing was charged.`);
+  }
 }
 
 function admitted(deps: ServeDeps, paid: PaidRequest, body: Record<string, unknown>, model: ServedModel, quote: Quote): AdmittedRequest {

@@ -1,8 +1,8 @@
 import { type Address, type Hex, encodeFunctionData, keccak256 } from "viem";
 import { iInferenceSettlementAbi } from "../../../types/abi/IInferenceSettlement.ts";
+import { BATCH_FORMAT, encodeBatch } from "../../../sdk/batch/index.ts";
 import {
   BatchStatus,
-  type ChannelStretch,
   type ProtocolDomain,
   type Terms,
   compareReceipts,
@@ -15,7 +15,7 @@ import { type Journal, intentKey } from "../../tx/index.ts";
 import type { WalrusClient } from "../../walrus/index.ts";
 import type { ChainAccess } from "../platform.ts";
 import type { ReceiptKey } from "./key.ts";
-import type { InferenceLedger, PendingReceipt, StoredHeader } from "./ledger.ts";
+import type { InferenceLedger, StoredHeader } from "./ledger.ts";
 import { type BatchPolicy, type Plan, buildHeader, planHeader } from "./plan.ts";
 
 export interface SettleDeps {
@@ -26,8 +26,6 @@ export interface SettleDeps {
   /** A key epoch of this process; undefined for one whose key died with an earlier process. */
   keyById(keyId: Hex): ReceiptKey | undefined;
   walrus: WalrusClient;
-  /** Bytes of a batch's blob and its format version. */
-  encode(receipts: readonly PendingReceipt[], stretches: readonly ChannelStretch[]): { bytes: Uint8Array; format: number };
   /** Where the payments' money stands. */
   place: { paymentChainId: bigint; escrow: Address };
   policy: BatchPolicy;
@@ -78,10 +76,10 @@ async function signNext(deps: SettleDeps, plan: Plan, signer: ReceiptKey, last: 
   const place = () => deps.place;
   let built = buildHeader(plan, chain, place);
   if (plan.kind === "batch") {
-    const { bytes, format } = deps.encode(receipts, built.stretches);
+    const bytes = await encodeBatch({ ...chain, count: receipts.length, leaves: receipts, stretches: built.stretches });
     // Read back before it is named on chain: a root whose data nobody can fetch costs the lock.
     const { blobId } = await deps.walrus.storeAndReadBack(bytes);
-    built = buildHeader(plan, chain, place, { blobId, contentHash: keccak256(bytes), format });
+    built = buildHeader(plan, chain, place, { blobId, contentHash: keccak256(bytes), format: BATCH_FORMAT });
   }
   const hash = headerHash(built.header, domain);
   const stored: StoredHeader = { nonce: chain.nonce, hash, kind: plan.kind, state: "signed", signature: await signer.sign(hash), ...built };

@@ -1,0 +1,32 @@
+/** The inference node as a process. `node keepers/bin/inference.ts --check-config` shows its configuration; docs/operator/config.md explains it. */
+import { runKeeper } from "../app/index.ts";
+import { commonFields } from "../config/index.ts";
+import { createInferenceRole, inferenceFields, inferenceRules, tokenDomain } from "../roles/inference/index.ts";
+import { nodeFields, nodeSetup } from "../roles/node/index.ts";
+import { startUpstream, trainLanguageModel } from "../upstream/index.ts";
+import { blobIds, walrusClient } from "../walrus/index.ts";
+
+await runKeeper(
+  {
+    name: "inference",
+    fields: { ...commonFields, ...nodeFields, ...inferenceFields },
+    rules: inferenceRules,
+    async build(platform, config) {
+      const { clock } = platform;
+      // Without an upstream the node brings its own: a small demonstration model, clearly not a product.
+      const upstreamUrl = config.upstreamUrl ?? (await startUpstream({ model: trainLanguageModel(), clock })).url;
+      return createInferenceRole(platform, {
+        ...config,
+        modelsFile: config.models,
+        upstream: { url: upstreamUrl, ...(config.upstreamKey ? { apiKey: config.upstreamKey } : {}) },
+        walrus: walrusClient({ publisher: config.walrusPublisher, aggregators: config.walrusAggregators, blobIds: blobIds(), clock }),
+        token: await tokenDomain(platform, config.paymentToken),
+        batch: { size: config.batchSize, idleMs: config.batchIdleMs, ageMs: config.batchAgeMs, settleSize: config.settleSize },
+        proof: { timeoutMs: config.proofTimeoutMs, memoryMb: config.proofMemoryMb },
+        ...(await nodeSetup(platform, config)),
+      });
+    },
+  },
+  process.env,
+  process.argv.slice(2),
+);

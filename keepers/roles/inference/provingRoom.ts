@@ -1,0 +1,51 @@
+import type { Hex } from "viem";
+import type { InferenceReceipt } from "../../../sdk/protocol/index.ts";
+import { bestProver } from "../../proving/provers.ts";
+import { openProvingQueue } from "../../proving/queue.ts";
+import { proveNext } from "../../proving/worker.ts";
+import type { Platform } from "../platform.ts";
+import type { InferenceLedger } from "./ledger.ts";
+import { type ProofOrder, type ProvingModel, deliverProof, encodeProven, proofPreparation } from "./proofs.ts";
+
+export interface ProvingRoomOptions {
+  ledger: InferenceLedger;
+  models: ReadonlyMap<Hex, ProvingModel>;
+  context(receipt: InferenceReceipt): Promise<bigint>;
+  /** Directory for witness files; they hold clients' inputs and are removed after use. */
+  scratch: string;
+  limits: { timeoutMs: number; memoryMb: number };
+}
+
+/** Open proofs at which the node refuses more. */
+const CAPACITY = 256;
+const MAX_ATTEMPTS = 3;
+const HEARTBEAT_MS = 5_000;
+
+/** The node's proofs: a durable queue, one prover at a time, each outcome handed to its receipt. */
+export function provingRoom({ store, clock, jobs, metrics, logger }: Platform, options: ProvingRoomOptions) {
+  const { timeoutMs, memoryMb } = options.limits;
+  const queue = openProvingQueue(store, { capacity: CAPACITY, maxAttempts: MAX_ATTEMPTS, leaseMs: timeoutMs + 2 * HEARTBEAT_MS, backoffMs: 5_000 });
+  const prover = bestProver();
+  const prepare = proofPreparation(options);
+
+  async function pass(signal: AbortSignal): Promise<boolean> {
+    const started = clock.now();
+    const limits = { deadlineMs: timeoutMs, memoryMb, signal };
+    const outcome = await proveNext({ queue, prover, now: () => clock.now(), prepare, encode: encodeProven, limits, heartbeatMs: HEARTBEAT_MS });
+    if (outcome.kind === "idle") return false;
+    const job = queue.get(outcome.job.id)!;
+    if (job.state === "proven" || job.state === "failed") await deliverProof(options.ledger, job, options.scratch);
+    metrics.observe("proof_seconds", (clock.now() - started) / 1000, { outcome: outcome.kind });
+    logger.info({ digest: outcome.job.id, outcome: outcome.kind, code: outcome.code, prover: prover.name, ms: clock.now() - started }, "proof attempt ended");
+    return true;
+  }
+
+  return {
+    /** Inside of the transaction that stores the receipt. @throws retryable when the queue is full: the answer is refused, nothing charged. */
+    enqueue(order: ProofOrder): void {
+      queue.enqueue(order.digest, JSON.stringify(order), clock.now());
+    },
+    counts: () => queue.counts(),
+    start: () => jobs.every("prove", 500, pass),
+  };
+}

@@ -1,0 +1,182 @@
+/** The inference node: serves models over HTTP, is paid by x402, settles what it signed. */
+import { join } from "node:path";
+import { type Abi, type Address, type Hex, hexToBytes, keccak256, toHex } from "viem";
+import { type Tariff, tariffHash } from "../../../sdk/payments/tariff.ts";
+import { KeyType, Role as ProtocolRole, type Terms, termsHash } from "../../../sdk/protocol/index.ts";
+import { iInferenceSettlementAbi } from "../../../types/abi/IInferenceSettlement.ts";
+import { iPaymentEscrowAbi } from "../../../types/abi/IPaymentEscrow.ts";
+import type { Deployment } from "../../config/index.ts";
+import { fatal } from "../../errors/index.ts";
+import { type HttpServer, type TlsIdentity, serve } from "../../http/index.ts";
+import { onnxInference } from "../../inference/index.ts";
+import type { Quote } from "../../payments/types.ts";
+import { type PolicyRule, rulesFor } from "../../signer/index.ts";
+import type { WalrusClient } from "../../walrus/index.ts";
+import { type EvidenceMaker, createNodeIdentity, nodeRules } from "../node/index.ts";
+import type { Platform, Role } from "../platform.ts";
+import { catalog } from "./catalog.ts";
+import { evidenceSigner } from "./evidence.ts";
+import { gateway } from "./gateway.ts";
+import type { ReceiptKey } from "./key.ts";
+import { inferenceLedger } from "./ledger.ts";
+import { type LoadedModels, loadModels } from "./models.ts";
+import { DEVNET_TOKEN, paymentRoom, paymentRules } from "./paymentRoom.ts";
+import type { BatchPolicy } from "./plan.ts";
+import { provingRoom } from "./provingRoom.ts";
+import { receiptIssuer } from "./receipts.ts";
+import { settlementPass } from "./settle.ts";
+import { rememberAllTerms, termsFor } from "./terms.ts";
+import { httpUpstream } from "./upstream.ts";
+
+export interface InferenceRoleOptions {
+  modelsFile: string;
+  dataDir: string;
+  upstream: { url: string; apiKey?: string };
+  walrus: WalrusClient;
+  token: { address: Address; name: string; version: string };
+  feeBpsCap: number;
+  withdrawDelay: number;
+  maxUnclaimed: bigint;
+  claimAgeMs: number;
+  batch: BatchPolicy;
+  maxBodyBytes: number;
+  answerTimeoutMs: number;
+  proof: { timeoutMs: number; memoryMb: number };
+  listen: { host: string; port: number };
+  endpoint?: string;
+  tls: TlsIdentity;
+  node: { payout: Address; policyId: Hex; bond: bigint; nodeId?: Hex; makeEvidence: EvidenceMaker; heartbeatMs: number };
+}
+
+/** What an inference node's hot key may sign. */
+export function inferenceRules({ settlement, payment }: { settlement: Deployment; payment: Deployment | null }, config: { paymentToken?: Address }): PolicyRule[] {
+  if (!payment) throw fatal("config.payment", "An inference node needs the payment chain: set OG_PAYMENT_RPC and OG_PAYMENT_ADDRESSES.");
+  return [
+    ...nodeRules(settlement),
+    ...rulesFor(settlement.chainId, settlement.address("InferenceSettlement"), iInferenceSettlementAbi as unknown as Abi, ["postBatch", "settle", "finalize"]),
+    ...rulesFor(payment.chainId, payment.address("PaymentEscrow"), iPaymentEscrowAbi as unknown as Abi, ["register", "claim", "ack", "setDefaultTerms", "withdraw"]),
+    ...paymentRules(payment.chainId, config.paymentToken ?? payment.address(DEVNET_TOKEN)),
+  ];
+}
+
+export function createInferenceRole(platform: Platform, options: InferenceRoleOptions): Role {
+  const { settlement, payment, clock, jobs, journal, signer, store } = platform;
+  const log = platform.logger.child({ part: "inference" });
+  if (!payment) throw fatal("config.payment", "An inference node needs the payment chain.");
+  const place = { paymentChainId: BigInt(payment.chainId), escrow: payment.deployment.address("PaymentEscrow") };
+  const contract = { address: settlement.deployment.address("InferenceSettlement"), abi: iInferenceSettlementAbi } as const;
+  const domain = { chainId: settlement.chainId, verifyingContract: contract.address };
+  const ledger = inferenceLedger(store);
+  const onnx = onnxInference();
+  const evidence = evidenceSigner();
+  const keys = new Map<Hex, ReceiptKey>();
+
+  let identity: ReturnType<typeof createNodeIdentity> | undefined;
+  let server: HttpServer | undefined;
+  let app: { fetch(request: Request): Response | Promise<Response> } | undefined;
+  let stopping = false;
+  let blocked: string | undefined = "starting";
+
+  /** The current key epoch; earlier ones of this process are kept, for headers of receipts that they signed. */
+  function key(): ReceiptKey {
+    const { nodeId, keyId, publicKey, sign } = identity!.current();
+    const known = keys.get(keyId);
+    if (known) return known;
+    const fresh = { nodeId, keyId, keyType: KeyType.Secp256k1, publicKey, sign };
+    keys.set(keyId, fresh);
+    return fresh;
+  }
+
+  /** Everything behind the door, once the node has its id. */
+  async function open(models: LoadedModels): Promise<void> {
+    const tariff: Tariff = { chainId: BigInt(payment!.chainId), token: options.token.address, prices: models.prices };
+    const node = {
+      nodeId: identity!.nodeId(),
+      payout: options.node.payout,
+      tariffHash: tariffHash(tariff),
+      policyId: options.node.policyId,
+      feeBpsCap: options.feeBpsCap,
+      inbox: payment!.deployment.address("SettlementInbox"),
+    };
+    rememberAllTerms(ledger, node, models.served);
+    const modelOf = (modelId: Hex) => models.served.find((model) => model.modelId === modelId)!;
+    const termsOf = (quote: Quote): Terms => termsFor(node, modelOf(quote.modelId), quote);
+
+    const payments = paymentRoom(platform, { token: options.token, escrow: place.escrow, withdrawDelay: options.withdrawDelay, maxUnclaimed: options.maxUnclaimed, claimAgeMs: options.claimAgeMs, termsOf });
+    await payments.start();
+
+    const proving = provingRoom(platform, {
+      ledger,
+      models: models.proving,
+      context: (receipt) => settlement.client.readContract({ ...contract, functionName: "proofContext", args: [receipt, node.payout] }),
+      scratch: join(options.dataDir, "witnesses"),
+      limits: options.proof,
+    });
+    proving.start();
+
+    app = gateway({
+      gate: payments.gate,
+      ledger,
+      issue: receiptIssuer({ key, domain, clock }),
+      tariff: () => tariff,
+      clock,
+      log,
+      catalog: catalog(models.served),
+      upstream: httpUpstream(options.upstream),
+      evidence,
+      timeoutMs: options.answerTimeoutMs,
+      enqueueProof: (order) => proving.enqueue(order as Parameters<typeof proving.enqueue>[0]),
+      key,
+      offer: async (quote) => {
+        const terms = termsOf(quote);
+        return { terms, termsHash: termsHash(terms), tariff, ceiling: quote.ceiling, ...payments.offerFields };
+      },
+      attest: async (nonce) => {
+        const userData = hexToBytes(options.tls.spkiHash);
+        return hexToBytes((await options.node.makeEvidence({ publicKey: hexToBytes(key().publicKey), userData, nonce })).evidence);
+      },
+      notReady: () => blocked,
+      maxBodyBytes: options.maxBodyBytes,
+    });
+    const settle = settlementPass({ ledger, journal, settlement, domain, keyById: (keyId) => keys.get(keyId), walrus: options.walrus, place, policy: options.batch, clock, log });
+    jobs.every("settle", 500, settle);
+    platform.metrics.onScrape(() => {
+      const { pending, headers } = ledger.counts();
+      platform.metrics.gauge("receipts_pending", pending);
+      platform.metrics.gauge("headers_signed", headers);
+      for (const [state, count] of Object.entries(proving.counts())) platform.metrics.gauge("proofs", count, { state });
+    });
+  }
+
+  return {
+    ready: { node: () => (identity ? identity.ready() : "not registered yet"), gateway: () => blocked ?? null },
+    status: () => ({ url: server?.url ?? null, node: identity?.status() ?? null, receipts: ledger.counts(), blocked: blocked ?? null }),
+    async start() {
+      const models = await loadModels(options.modelsFile, settlement, options.walrus, onnx);
+      server ??= await serve({
+        ...options.listen,
+        tls: options.tls,
+        fetch: (request) => app?.fetch(request) ?? new Response(JSON.stringify({ error: { code: "NOT_READY", message: "The node is starting. Try again." } }), { status: 503, headers: { "content-type": "application/json", "retry-after": "1" } }),
+      });
+      identity ??= createNodeIdentity(platform, {
+        ...options.node,
+        role: ProtocolRole.Inference,
+        workload: keccak256(toHex("og.inference")),
+        paymentAuthorizer: signer.address,
+        endpoint: options.endpoint ?? server.url,
+        tlsSpkiHash: options.tls.spkiHash,
+        hpkeKeyHash: `0x${"00".repeat(32)}`,
+      });
+      await identity.start();
+      if (!app) await open(models);
+      if (!stopping) blocked = undefined;
+      log.info({ url: server.url, models: models.served.map(({ name, methods }) => ({ name, methods })) }, "gateway open");
+    },
+    async stop() {
+      stopping = true;
+      blocked = "the node is stopping";
+      await server?.close(2_000);
+      await onnx.close();
+    },
+  };
+}

@@ -1,0 +1,95 @@
+import { type Account, type Address, type Hex, type WalletClient, encodeAbiParameters, keccak256, parseEventLogs, zeroAddress, zeroHash } from "viem";
+import { groth16KeysAbi } from "../../types/abi/Groth16Keys.ts";
+import { iModelRegistryAbi } from "../../types/abi/IModelRegistry.ts";
+import { methodMask } from "../network/models.ts";
+import type { ChainAccess } from "../network/network.ts";
+import { ProgramKind } from "../protocol/enums.ts";
+
+/** Where blobs go; the Walrus client of keepers/walrus fits. */
+export interface BlobStore {
+  storeAndReadBack(bytes: Uint8Array): Promise<{ blobId: Hex }>;
+}
+
+/** One version to publish. */
+export interface Publication {
+  name: string;
+  version: string;
+  kind: "float" | "int";
+  programHash: Hex;
+  /** The blob: an ONNX file, or an encoded package. */
+  bytes: Uint8Array;
+  /** `Verification` methods that the version offers. */
+  methods: readonly number[];
+  /** Verifying key for Groth16Keys.register; needed for the zero-knowledge methods. */
+  keyBytes?: Hex;
+  royaltyTo?: Address;
+  /** Hundredths of a percent, <= 3,000. */
+  royaltyBps?: number;
+  /** SPDX expression. */
+  licence: string;
+}
+
+export interface PublishedModel {
+  modelId: Hex;
+  blobId: Hex;
+  vkHash: Hex;
+  /** Transactions that were sent: none when everything was there already. */
+  transactions: { hash: Hex; gas: bigint }[];
+}
+
+/**
+ * Stores the package, registers its verifying key if it has one, and publishes the version. What is there already is not sent
+ * again: the same publication twice gives the same modelId.
+ */
+export async function publishModel(settlement: ChainAccess, wallet: WalletClient, account: Account, blobs: BlobStore, what: Publication): Promise<PublishedModel> {
+  const { client, chain } = settlement;
+  const transactions: PublishedModel["transactions"] = [];
+  const mined = async (hash: Hex) => {
+    const receipt = await client.waitForTransactionReceipt({ hash });
+    if (receipt.status !== "success") throw new Error(`transaction ${hash} reverted`);
+    transactions.push({ hash, gas: receipt.gasUsed });
+    return receipt;
+  };
+
+  const { blobId } = await blobs.storeAndReadBack(what.bytes);
+  const vkHash = what.keyBytes ? keccak256(what.keyBytes) : zeroHash;
+  if (what.keyBytes) {
+    const keys = { address: settlement.address("Groth16Keys"), abi: groth16KeysAbi } as const;
+    const known = await client.readContract({ ...keys, functionName: "verifierOf", args: [vkHash] });
+    if (known === zeroAddress) {
+      const { request } = await client.simulateContract({ ...keys, functionName: "register", args: [what.keyBytes], account, chain });
+      await mined(await wallet.writeContract(request));
+    }
+  }
+
+  const contentHash = keccak256(what.bytes);
+  const model = {
+    name: what.name,
+    version: what.version,
+    programHash: what.programHash,
+    kind: ProgramKind[what.kind === "int" ? "Int" : "Float"],
+    blobId,
+    contentHash,
+    manifestHash: manifestHash(what.programHash, contentHash, vkHash),
+    methods: methodMask(what.methods),
+    vkHash,
+    royaltyTo: what.royaltyTo ?? zeroAddress,
+    royaltyBps: what.royaltyBps ?? 0,
+    licence: what.licence,
+  };
+  const registry = { address: settlement.address("ModelRegistry"), abi: iModelRegistryAbi } as const;
+  const modelId = await client.readContract({ ...registry, functionName: "modelIdOf", args: [account.address, model] });
+  const exists = await client.readContract({ ...registry, functionName: "publishedAt", args: [modelId] }).catch(() => 0n);
+  if (exists === 0n) {
+    const { request } = await client.simulateContract({ ...registry, functionName: "publishModel", args: [model], account, chain });
+    const receipt = await mined(await wallet.writeContract(request));
+    const [event] = parseEventLogs({ abi: iModelRegistryAbi, eventName: "ModelPublished", logs: receipt.logs });
+    if (event?.args.modelId !== modelId) throw new Error(`the registry published ${event?.args.modelId} instead of ${modelId}`);
+  }
+  return { modelId, blobId, vkHash, transactions };
+}
+
+/** The manifest binds program, stored bytes and verifying key (the tuple of ERC-7992: weights, circuit, key). */
+function manifestHash(program: Hex, contentHash: Hex, vkHash: Hex): Hex {
+  return keccak256(encodeAbiParameters([{ type: "bytes32" }, { type: "bytes32" }, { type: "bytes32" }], [program, contentHash, vkHash]));
+}

@@ -3,9 +3,7 @@ import type { IntNode } from "../integer/graph.ts";
 import { wordCount } from "../quantise/pack.ts";
 import { spongeRows, type SpongeRows } from "./sponge.ts";
 import { Forms, combine, type Form } from "./form.ts";
-
-/** circom clones an expression each time it is added to: sums are built in chunks of this many terms. */
-const CHUNK = 28;
+import { CHUNK, linearRow, sum } from "./sum.ts";
 
 /** Writes the circuit. Same graph, same bytes: nothing here depends on time, place or insertion order of maps beyond the graph's own. */
 export function emitCircom(graph: IntGraph, hash: string, hashed: boolean): string {
@@ -71,44 +69,13 @@ export function packForm(forms: Forms, lanes: readonly Lane[]): Form {
   return combine(lanes.map((l) => [forms.of(l.node), 1n << BigInt(l.shift)]), offset);
 }
 
-function term(k: bigint, wire: number, first: boolean): string {
-  const sign = k < 0n ? (first ? "-" : " - ") : first ? "" : " + ";
-  const size = k < 0n ? -k : k;
-  return `${sign}${size === 1n ? "" : `${size}*`}w[${wire}]`;
-}
-
-/** Text of a form; long ones are first gathered into the variables a0, a1, ... */
-export function sum(form: Form, use: (text: string) => string): string[] {
-  const parts = [...form.terms];
-  const constant = (text: string): string => {
-    if (form.c === 0n && text !== "") return text;
-    if (text === "") return String(form.c);
-    return `${text} ${form.c < 0n ? "-" : "+"} ${form.c < 0n ? -form.c : form.c}`;
-  };
-  const join = (list: readonly (readonly [number, bigint])[]): string => list.map(([wire, k], i) => term(k, wire, i === 0)).join("");
-  if (parts.length <= CHUNK) return [`  ${use(constant(join(parts)))}`];
-  const lines: string[] = [];
-  // Three levels reach 28^3 terms; the last variable gathers what earlier groups left.
-  const names: string[] = [];
-  const group = Math.max(CHUNK, Math.ceil(parts.length / (CHUNK - 1)));
-  for (let at = 0; at < parts.length; at += group) {
-    const name = `a${names.length}`;
-    const chunk = parts.slice(at, at + group);
-    lines.push(`  ${name} = ${join(chunk.slice(0, CHUNK))};`);
-    for (let i = CHUNK; i < chunk.length; i += CHUNK) lines.push(`  ${name} += ${join(chunk.slice(i, i + CHUNK))};`);
-    names.push(name);
-  }
-  lines.push(`  ${use(constant(names.join(" + ")))}`);
-  return lines;
-}
-
 function emitNode(n: IntNode, graph: IntGraph, forms: Forms): string[] {
   const at = graph.wireOf[n.id] as number;
   const arg = (i: number): Form => forms.of(n.args[i] as number);
   switch (n.op) {
     case "lin":
     case "field":
-      return n.wire ? sum(forms.expand(n), (s) => `w[${at}] === ${s};`) : [];
+      return n.wire ? linearRow(forms.expand(n), (s) => `w[${at}] === ${s};`) : [];
     case "mul":
       return sum(arg(0), (a) => sum(arg(1), (b) => `w[${at}] === (${a})*(${b});`).join("\n").trim());
     case "bits":
@@ -138,7 +105,7 @@ function emitBits(n: IntNode, at: number, x: Form): string[] {
   const booleans = `  for (var i = ${at}; i < ${at + width}; i++) { w[i]*(w[i] - 1) === 0; }`;
   const terms = new Map(x.terms);
   for (let i = 0; i < width; i++) terms.set(at + i, (terms.get(at + i) ?? 0n) - (1n << BigInt(i)));
-  return [booleans, ...sum({ terms, c: x.c + n.c }, (s) => `0 === ${s};`)];
+  return [booleans, ...linearRow({ terms, c: x.c + n.c }, (s) => `0 === ${s};`)];
 }
 
 /** p_1 = x_0 x_1, p_2 = p_1 x_2, ..., 0 = p x_last. */

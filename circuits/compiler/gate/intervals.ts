@@ -70,27 +70,37 @@ export function deriveIntervals(s: System): Intervals {
   for (const b of s.booleans) intervals.set(b, { lo: 0n, hi: 1n });
   // Over a field x is zero or has an inverse: out is 1 or 0 whatever x is.
   for (const z of s.zeros) intervals.set(z.out, { lo: 0n, hi: 1n });
-  const rowsOf = new Map<number, (() => number | undefined)[]>();
-  const all: (() => number | undefined)[] = [];
-  const watch = (wires: Iterable<number>, step: () => number | undefined): void => {
-    all.push(step);
+  // A row is worth looking at when at most one of its wires has no interval.
+  const steps: { open: number; readonly solve: () => number | undefined }[] = [];
+  const rowsOf = new Map<number, number[]>();
+  const queue: number[] = [];
+  const watch = (wires: ReadonlySet<number>, solve: () => number | undefined): void => {
+    const step = { open: 0, solve };
     for (const w of wires) {
+      if (intervals.get(w)) continue;
+      step.open += 1;
       const list = rowsOf.get(w);
-      if (list) list.push(step);
-      else rowsOf.set(w, [step]);
+      if (list) list.push(steps.length);
+      else rowsOf.set(w, [steps.length]);
     }
+    if (step.open <= 1) queue.push(steps.length);
+    steps.push(step);
   };
-  for (const { form } of s.linear) watch(form.terms.keys(), () => solveLinear(form, intervals));
+  for (const { form } of s.linear) watch(new Set(form.terms.keys()), () => solveLinear(form, intervals));
   for (const p of s.products) {
-    watch([...p.a.terms.keys(), ...p.b.terms.keys(), ...p.c.terms.keys()], () => {
+    watch(new Set([...p.a.terms.keys(), ...p.b.terms.keys(), ...p.c.terms.keys()]), () => {
       const value = intervals.product(p.a, p.b);
       return value ? single(p.c, value, intervals) : undefined;
     });
   }
-  const queue = all;
   for (let at = 0; at < queue.length; at++) {
-    const wire = (queue[at] as () => number | undefined)();
-    if (wire !== undefined) for (const step of rowsOf.get(wire) ?? []) queue.push(step);
+    const wire = (steps[queue[at] as number] as (typeof steps)[number]).solve();
+    if (wire === undefined) continue;
+    for (const row of rowsOf.get(wire) ?? []) {
+      const step = steps[row] as (typeof steps)[number];
+      step.open -= 1;
+      if (step.open <= 1) queue.push(row);
+    }
   }
   return intervals;
 }

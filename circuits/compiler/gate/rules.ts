@@ -1,11 +1,17 @@
 import { add, isEmpty as empty, keyOf as key, loneWire as lone, negate, same, unsigned, type Fact, type Linear, type ProductRow } from "./system.ts";
 import type { Uniqueness } from "./uniqueness.ts";
 
+function append<K, V>(map: Map<K, V[]>, key: K, value: V): void {
+  const list = map.get(key);
+  if (list) list.push(value);
+  else map.set(key, [value]);
+}
+
 /** R3: x inv = 1 - out, x out = 0, inv out = 0 with x known. The third row pins the inverse where x is zero. */
 export function isZero(u: Uniqueness): number[] {
   const fresh: number[] = [];
   for (const z of u.system.zeros) {
-    if (u.known.has(z.inv) || u.unknown(z.x).length > 0) continue;
+    if (u.known.has(z.out) || u.unknown(z.x).length > 0) continue;
     // Zero in the field must be zero as an integer.
     const v = u.intervals.range(z.x);
     if (!v || v.hi >= u.system.prime || -v.lo >= u.system.prime) continue;
@@ -25,7 +31,7 @@ export function maximum(u: Uniqueness): number[] {
   const definitions = new Map<number, Linear[]>();
   for (const { form } of u.system.linear) {
     const open = u.unknown(form);
-    if (open.length === 2) for (const w of open) definitions.set(w, [...(definitions.get(w) ?? []), form]);
+    if (open.length === 2) for (const w of open) append(definitions, w, form);
   }
   const factor = (given: Linear): number | undefined => {
     const open = u.unknown(given);
@@ -82,7 +88,10 @@ function pairs(facts: readonly Fact[], t: number): [Linear, Linear][] {
 export function divisionOrRoot(u: Uniqueness): number[] {
   const fresh: number[] = [];
   const byWire = new Map<number, Fact[]>();
-  for (const f of u.system.facts) for (const w of f.form.terms.keys()) byWire.set(w, [...(byWire.get(w) ?? []), f]);
+  for (const f of u.system.facts) {
+    // Only facts about wires that are still open can help.
+    for (const w of f.form.terms.keys()) if (!u.known.has(w)) append(byWire, w, f);
+  }
   const ranged = (w: number): boolean => (byWire.get(w) ?? []).some((f) => f.form.terms.size === 1 && f.form.terms.get(w) === 1n);
   const notNegative = (w: number): boolean => (u.intervals.get(w)?.lo ?? -1n) >= 0n;
   const products = new Map<number, ProductRow>();
@@ -99,11 +108,8 @@ export function divisionOrRoot(u: Uniqueness): number[] {
       if (q === undefined || u.known.has(q) || !ranged(q)) continue;
       const proved = pairs(byWire.get(t) ?? [], t).some(([f, g]) => {
         const total = add(f, g, 1n);
-        // Division: the divisor is known and positive.
-        if (u.unknown(other).length === 0) {
-          const positive = (u.intervals.range(other)?.lo ?? 0n) >= 1n;
-          return positive && knownExcept(f, [t]) && same(total, { terms: other.terms, c: other.c - 1n });
-        }
+        // Division: the divisor is known; two facts that sum to b - 1 also say that it is positive.
+        if (u.unknown(other).length === 0) return knownExcept(f, [t]) && same(total, { terms: other.terms, c: other.c - 1n });
         if (!notNegative(q)) return false;
         // Square root: t = q q.
         if (lone(other) === q) return knownExcept(f, [t]) && same(total, { terms: new Map([[q, 2n]]), c: 0n });
@@ -112,7 +118,8 @@ export function divisionOrRoot(u: Uniqueness): number[] {
         const inner = w === undefined ? undefined : products.get(w);
         if (!inner || w === undefined) return false;
         const v = lone(inner.a) === q ? inner.b : lone(inner.b) === q ? inner.a : undefined;
-        if (!v || u.unknown(v).length > 0 || (u.intervals.range(v)?.lo ?? 0n) < 1n) return false;
+        // Likewise (2r + 1) v >= 1 makes the radicand positive.
+        if (!v || u.unknown(v).length > 0) return false;
         const want = add({ terms: new Map([[w, 2n]]), c: -1n }, v, 1n);
         return knownExcept(f, [t]) && same(total, want);
       });
@@ -141,7 +148,7 @@ export function thermometer(u: Uniqueness): number[] {
     const open = u.unknown(f.form);
     if (open.length < 2 || !open.every((w) => u.system.booleans.has(w))) continue;
     const name = open.sort((a, b) => a - b).join();
-    groups.set(name, [...(groups.get(name) ?? []), f]);
+    append(groups, name, f);
   }
   for (const facts of groups.values()) {
     for (const f of facts) for (const g of facts) fresh.push(...sandwich(u, f, g, below));

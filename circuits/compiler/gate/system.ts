@@ -174,8 +174,8 @@ function isZeros(products: readonly ProductRow[]): IsZero[] {
       const third = zero.get(name(unit(inv), unit(out)));
       // The sign of the inverse does not matter: either way x and inv determine that out is 1 exactly where x is 0.
       if (second === undefined || third === undefined) continue;
+      // Where both are lone wires either could be the inverse: the one whose argument is known first decides.
       found.push({ x, inv, out, rows: [p.row, second, third] });
-      break;
     }
   }
   return found;

@@ -11,6 +11,8 @@ export class Uniqueness {
   /** Rows of recognised gadgets that reason in the field: is-zero, and products that are zero. */
   readonly inverse = new Set<number>();
   readonly #readers = new Map<number, number[]>();
+  /** Unknown wires of each row, booleans aside: digits are read off together. */
+  readonly #open: number[] = [];
   readonly #rows: { a?: Linear; b?: Linear; c: Linear }[] = [];
 
   constructor(system: System, intervals: Intervals, given: readonly number[]) {
@@ -18,7 +20,9 @@ export class Uniqueness {
     this.intervals = intervals;
     this.known = new Set(given);
     const watch = (f: Linear, row: number): void => {
+      this.#open[row] ??= 0;
       for (const w of f.terms.keys()) {
+        if (!this.known.has(w) && !system.booleans.has(w)) this.#open[row] = (this.#open[row] as number) + 1;
         const list = this.#readers.get(w);
         if (list) list.push(row);
         else this.#readers.set(w, [row]);
@@ -53,17 +57,28 @@ export class Uniqueness {
     let queue = this.#rows.map((_, i) => i);
     for (;;) {
       for (let at = 0; at < queue.length; at++) {
-        for (const w of this.#row(queue[at] as number)) for (const r of this.#readers.get(w) ?? []) queue.push(r);
+        for (const w of this.#row(queue[at] as number)) this.#touch(w, queue);
       }
       // The hinted wires: each pattern is tried where simple propagation has stopped.
       const fresh = [...isZero(this), ...maximum(this), ...divisionOrRoot(this), ...thermometer(this)];
       if (fresh.length === 0) return this.inverse;
-      queue = fresh.flatMap((w) => this.#readers.get(w) ?? []);
+      queue = [];
+      for (const w of fresh) this.#touch(w, queue);
+    }
+  }
+
+  #touch(w: number, queue: number[]): void {
+    const counted = !this.system.booleans.has(w);
+    for (const r of this.#readers.get(w) ?? []) {
+      if (counted) this.#open[r] = (this.#open[r] as number) - 1;
+      if ((this.#open[r] as number) <= 3) queue.push(r);
     }
   }
 
   /** R1: one unknown, linear. R2: booleans whose weights grow fast enough to be read off. */
   #row(index: number): number[] {
+    // A wire that stands on several sides counts several times; more than three cannot be one wire.
+    if ((this.#open[index] as number) > 3) return [];
     const row = this.#rows[index] as { a?: Linear; b?: Linear; c: Linear };
     if (row.a && this.unknown(row.a).length > 0) return [];
     if (row.b && this.unknown(row.b).length > 0) return [];

@@ -102,14 +102,17 @@ function placeWires(nodes: IntNode[]): void {
   }
 }
 
+/** Values first, digits after them: the neurons of a layer are then neighbours, and so are the terms of the sums that read them. */
 export function assignWires(nodes: readonly IntNode[]): { wireOf: Int32Array; wires: number } {
   const wireOf = new Int32Array(nodes.length).fill(-1);
   let wires = 0;
-  for (const n of nodes) {
-    const owned = wiresOwned(n);
-    if (owned === 0) continue;
-    wireOf[n.id] = wires;
-    wires += owned;
+  for (const digits of [false, true]) {
+    for (const n of nodes) {
+      const owned = wiresOwned(n);
+      if (owned === 0 || (n.op === "bits") !== digits) continue;
+      wireOf[n.id] = wires;
+      wires += owned;
+    }
   }
   return { wireOf, wires };
 }

@@ -3,6 +3,7 @@ import { IntBuilder, bitLength } from "../integer/graph.ts";
 import { isConst, type Real, type Val } from "../real/graph.ts";
 import { ceilLog2, scaleRound, toReal, up } from "./dyadic.ts";
 import { lowerInverseSqrt, lowerQuotient, lowerSqrt, floorQuotient } from "./divide.ts";
+import { flagHull } from "./hull.ts";
 import { lowerProduct, lowerSum } from "./linear.ts";
 import type { QuantiseOptions } from "./options.ts";
 import { Steps } from "./steps.ts";
@@ -277,20 +278,15 @@ export class Lowerer {
     return Number.isFinite(shift) && shift > 4 ? this.q.cut(x, shift) : x;
   }
 
-  /** The hull of the two sides of a selection, two units wider: a constant side may have been rounded either way. */
-  #hull(x: Quantity, n: Real, because: readonly Quantity[]): Quantity {
-    const sides = because.slice(1).map((b) => ({ lo: this.q.at(b).lo, hi: this.q.at(b).hi, e: b.e }));
-    if (sides.some((s) => s.e < x.e)) return x;
-    const all = sides.map((s) => ({ lo: s.lo << BigInt(s.e - x.e), hi: s.hi << BigInt(s.e - x.e) }));
-    for (const c of n.p) if (!Number.isNaN(c)) all.push({ lo: scaleRound(c, x.e), hi: scaleRound(c, x.e) });
-    const lo = all.reduce((m, s) => (s.lo < m ? s.lo : m), all[0]?.lo ?? 0n);
-    const hi = all.reduce((m, s) => (s.hi > m ? s.hi : m), all[0]?.hi ?? 0n);
-    return { ...x, node: this.int.bound(x.node, "select", lo - 2n, hi + 2n, because.map((b) => b.node)) };
+  /** A selection lies within the hull of both sides, whatever the rounding of their constants. */
+  #hull(x: Quantity, because: readonly Quantity[]): Quantity {
+    const hull = flagHull(this.int, x.node);
+    return hull ? { ...x, node: this.int.bound(x.node, "select", hull.lo, hull.hi, because.map((b) => b.node)) } : x;
   }
 
   #bound(n: Real, x: Quantity, because: readonly Quantity[]): Quantity {
     const [lo, hi] = n.p as [number, number];
-    if (n.fn === "select") return this.#hull(x, n, because);
+    if (n.fn === "select") return this.#hull(x, because);
     // Two units of slack: either side of a clip may have been rounded.
     const low = Number.isFinite(lo) ? scaleRound(lo, x.e) - 2n : this.q.at(x).lo;
     const high = Number.isFinite(hi) ? scaleRound(hi, x.e) + 2n : this.q.at(x).hi;

@@ -1,0 +1,136 @@
+/**
+ * Elementary functions in fixed point with 192 fraction bits. Each result is good to far better than 2^-100; comparisons add 2^-100 to be
+ * on the safe side of every truncation below.
+ */
+export const F = 192n;
+export const ONE = 1n << F;
+export const SLACK = 1n << (F - 100n);
+
+const mul = (a: bigint, b: bigint): bigint => (a * b) >> F;
+const div = (a: bigint, b: bigint): bigint => (a << F) / b;
+
+function squareRoot(v: bigint): bigint {
+  // Newton on v * 2^F.
+  const n = v << F;
+  if (n <= 0n) return 0n;
+  let x = 1n << BigInt((n.toString(2).length + 1) >> 1);
+  for (;;) {
+    const y = (x + n / x) >> 1n;
+    if (y >= x) return x;
+    x = y;
+  }
+}
+
+/** 2 (z + z^3/3 + ...) with z = (m - 1) / (m + 1), for m within a factor of two of one. */
+function logNearOne(m: bigint): bigint {
+  const z = div(m - ONE, m + ONE);
+  const square = mul(z, z);
+  let term = z;
+  let sum = 0n;
+  for (let k = 1n; term !== 0n && term !== -1n; k += 2n) {
+    sum += term / k;
+    term = mul(term, square);
+  }
+  return 2n * sum;
+}
+
+const LN2 = logNearOne(2n * ONE);
+
+function log(x: bigint): bigint {
+  const shift = BigInt(x.toString(2).length) - 1n - F;
+  const m = shift >= 0n ? x >> shift : x << -shift;
+  return logNearOne(m) + shift * LN2;
+}
+
+function exp(x: bigint): bigint {
+  const k = x / LN2;
+  const r = x - k * LN2;
+  let term = ONE;
+  let sum = 0n;
+  for (let i = 1n; term !== 0n && term !== -1n; i++) {
+    sum += term;
+    term = mul(term, r) / i;
+  }
+  return k >= 0n ? sum << k : sum >> -k;
+}
+
+/** 2/sqrt(pi) sum (-1)^n x^(2n+1) / (n! (2n+1)). */
+function erf(x: bigint): bigint {
+  if (x > 9n * ONE) return ONE;
+  if (x < -9n * ONE) return -ONE;
+  const square = mul(x, x);
+  let term = x;
+  let sum = 0n;
+  for (let n = 0n; term !== 0n && term !== -1n; n++) {
+    sum += term / (2n * n + 1n);
+    term = -mul(term, square) / (n + 1n);
+  }
+  return div(2n * sum, squareRoot(PI));
+}
+
+/** Machin: pi = 16 atan(1/5) - 4 atan(1/239). */
+function inverseTangent(n: bigint): bigint {
+  let term = ONE / n;
+  let sum = 0n;
+  for (let k = 1n; term !== 0n; k += 2n) {
+    sum += (k % 4n === 1n ? term : -term) / k;
+    term /= n * n;
+  }
+  return sum;
+}
+const PI = 16n * inverseTangent(5n) - 4n * inverseTangent(239n);
+
+function series(x: bigint, first: bigint, from: bigint): bigint {
+  const square = mul(x, x);
+  let term = first;
+  let sum = 0n;
+  for (let n = from; term !== 0n && term !== -1n; n += 2n) {
+    sum += term;
+    term = -mul(term, square) / (n * (n + 1n));
+  }
+  return sum;
+}
+
+const logistic = (x: bigint): bigint => div(ONE, ONE + exp(-x));
+const tanh = (x: bigint): bigint => {
+  const e = exp(-2n * (x < 0n ? -x : x));
+  const t = div(ONE - e, ONE + e);
+  return x < 0n ? -t : t;
+};
+const abs = (x: bigint): bigint => (x < 0n ? -x : x);
+
+/** What each named piece approximates; ramps are given without max(0, x). */
+export const exactFunctions: Record<string, (x: bigint) => bigint> = {
+  exp,
+  expneg: (x) => exp(-x),
+  sigmoid: logistic,
+  tanh,
+  erf,
+  log,
+  sin: (x) => series(x, x, 2n),
+  cos: (x) => series(x, ONE, 1n),
+  softplus: (x) => log(ONE + exp(-abs(x))),
+  silu: (x) => -mul(abs(x), logistic(-abs(x))),
+  gelu: (x) => -mul(abs(x), (ONE - erf(div(abs(x), squareRoot(2n * ONE)))) / 2n),
+  geluTanh: (x) => {
+    const m = abs(x);
+    const inner = mul(squareRoot(div(2n * ONE, PI)), m + (mul(mul(m, m), m) * 44715n) / 1000000n);
+    return -mul(m, (ONE - tanh(inner)) / 2n);
+  },
+  softsign: (x) => div(x, ONE + abs(x)),
+};
+
+/** A double as fixed point, rounded towards zero: exact for everything of size above 2^-140. */
+export function fixed(v: number): bigint {
+  if (!Number.isFinite(v)) throw new RangeError(`${v}`);
+  let m = v;
+  let e = 0;
+  while (!Number.isInteger(m)) {
+    m *= 2;
+    e -= 1;
+  }
+  return e >= 0 ? BigInt(m) << F : (BigInt(m) << F) >> BigInt(-e);
+}
+
+/** v 2^e as fixed point. */
+export const scaled = (v: bigint, e: number): bigint => (e >= 0 ? v << (F + BigInt(e)) : (v << F) >> BigInt(-e));

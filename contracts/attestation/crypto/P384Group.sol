@@ -36,10 +36,9 @@ library P384Group {
     uint256 private constant HALF = 0x80000000000000000000000000000000; // 2^127
     /// 2^384 - p; also -p modulo B.
     uint256 private constant C = 0x100000000ffffffffffffffff00000001;
-    /// -p modulo M, and its multiples by 2^128 and 2^129.
+    /// -p modulo M, and its multiple by 2^128.
     uint256 private constant DELTA = 0xffffffffffffffff00000001;
     uint256 private constant DELTA_128 = 0xffffffffffffffff0000000100000000000000000000000000000000;
-    uint256 private constant DELTA_129 = 0x1fffffffffffffffe0000000200000000000000000000000000000000;
     uint256 private constant FOLD = 0x100000000ffffffffffffffff;
     /// The padding 2^383 p: its word of weight B, and its residue modulo M.
     uint256 private constant PAD1 = 0x7fffffff80000000000000007fffffff80000000000000000000000000000000;

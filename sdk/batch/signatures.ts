@@ -5,6 +5,7 @@ import { KeyType, type ProtocolDomain } from "../protocol/index.ts";
 import { addressOfKey, verifyNodeSignature } from "../receipts/signatures.ts";
 import type { Preamble } from "./format.ts";
 import { leafHasher, signatureAt } from "./leaf.ts";
+import { verifyMany } from "./many.ts";
 import { recordLength } from "./records.ts";
 
 /** Whose signatures they must be. */
@@ -15,7 +16,7 @@ export interface SigningKey {
   signer: Hex;
 }
 
-/** Gives the signer's 20-byte address, or null. `v` is 27 or 28 and s is low, as the contract demands. */
+/** Gives the signer's public key (65 bytes), or null. `v` is 27 or 28 and s is low, as the contract demands. */
 export type Recover = (digest: Uint8Array, signature: Uint8Array) => Hex | null;
 
 export interface ChunkResult {
@@ -41,27 +42,34 @@ export function chunkChecker({ domain, preamble, key, recover = nobleRecover }: 
   const hasher = leafHasher(domain, preamble.nodeId, preamble.keyId);
   const length = recordLength(preamble);
   const signer = key.signer.toLowerCase();
+  /** The key itself, once one signature has shown it: the registry keeps only its address. */
+  let publicKey: Hex | null = null;
 
-  async function isSigned(digest: Uint8Array, signature: Uint8Array): Promise<boolean> {
+  const single = async (digest: Uint8Array, signature: Uint8Array): Promise<boolean> => {
     if (key.keyType !== KeyType.Secp256k1) return verifyNodeSignature(key.keyType, key.signer, bytesToHex(digest), bytesToHex(signature));
-    return canonical(signature) && recover(digest, signature)?.toLowerCase() === signer;
-  }
+    const recovered = canonical(signature) ? recover(digest, signature) : null;
+    if (!recovered || addressOfKey(recovered).toLowerCase() !== signer) return false;
+    publicKey ??= recovered;
+    return true;
+  };
 
   return async (bytes, count) => {
     const leaves = new Uint8Array(32 * count);
     const digests = new Uint8Array(32 * count);
-    let bad = -1;
+    const digestAt = (index: number) => digests.subarray(32 * index, 32 * index + 32);
+    const signatureOf = (index: number) => signatureAt(bytes, index * length, preamble.signatureLength);
+    let wellFormed = key.keyType === KeyType.Secp256k1;
     for (let index = 0; index < count; index++) {
-      const offset = index * length;
-      const digest = hasher.digest(bytes, offset);
-      const signature = signatureAt(bytes, offset, preamble.signatureLength);
+      const digest = hasher.digest(bytes, index * length);
       digests.set(digest, 32 * index);
-      leaves.set(hasher.leaf(digest, signature), 32 * index);
-      // After the first bad one the batch is lost; its other leaves still need hashes, for the proof of the fault.
-      const signed = key.keyType === KeyType.Secp256k1 && canonical(signature) ? recover(digest, signature)?.toLowerCase() === signer : await isSigned(digest, signature);
-      if (bad < 0 && !signed) bad = index;
+      leaves.set(hasher.leaf(digest, signatureOf(index)), 32 * index);
+      wellFormed &&= canonical(signatureOf(index));
     }
-    return { leaves, digests, bad };
+    if (!(await single(digestAt(0), signatureOf(0)))) return { leaves, digests, bad: 0 };
+    if (wellFormed && publicKey && count > 4 && verifyMany(publicKey, { count, digest: digestAt, signature: signatureOf })) return { leaves, digests, bad: -1 };
+    // All at once did not hold (or cannot be asked): one after the other, to name the first that is wrong.
+    for (let index = 1; index < count; index++) if (!(await single(digestAt(index), signatureOf(index)))) return { leaves, digests, bad: index };
+    return { leaves, digests, bad: -1 };
   };
 }
 
@@ -81,7 +89,7 @@ function nobleRecover(digest: Uint8Array, signature: Uint8Array): Hex | null {
     recoverable[0] = signature[64]! - 27;
     recoverable.set(signature.subarray(0, 64), 1);
     const point = secp256k1.Signature.fromBytes(recoverable, "recovered").recoverPublicKey(digest);
-    return addressOfKey(bytesToHex(point.toBytes(false)));
+    return bytesToHex(point.toBytes(false));
   } catch {
     return null;
   }

@@ -2,10 +2,11 @@
  * Checks a whole batch against its header: every leaf's signature, the order, the intervals, the sums, both roots. What
  * it finds is named as a fault with the index that proves it.
  */
-import { type Hex, bytesToHex, hexToBytes } from "viem";
-import { type BatchHeader, type ChannelStretch, compareReceipts, type InferenceReceipt, Outcome, stretchLeaf } from "../protocol/index.ts";
+import { keccak_256 } from "@noble/hashes/sha3.js";
+import { type Hex, bytesToHex, hexToBytes, toBytes } from "viem";
+import { type BatchHeader, type ChannelStretch, Outcome, stretchLeaf } from "../protocol/index.ts";
 import { type BlobSource, openBatch, type RecordChunk } from "./decode.ts";
-import { BatchFormatError, STRETCH_LENGTH } from "./format.ts";
+import { AT, BatchFormatError, STRETCH_LENGTH } from "./format.ts";
 import { readReceipt, readStretch, recordLength, type SignedLeaf } from "./records.ts";
 import type { ChunkChecker, ChunkResult } from "./signatures.ts";
 import { type TreeBuilder, treeBuilder } from "./tree.ts";
@@ -70,10 +71,9 @@ export async function verifyBatch(options: VerifyOptions): Promise<BatchReport> 
       const decoded: SignedLeaf[] = [];
       for (let index = 0; index < chunk.count; index++) {
         if (index === bad) throw new Found("signature", chunk.first + index, "the signature is not the key's");
-        const leaf = readReceipt(chunk.bytes, index * recordLength(preamble), preamble);
-        line.receipt(leaf.receipt, chunk.first + index);
+        line.record(chunk.bytes, index * recordLength(preamble), chunk.first + index);
         receipts.add(hashes.slice(32 * index, 32 * index + 32));
-        decoded.push(leaf);
+        if (options.onChunk) decoded.push(readReceipt(chunk.bytes, index * recordLength(preamble), preamble));
       }
       leaves += chunk.count;
       options.onChunk?.({ first: chunk.first, leaves: decoded, hashes, digests });
@@ -112,46 +112,99 @@ function compareRoot(kind: "receipts-root" | "channels-root", tree: TreeBuilder,
   if (found !== expected.toLowerCase()) throw new Found(kind, null, `the data has the root ${found}, the header says ${expected}`);
 }
 
-/** Follows the number lines: order, intervals, sums, and the stretches that they make. */
+/** Exact up to here, by a running hash beyond: memory does not grow with a batch of a million payments. */
+const EXACT_STRETCHES = 50_000;
+
+interface Line {
+  paymentId: Hex;
+  from: bigint;
+  to: bigint;
+  firstLeaf: number;
+  leafCount: number;
+  prefixTotal: bigint;
+}
+
+/** Follows the number lines, straight from the records: order, intervals, sums, and the stretches that they make. */
 function lineChecker(header: BatchHeader) {
-  let last: InferenceReceipt | null = null;
+  const last = { payment: new Uint8Array(32), before: -1n, end: -1n, sequence: -1n };
   let total = 0n;
-  /** Stretches that the receipts make, in short form: all that the blob's own stretches are compared with. */
-  const expected: { paymentId: Hex; from: bigint; to: bigint; firstLeaf: number; leafCount: number; prefixTotal: bigint }[] = [];
+  let stretches = 0;
+  let open: Line | null = null;
+  const exact: Line[] = [];
+  const derived = keccak_256.create();
+  const given = keccak_256.create();
+
+  function close(): void {
+    if (!open) return;
+    if (stretches <= EXACT_STRETCHES) exact.push(open);
+    else derived.update(packed(open));
+  }
+
   return {
-    receipt(receipt: InferenceReceipt, index: number): void {
-      const end = receipt.cumulativeBefore + receipt.charge;
-      if (receipt.outcome < Outcome.Complete || receipt.outcome > Outcome.Error) throw new Found("outcome", index, `the outcome ${receipt.outcome} does not exist`);
-      if (receipt.outcome === Outcome.Error && receipt.charge !== 0n) throw new Found("outcome", index, `an error was charged ${receipt.charge}`);
-      if (receipt.issuedAt < header.minIssuedAt || receipt.issuedAt > header.maxIssuedAt) {
-        throw new Found("time", index, `issued at ${receipt.issuedAt}, outside of the header's ${header.minIssuedAt} to ${header.maxIssuedAt}`);
+    record(bytes: Uint8Array, offset: number, index: number): void {
+      const at = (from: number, length: number) => integerAt(bytes, offset + from, length);
+      const [before, charge, sequence, issuedAt, outcome] = [at(AT.cumulativeBefore, 16), at(AT.charge, 16), at(AT.sequence, 8), at(AT.issuedAt, 8), bytes[offset + AT.outcome]!];
+      const payment = bytes.subarray(offset + AT.paymentId, offset + AT.paymentId + 32);
+      const end = before + charge;
+      if (outcome < Outcome.Complete || outcome > Outcome.Error) throw new Found("outcome", index, `the outcome ${outcome} does not exist`);
+      if (outcome === Outcome.Error && charge !== 0n) throw new Found("outcome", index, `an error was charged ${charge}`);
+      if (issuedAt < header.minIssuedAt || issuedAt > header.maxIssuedAt) {
+        throw new Found("time", index, `issued at ${issuedAt}, outside of the header's ${header.minIssuedAt} to ${header.maxIssuedAt}`);
       }
-      const stretch = expected.at(-1);
-      if (last && last.paymentId === receipt.paymentId) {
-        if (compareReceipts(last, receipt) >= 0) throw new Found("order", index, "receipts are not strictly ascending");
-        if (last.sequence === receipt.sequence) throw new Found("order", index, `the sequence ${receipt.sequence} comes twice`);
-        if (receipt.cumulativeBefore < last.cumulativeBefore + last.charge) throw new Found("overlap", index, "the interval overlaps the one before");
-      } else if (last && compareReceipts(last, receipt) >= 0) throw new Found("order", index, "payments are not strictly ascending");
-      total += receipt.charge;
-      if (stretch && last?.paymentId === receipt.paymentId && stretch.to === receipt.cumulativeBefore) {
-        stretch.to = end;
-        stretch.leafCount++;
-        stretch.prefixTotal = total;
+      const order = index === 0 ? 1 : compareBytes(payment, last.payment);
+      if (order < 0) throw new Found("order", index, "payments are not strictly ascending");
+      if (order === 0) {
+        if (sequence === last.sequence) throw new Found("order", index, `the sequence ${sequence} comes twice`);
+        if (before < last.before || (before === last.before && sequence < last.sequence)) throw new Found("order", index, "receipts are not strictly ascending");
+        if (before < last.end) throw new Found("overlap", index, "the interval overlaps the one before");
+      }
+      total += charge;
+      if (open && order === 0 && open.to === before) {
+        open.to = end;
+        open.leafCount++;
+        open.prefixTotal = total;
       } else {
-        if (expected.length === header.channels) throw new Found("stretch", null, `the receipts make more than the ${header.channels} stretches that the header says`);
-        expected.push({ paymentId: receipt.paymentId, from: receipt.cumulativeBefore, to: end, firstLeaf: index, leafCount: 1, prefixTotal: total });
+        close();
+        if (stretches === header.channels) throw new Found("stretch", null, `the receipts make more than the ${header.channels} stretches that the header says`);
+        stretches++;
+        open = { paymentId: bytesToHex(payment), from: before, to: end, firstLeaf: index, leafCount: 1, prefixTotal: total };
       }
-      last = receipt;
+      if (order !== 0) last.payment.set(payment);
+      last.before = before;
+      last.end = end;
+      last.sequence = sequence;
     },
     stretch(stretch: ChannelStretch, index: number): void {
-      const wanted = expected[index];
+      close();
+      open = null;
+      if (index >= EXACT_STRETCHES) return void given.update(packed(stretch));
+      const wanted = exact[index];
       for (const name of ["paymentId", "from", "to", "firstLeaf", "leafCount", "prefixTotal"] as const) {
         if (wanted?.[name] !== stretch[name]) throw new Found("stretch", index, `its ${name} is ${stretch[name]}, the receipts say ${wanted?.[name]}`);
       }
     },
     end(): void {
-      if (expected.length !== header.channels) throw new Found("stretch", null, `the receipts make ${expected.length} stretches, the header says ${header.channels}`);
+      if (stretches !== header.channels) throw new Found("stretch", null, `the receipts make ${stretches} stretches, the header says ${header.channels}`);
+      if (compareBytes(derived.digest(), given.digest()) !== 0) throw new Found("stretch", null, `a stretch beyond the first ${EXACT_STRETCHES} is not what the receipts make`);
       if (total !== header.totalCharge) throw new Found("sum", null, `the receipts come to ${total}, the header says ${header.totalCharge}`);
     },
   };
+}
+
+function packed({ paymentId, from, to, firstLeaf, leafCount, prefixTotal }: Line): Uint8Array {
+  return toBytes(`${paymentId}/${from}/${to}/${firstLeaf}/${leafCount}/${prefixTotal};`);
+}
+
+function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  for (let index = 0; index < a.length; index++) if (a[index] !== b[index]) return a[index]! - b[index]!;
+  return 0;
+}
+
+/** 8 or 16 bytes, big-endian. */
+function integerAt(bytes: Uint8Array, offset: number, length: number): bigint {
+  const view = new DataView(bytes.buffer, bytes.byteOffset + offset, length);
+  const low = view.getBigUint64(length - 8);
+  if (length === 8) return low;
+  const high = view.getBigUint64(0);
+  return high === 0n ? low : (high << 64n) | low;
 }

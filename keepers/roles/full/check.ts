@@ -58,6 +58,7 @@ export function createBatchChecker({ platform, store, walrus, pool, domain, blob
     const report = await verifyBatch({
       header,
       source: bytes,
+      recordsPerChunk: 2_048,
       parallel: pool.size * 2,
       checker: (preamble) => (session = pool.open({ domain, preamble, key })).check,
       onChunk: ({ first, leaves, hashes, digests }) => {

@@ -3,6 +3,8 @@ export type { Hex } from "./bytes.ts";
 export { IntelCollateral, verifyP256 } from "./collateral.ts";
 export type { AppraisalDetail, Platform } from "./collateral.ts";
 export { IntelError } from "./errors.ts";
+export { explainIntel, intelReason } from "./explain.ts";
+export type { ExplainOptions, IntelExplanation } from "./explain.ts";
 export { pemCertificates } from "./pem.ts";
 export * from "./quote.ts";
 export { INTEL_SGX_ROOT } from "./roots.ts";

@@ -147,11 +147,13 @@ export function readSgxExtension(bytes: Uint8Array): PckFacts {
 type Judged = Pick<IntelAttestation, "deviceId" | "validUntil" | "tcbStatus">;
 
 function factsOf(parts: QuoteParts, judged: Judged): IntelAttestation {
-  const image = parts.tdx ? trustDomain(parts) : enclave(parts);
-  return { ...judged, ...image, ...claimsOf(parts), attestedAt: 0n, teeType: parts.tdx ? 2 : 3 };
+  return { ...judged, ...factsOfBody(parts), ...claimsOf(parts), attestedAt: 0n, teeType: parts.tdx ? 2 : 3 };
 }
 
-export function trustDomain({ body }: QuoteParts): { imageId: Hex; debug: boolean } {
+/** Image and debug state, as the report has them. */
+export const factsOfBody = (parts: QuoteParts): { imageId: Hex; debug: boolean } => (parts.tdx ? trustDomain(parts) : enclave(parts));
+
+function trustDomain({ body }: QuoteParts): { imageId: Hex; debug: boolean } {
   demand(allZero(body.subarray(64, 120)), "TdxModule");
   const service = body.subarray(600, TD_15);
   const fields = [body.subarray(136, 184), body.subarray(328, 520), body.subarray(120, 136), body.subarray(184, 328)];

@@ -65,12 +65,12 @@ contract MeasurementPolicy is IMeasurementPolicy, AccessManaged {
     {
         require(compromisedSince <= block.timestamp, MeasurementPolicyFutureCompromise(compromisedSince, block.timestamp));
         ImageApproval storage entry = _entry(policyId, workload, imageId);
+        (uint64 revokedAt, uint64 since) = (entry.revokedAt, entry.compromisedSince);
         // A compromise may become known after the revocation, and turn out older than thought; it never gets younger.
-        bool adds = compromisedSince != 0 && (entry.compromisedSince == 0 || compromisedSince < entry.compromisedSince);
-        require(entry.revokedAt == 0 || adds, MeasurementPolicyImageRevoked(policyId, workload, imageId));
+        bool adds = compromisedSince != 0 && (since == 0 || compromisedSince < since);
+        require(revokedAt == 0 || adds, MeasurementPolicyImageRevoked(policyId, workload, imageId));
 
-        if (entry.revokedAt == 0) entry.revokedAt = uint64(block.timestamp);
-        if (adds) entry.compromisedSince = compromisedSince;
+        (entry.revokedAt, entry.compromisedSince) = (revokedAt == 0 ? uint64(block.timestamp) : revokedAt, adds ? compromisedSince : since);
         emit ImageRevoked(policyId, workload, imageId, compromisedSince);
     }
 

@@ -2,11 +2,12 @@
 pragma solidity ^0.8.30;
 
 import {IInferenceSettlement, SettleItem, Settlement} from "../interfaces/IInferenceSettlement.sol";
+import {CalldataDigest} from "../libraries/CalldataDigest.sol";
 import {PositionalTree} from "../libraries/PositionalTree.sol";
 import {BatchHeader, BatchLib, ChannelStretch} from "../types/Batch.sol";
 import {BatchStatus, Outcome, SettlementMode, Verification} from "../types/Enums.sol";
-import {InferenceReceipt, ReceiptLib} from "../types/Receipt.sol";
-import {Terms, TermsLib} from "../types/Terms.sol";
+import {InferenceReceipt} from "../types/Receipt.sol";
+import {Terms} from "../types/Terms.sol";
 import {SettlementCore} from "./SettlementCore.sol";
 
 /// @title Headers whose receipts are all verified in the posting call
@@ -31,7 +32,7 @@ abstract contract IndividualSettlement is SettlementCore {
     /// @inheritdoc IInferenceSettlement
     function settle(Settlement calldata settlement) external override whenOpen returns (bytes32 hash) {
         BatchHeader calldata header = settlement.header;
-        hash = BatchLib.digest(header, DOMAIN);
+        hash = CalldataDigest.header(header, DOMAIN);
         Walk memory walk;
         walk.key = _accept(header, settlement.signature, hash, _oldest(MAX_AGE), uint64(block.timestamp));
         _verifyItems(settlement, walk);
@@ -61,7 +62,7 @@ abstract contract IndividualSettlement is SettlementCore {
         uint256 count = settlement.items.length;
         require(count == header.count, SettlementCountMismatch("items", count, header.count));
         walk.termsHashes = new bytes32[](settlement.terms.length);
-        for (uint256 i = 0; i < settlement.terms.length; ++i) walk.termsHashes[i] = TermsLib.hash(settlement.terms[i]);
+        for (uint256 i = 0; i < settlement.terms.length; ++i) walk.termsHashes[i] = CalldataDigest.terms(settlement.terms[i]);
         walk.leaves = new bytes32[](count);
         walk.stretchLeaves = new bytes32[](header.channels);
 
@@ -69,9 +70,9 @@ abstract contract IndividualSettlement is SettlementCore {
             SettleItem calldata item = settlement.items[i];
             _checkReceipt(header, item.receipt, i);
             _place(settlement, walk, item.receipt, i);
-            bytes32 digest = ReceiptLib.digest(item.receipt, DOMAIN);
+            bytes32 digest = CalldataDigest.receipt(item.receipt, DOMAIN);
             require(_signed(walk.key, digest, item.signature), SettlementBadReceiptSignature(i, digest));
-            walk.leaves[i] = BatchLib.receiptLeaf(digest, item.signature);
+            walk.leaves[i] = CalldataDigest.receiptLeaf(digest, item.signature);
             _checkEvidence(settlement, walk, item, digest, i);
         }
         _closeStretch(header, walk);

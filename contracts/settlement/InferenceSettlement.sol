@@ -8,7 +8,8 @@ import {Batch, IInferenceSettlement, SettlementParams} from "../interfaces/IInfe
 import {INodeRegistry} from "../interfaces/INodeRegistry.sol";
 import {ISignatureChecker} from "../interfaces/ISignatureChecker.sol";
 import {IVerifierRouter} from "../interfaces/IVerifierRouter.sol";
-import {BatchHeader, BatchLib} from "../types/Batch.sol";
+import {CalldataDigest} from "../libraries/CalldataDigest.sol";
+import {BatchHeader} from "../types/Batch.sol";
 import {CommitteeLib, CommitteeMember, QuorumSignature} from "../types/Committee.sol";
 import {BatchStatus} from "../types/Enums.sol";
 import {LeafCheck, StatementLib} from "../types/Statements.sol";
@@ -44,7 +45,7 @@ contract InferenceSettlement is IndividualSettlement {
         whenOpen
         returns (bytes32 hash)
     {
-        hash = BatchLib.digest(header, DOMAIN);
+        hash = CalldataDigest.header(header, DOMAIN);
         _checkRoots(header);
         _accept(header, signature, hash, _oldest(MAX_AGE), uint64(block.timestamp));
         _post(header, hash, fullBond);
@@ -56,7 +57,7 @@ contract InferenceSettlement is IndividualSettlement {
         override
         returns (bytes32 hash)
     {
-        bytes32 old = BatchLib.digest(rejected, DOMAIN);
+        bytes32 old = CalldataDigest.header(rejected, DOMAIN);
         Batch storage entry = _batches[old];
         require(entry.status == BatchStatus.Rejected, SettlementInvalidTransition(old, entry.status, BatchStatus.Reposted));
         uint256 deadline = uint256(entry.postedAt) + _params.repostTime;
@@ -67,7 +68,7 @@ contract InferenceSettlement is IndividualSettlement {
         require(header.maxIssuedAt <= rejected.maxIssuedAt, SettlementBadHeader("maxIssuedAt"));
         entry.status = BatchStatus.Reposted;
 
-        hash = BatchLib.digest(header, DOMAIN);
+        hash = CalldataDigest.header(header, DOMAIN);
         emit BatchReposted(old, hash);
         _checkRoots(header);
         // Age and key grace were in order when the rejected header was posted, and its times bound the new one's.
@@ -85,7 +86,7 @@ contract InferenceSettlement is IndividualSettlement {
         external
         override
     {
-        bytes32 hash = BatchLib.digest(header, DOMAIN);
+        bytes32 hash = CalldataDigest.header(header, DOMAIN);
         Batch storage entry = _batches[hash];
         require(entry.status == BatchStatus.Posted, SettlementInvalidTransition(hash, entry.status, BatchStatus.Certified));
         bytes32 digest = StatementLib.digest(LeafCheck(hash, epoch), DOMAIN);
@@ -100,7 +101,7 @@ contract InferenceSettlement is IndividualSettlement {
 
     /// @inheritdoc IInferenceSettlement
     function finalize(BatchHeader calldata header) external override {
-        bytes32 hash = BatchLib.digest(header, DOMAIN);
+        bytes32 hash = CalldataDigest.header(header, DOMAIN);
         Batch storage entry = _batches[hash];
         bool may = entry.status == BatchStatus.Certified || (entry.status == BatchStatus.Posted && entry.fullBond);
         require(may, SettlementInvalidTransition(hash, entry.status, BatchStatus.Final));
@@ -147,7 +148,7 @@ contract InferenceSettlement is IndividualSettlement {
 
     /// @inheritdoc IInferenceSettlement
     function countDemand(BatchHeader calldata header, bool opened) external override onlyArbiter {
-        bytes32 hash = BatchLib.digest(header, DOMAIN);
+        bytes32 hash = CalldataDigest.header(header, DOMAIN);
         Batch storage entry = _batches[hash];
         if (opened) {
             bool pending = entry.status == BatchStatus.Posted || entry.status == BatchStatus.Certified;
@@ -184,7 +185,7 @@ contract InferenceSettlement is IndividualSettlement {
     }
 
     function _pending(BatchHeader calldata header, BatchStatus to) private view returns (bytes32 hash, Batch storage entry) {
-        hash = BatchLib.digest(header, DOMAIN);
+        hash = CalldataDigest.header(header, DOMAIN);
         entry = _batches[hash];
         bool pending = entry.status == BatchStatus.Posted || entry.status == BatchStatus.Certified;
         require(pending, SettlementInvalidTransition(hash, entry.status, to));

@@ -8,12 +8,13 @@ import {Batch, IInferenceSettlement, SettlementParams} from "../interfaces/IInfe
 import {INodeRegistry} from "../interfaces/INodeRegistry.sol";
 import {ISignatureChecker} from "../interfaces/ISignatureChecker.sol";
 import {IVerifierRouter} from "../interfaces/IVerifierRouter.sol";
+import {CalldataDigest} from "../libraries/CalldataDigest.sol";
 import {NodeSignatures} from "../libraries/NodeSignatures.sol";
 import {PositionalTree} from "../libraries/PositionalTree.sol";
 import {ProtocolDomain} from "../libraries/ProtocolDomain.sol";
-import {BatchHeader, BatchLib} from "../types/Batch.sol";
+import {BatchHeader} from "../types/Batch.sol";
 import {BatchStatus, KeyType, Role} from "../types/Enums.sol";
-import {InferenceReceipt, ReceiptLib} from "../types/Receipt.sol";
+import {InferenceReceipt} from "../types/Receipt.sol";
 
 /// @title Headers: their chain, their slot, their lock
 abstract contract SettlementCore is IInferenceSettlement, AccessManaged {
@@ -121,12 +122,12 @@ abstract contract SettlementCore is IInferenceSettlement, AccessManaged {
 
     /// @inheritdoc IInferenceSettlement
     function headerHash(BatchHeader calldata header) external view override returns (bytes32) {
-        return BatchLib.digest(header, DOMAIN);
+        return CalldataDigest.header(header, DOMAIN);
     }
 
     /// @inheritdoc IInferenceSettlement
     function receiptDigest(InferenceReceipt calldata receipt) external view override returns (bytes32) {
-        return ReceiptLib.digest(receipt, DOMAIN);
+        return CalldataDigest.receipt(receipt, DOMAIN);
     }
 
     /// @inheritdoc IInferenceSettlement
@@ -137,15 +138,15 @@ abstract contract SettlementCore is IInferenceSettlement, AccessManaged {
         uint256 index,
         bytes32[] calldata path
     ) external view override returns (BatchStatus) {
-        bytes32 leaf = BatchLib.receiptLeaf(ReceiptLib.digest(receipt, DOMAIN), signature);
+        bytes32 leaf = CalldataDigest.receiptLeaf(CalldataDigest.receipt(receipt, DOMAIN), signature);
         bytes32 root = PositionalTree.rootOf(leaf, index, header.count, path);
         require(root == header.receiptsRoot, SettlementRootMismatch("receipts", header.receiptsRoot, root));
-        return _batches[BatchLib.digest(header, DOMAIN)].status;
+        return _batches[CalldataDigest.header(header, DOMAIN)].status;
     }
 
     /// @inheritdoc IInferenceSettlement
     function proofContext(InferenceReceipt calldata receipt, address beneficiary) external view override returns (uint256) {
-        return _proofContext(receipt, ReceiptLib.digest(receipt, DOMAIN), beneficiary);
+        return _proofContext(receipt, CalldataDigest.receipt(receipt, DOMAIN), beneficiary);
     }
 
     /// @inheritdoc IInferenceSettlement

@@ -2,7 +2,7 @@
  * The settlement chain's contracts, in order. Every step looks first whether it is done: a second run sends nothing.
  *   1 bond token (devnets)   2 AccessManager   3 MeasurementPolicy   4 SignatureChecker   5 AttestationGate
  *   6 NodeRegistry   7 Groth16Keys   8 ModelRegistry   9 VerifierRouter   10 Committee   11 InferenceSettlement
- *   12 FaultCourt   13 Demands   14 DataFeeds   15 Nitro verifier under a given root   16 wiring: who may lock, slash
+ *   12 FaultCourt   13 Demands   14 DataFeeds   15 HealthLens   16 Nitro verifier under a given root   17 wiring: who may lock, slash
  *   and reject, which verifier serves which TEE type, what the committee's statements are about
  */
 import { type Address, type Hex, zeroAddress } from "viem";
@@ -27,6 +27,7 @@ export interface SettlementAddresses {
   FaultCourt: Address;
   Demands: Address;
   DataFeeds: Address;
+  HealthLens: Address;
   /** Only when a Nitro root was given. */
   Sha384?: Address;
   Sha384Pair?: Address;
@@ -93,6 +94,7 @@ export async function deploySettlement(chain: DeployChain, options: SettlementDe
   const FaultCourt = await step("FaultCourt", [NodeRegistry, InferenceSettlement, ModelRegistry, parameters.court]);
   const Demands = await step("Demands", [InferenceSettlement]);
   const DataFeeds = await step("DataFeeds", [NodeRegistry, SignatureChecker]);
+  const HealthLens = await step("HealthLens", [NodeRegistry, BondToken, InferenceSettlement, Committee]);
   const addresses: SettlementAddresses = {
     BondToken,
     AccessManager,
@@ -108,6 +110,7 @@ export async function deploySettlement(chain: DeployChain, options: SettlementDe
     FaultCourt,
     Demands,
     DataFeeds,
+    HealthLens,
   };
   if (options.nitroRoot) {
     addresses.Sha384 = await step("Sha384", []);

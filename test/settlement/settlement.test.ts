@@ -97,6 +97,26 @@ describe("InferenceSettlement", () => {
       });
     }
 
+    it("one value has one digest: dirty upper bits in calldata are refused, field by field", async () => {
+      const built = await build(w, node, [receipt(node, await w.now())]);
+      const clean = {
+        receiptDigest: w.settlement.interface.encodeFunctionData("receiptDigest", [built.receipts[0]!]),
+        headerHash: w.settlement.interface.encodeFunctionData("headerHash", [built.header]),
+      };
+      // Words of both structs that are narrower than 32 bytes.
+      const narrow = { receiptDigest: [7, 8, 9, 10, 11, 12, 13], headerHash: [2, 6, 7, 8, 9, 10, 13] };
+      for (const name of ["receiptDigest", "headerHash"] as const) {
+        const to = w.addresses.InferenceSettlement;
+        expect(await w.ethers.provider.call({ to, data: clean[name] })).to.have.length(66);
+        for (const word of narrow[name]) {
+          const at = 10 + 64 * word;
+          const data = `${clean[name].slice(0, at)}01${clean[name].slice(at + 2)}`;
+          const refused = await w.ethers.provider.call({ to, data }).then(() => false, () => true);
+          expect(refused, `${name} word ${word}`).to.equal(true);
+        }
+      }
+    });
+
     it("receipts out of order: refused", async () => {
       const built = await build(w, node, line(node, await w.now(), 2));
       const s = settlementOf(built, [terms(node)]);

@@ -8,7 +8,7 @@ import { type SettlementParameters, settlementParameters } from "../../scripts/d
 import { deploySettlement } from "../../scripts/deploy/settlement.ts";
 import { KeyType, Role } from "../../sdk/protocol/index.ts";
 import type {
-  AttestationGate, Committee, DataFeeds, Demands, FaultCourt, InferenceSettlement, MeasurementPolicy, ModelRegistry, NodeRegistry, SignatureChecker, TestBond,
+  AttestationGate, Committee, DataFeeds, Demands, FaultCourt, HealthLens, InferenceSettlement, MeasurementPolicy, ModelRegistry, NodeRegistry, SignatureChecker, TestBond,
   VerifierRouter,
 } from "../../types/contracts/index.js";
 
@@ -106,6 +106,7 @@ export async function settlementWorld(change: (parameters: SettlementParameters)
     settlement: await at<InferenceSettlement>("InferenceSettlement", addresses.InferenceSettlement),
     court: await at<FaultCourt>("FaultCourt", addresses.FaultCourt),
     demands: await at<Demands>("Demands", addresses.Demands),
+    health: await at<HealthLens>("HealthLens", addresses.HealthLens),
     feeds: await at<DataFeeds>("DataFeeds", addresses.DataFeeds),
   };
   const { token, policy, gate, registry } = contracts;

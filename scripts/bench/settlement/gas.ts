@@ -1,0 +1,142 @@
+/** Gas of the settlement chain's calls, on a simulated chain with everything deployed. Exact, and the same on every machine. */
+import type { ContractTransactionResponse } from "ethers";
+import { type Hex } from "viem";
+import {
+  FaultKind, Role, encodeEvidence, faultCommitment, heartbeatDigest, leafCheckDigest, positionalTree, receiptDigest, receiptLeaf,
+} from "../../../sdk/protocol/index.ts";
+import { assemble, build, domainOf, line, settlementOf, terms } from "../../../test/settlement/builder.ts";
+import { IMAGE, type World, WORKLOAD, bytes32, settlementWorld } from "../../../test/utils/settlement-world.ts";
+
+type Node = Awaited<ReturnType<World["addNode"]>>;
+
+async function gasOf(call: Promise<ContractTransactionResponse>): Promise<number> {
+  return Number((await (await call).wait())!.gasUsed);
+}
+
+/** Intrinsic gas of a transaction: what calling contracts do not pay again. */
+function intrinsic(data: string): number {
+  const bytes = Buffer.from(data.slice(2), "hex");
+  return 21_000 + bytes.reduce((sum, byte) => sum + (byte === 0 ? 4 : 16), 0);
+}
+
+/** Successive headers of one node over one payment's line: the steady state of a busy channel. */
+class Line {
+  readonly #w: World;
+  readonly node: Node;
+  #sequence = 0n;
+
+  constructor(w: World, node: Node) {
+    this.#w = w;
+    this.node = node;
+  }
+
+  async next(count: number) {
+    const receipts = line(this.node, await this.#w.now(), count, { cumulativeBefore: this.#sequence * 100n, sequence: this.#sequence });
+    this.#sequence += BigInt(count);
+    return build(this.#w, this.node, receipts);
+  }
+}
+
+/** TEE individual, one and many in a header; steady: channel, node and key were used before. */
+export async function individual(): Promise<Record<string, number>> {
+  const w = await settlementWorld();
+  const steady = new Line(w, await w.addNode(Role.Inference));
+  const settle = async (count: number) => {
+    const built = await steady.next(count);
+    return gasOf(w.settlement.settle(settlementOf(built, [terms(steady.node)])));
+  };
+  await settle(1);
+  return { "tee-individual": await settle(1), "tee-multi-50-each": Math.ceil((await settle(50)) / 50) };
+}
+
+/** Post, certificate of 7, use of one receipt, proof of a bad leaf, in batches of 1,024. */
+export async function batch(): Promise<Record<string, number>> {
+  const w = await settlementWorld();
+  const steady = new Line(w, await w.addNode(Role.Inference));
+  const full: Node[] = [];
+  for (let i = 0; i < 7; i++) {
+    const member = await w.addNode(Role.Full);
+    await w.committee.join(member.nodeId);
+    full.push(member);
+  }
+  await w.committee.rotate();
+  const members = (await w.committee.members(1)).map(({ signer, stake }) => ({ signer, stake }));
+
+  const first = await steady.next(8);
+  await w.settlement.postBatch(first.header, first.signature, false);
+  const built = await steady.next(1_024);
+  const post = await gasOf(w.settlement.postBatch(built.header, built.signature, false));
+
+  const digest = leafCheckDigest({ headerHash: built.hash, committeeEpoch: 1n }, domainOf(w));
+  const signatures = members.map(({ signer }) => full.find((f) => f.authorizer.address === signer)!.authorizer.signingKey.sign(digest).serialized.slice(2));
+  const certificate = await gasOf(w.settlement.certify(built.header, 1, members, { signers: 127n, signatures: `0x${signatures.join("")}` }));
+
+  const tree = positionalTree(built.leaves);
+  const use = [built.header, built.receipts[77]!, built.signatures[77]!, 77, tree.path(77)] as const;
+  const { data } = await w.settlement.verifyInclusion.populateTransaction(...use);
+  const receiptUse = Number(await w.settlement.verifyInclusion.estimateGas(...use)) - intrinsic(data);
+
+  const bad = await steady.next(1_024);
+  const receipts = bad.receipts.map((r, i) => (i === 500 ? { ...r, responseHash: bytes32("x") } : r));
+  const leaves = receipts.map((r, i) => receiptLeaf(receiptDigest(r, domainOf(w)), bad.signatures[i]!));
+  const badTree = positionalTree(leaves);
+  const forged = assemble(w, steady.node, bad.receipts, { ...bad.header, receiptsRoot: badTree.root });
+  await w.settlement.postBatch(forged.header, forged.signature, false);
+  const evidence = encodeEvidence({ leaf: { receipt: receipts[500]!, signature: bad.signatures[500]!, index: 500n, path: badTree.path(500) } });
+  const salt = bytes32("salt");
+  const commit = await gasOf(w.court.connect(w.relayer).commit(faultCommitment(w.relayer.address as Hex, forged.hash, FaultKind.BadSignature, evidence, salt)));
+  const prove = await gasOf(w.court.connect(w.relayer).prove(forged.header, FaultKind.BadSignature, evidence, salt));
+  return { "batch-post": post, "certificate-7": certificate, "receipt-use": receiptUse, "bad-leaf-challenge": prove, "bad-leaf-commit": commit };
+}
+
+/** Revocation of an image that 50 nodes run, under an owner's policy and under the network's (behind the AccessManager). */
+export async function revocation(): Promise<Record<string, number>> {
+  const w = await settlementWorld();
+  const owner = await w.account();
+  const policy = w.policy.connect(owner);
+  await policy.createPolicy("bench", 0, 1 << 9, 1);
+  const policyId = await policy.policyIdOf(owner.address, "bench");
+  await policy.approveImage(policyId, WORKLOAD, IMAGE);
+  for (let i = 0; i < 50; i++) await w.addNode(Role.Inference, { policyId: policyId as Hex });
+  const now = await w.now();
+  return {
+    "image-revocation": await gasOf(policy.revokeImage(policyId, WORKLOAD, IMAGE, now)),
+    "image-revocation-default-policy": await gasOf(w.policy.revokeImage(`0x${"00".repeat(32)}`, WORKLOAD, IMAGE, now)),
+  };
+}
+
+/** Heartbeats of 20 nodes in one transaction. */
+export async function heartbeats(): Promise<Record<string, number>> {
+  const w = await settlementWorld();
+  const nodes: Node[] = [];
+  for (let i = 0; i < 20; i++) nodes.push(await w.addNode(Role.Inference));
+  await w.networkHelpers.mine(2);
+  const block = (await w.ethers.provider.getBlock((await w.ethers.provider.getBlockNumber()) - 1))!;
+  const domain = { chainId: w.chainId, verifyingContract: w.addresses.NodeRegistry };
+  const signatures = nodes.map(({ nodeId, keyId, signer }) =>
+    signer.sign(heartbeatDigest({ nodeId, keyId, blockNumber: BigInt(block.number), blockHash: block.hash as Hex }, domain)).slice(2),
+  );
+  const gas = await gasOf(w.registry.heartbeats(block.number, nodes.map((n) => n.nodeId), nodes.map((n) => n.keyId), `0x${signatures.join("")}`));
+  return { "heartbeat-20-each": Math.ceil(gas / 20) };
+}
+
+export const ASKED: Record<string, string> = {
+  "tee-individual": "<= 75,000, whole transaction, steady",
+  "tee-multi-50-each": "<= 20,000",
+  "batch-post": "<= 90,000",
+  "certificate-7": "<= 120,000",
+  "receipt-use": "<= 35,000",
+  "bad-leaf-challenge": "<= 200,000",
+  "image-revocation": "<= 35,000",
+  "heartbeat-20-each": "<= 12,000",
+};
+
+/** All figures that are gas. */
+export async function gasFigures(print: (line: string) => void): Promise<Record<string, number>> {
+  const figures: Record<string, number> = {};
+  for (const [name, part] of Object.entries({ individual, batch, revocation, heartbeats })) {
+    print(`  ${name} ...`);
+    Object.assign(figures, await part());
+  }
+  return figures;
+}

@@ -37,6 +37,12 @@ abstract contract EscrowStore is IPaymentEscrow, AccessManaged, NonReentrant {
         bool ownAuthorizer; // payerAuthorizer is the payer itself
     }
 
+    /// Of certificates of one epoch. The cap is computed once: stake and price of an epoch do not change.
+    struct Allowance {
+        uint128 cap;
+        uint128 used;
+    }
+
     IX402BatchSettlement internal immutable _x402;
     ISettlementInbox internal immutable _inbox;
     uint32 public immutable refundTime;
@@ -65,7 +71,8 @@ abstract contract EscrowStore is IPaymentEscrow, AccessManaged, NonReentrant {
     mapping(address beneficiary => address) public redirectOf;
     mapping(address token => uint256) internal _paidOut; // with the channel contract's counts: what has to be here
     mapping(address token => uint256) public stakePriceOf; // units per stake, X64
-    mapping(uint64 epoch => mapping(address token => uint256)) internal _released;
+    mapping(uint64 epoch => mapping(address token => Allowance)) internal _allowances;
+    uint256 private transient _alive; // inbox.aliveTime() of this block
 
     constructor(EscrowSetup memory setup) AccessManaged(setup.authority) {
         bool complete = setup.channelContract != address(0) && setup.inbox != address(0) && setup.treasury != address(0);
@@ -133,13 +140,21 @@ abstract contract EscrowStore is IPaymentEscrow, AccessManaged, NonReentrant {
     }
 
     function releaseCap(uint64 epoch, address token) external view returns (uint256 cap, uint256 used) {
-        return (_releaseCap(epoch, token), _released[epoch][token]);
+        return (_releaseCap(epoch, token), _allowances[epoch][token].used);
     }
 
     /// @dev A quorum is two thirds of the stake; half of that.
     function _releaseCap(uint64 epoch, address token) internal view returns (uint256) {
         uint256 price = stakePriceOf[token];
-        return price == 0 ? 0 : (_inbox.epochOf(epoch).totalStake * price >> 64) / 3;
+        if (price == 0) return 0;
+        uint256 cap = (_inbox.epochOf(epoch).totalStake * price >> 64) / 3;
+        return cap < type(uint128).max ? cap : type(uint128).max;
+    }
+
+    /// @dev The clock stands still within a transaction; many marks ask for it.
+    function _aliveNow() internal returns (uint256 alive) {
+        alive = _alive;
+        if (alive == 0) _alive = alive = _inbox.aliveTime();
     }
 
     function _registered(bytes32 paymentId) internal view returns (Line memory line) {
@@ -194,7 +209,7 @@ abstract contract EscrowStore is IPaymentEscrow, AccessManaged, NonReentrant {
         }
         line.held = uint88(open);
         line.markedAt = uint32(block.timestamp);
-        line.markedAlive = uint32(_inbox.aliveTime());
+        line.markedAlive = uint32(_aliveNow());
         emit MarkOpened(paymentId, line.settledUpTo + open);
     }
 

@@ -132,9 +132,12 @@ contract PaymentEscrow is EscrowIntake {
     }
 
     function _underCap(uint64 epoch, address token, uint256 amount) private returns (bool) {
-        uint256 used = _released[epoch][token] + amount;
-        if (used > _releaseCap(epoch, token)) return false;
-        _released[epoch][token] = used;
+        Allowance memory allowance = _allowances[epoch][token];
+        if (allowance.cap == 0) allowance.cap = uint128(_releaseCap(epoch, token));
+        uint256 used = allowance.used + amount;
+        if (used > allowance.cap) return false;
+        allowance.used = uint128(used);
+        _allowances[epoch][token] = allowance;
         return true;
     }
 

@@ -12,17 +12,8 @@ import { createLogger, createRedactor, silentLogger } from "../../keepers/logger
 import { decryptKeystore, encryptKeystore, loadKey, localSigner } from "../../keepers/signer/index.ts";
 import { kv, kvMigration, openStore } from "../../keepers/storage/index.ts";
 import { acquireLease, leaseMigration } from "../../keepers/tx/lease.ts";
+import { codeOf } from "./support/code-of.ts";
 import { fakeChain } from "./support/fake-chain.ts";
-
-/** Tests look at codes, never at text. */
-export async function codeOf(work: () => unknown): Promise<string> {
-  try {
-    await work();
-  } catch (error) {
-    return isKeeperError(error) ? error.code : `not ours: ${String(error)}`;
-  }
-  return "no error";
-}
 
 describe("keepers: platform", () => {
   let dir: string;

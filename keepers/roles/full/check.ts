@@ -67,8 +67,14 @@ export function createBatchChecker({ platform, store, walrus, pool, domain, blob
       onStretch: (stretch, position) => store.addStretch(hash, position, stretch),
     }).finally(() => session?.close());
     const seconds = (clock.now() - started) / 1000;
+    const overlap = report.ok ? store.overlapOf(row) : null;
+    if (overlap) {
+      report.ok = false;
+      report.fault = { kind: "overlap", index: null, detail: `stretch ${overlap.here} overlaps stretch ${overlap.there} of ${overlap.other}` };
+    }
     store.transaction(() => {
-      if (!report.ok) store.forgetLeaves(hash);
+      // An overlap's stretches are its evidence.
+      if (!report.ok && !overlap) store.forgetLeaves(hash);
       store.saveCheck({ headerHash: hash, verdict: report.ok ? "valid" : "faulty", fault: report.fault, leaves: report.leaves, seconds }, clock.now());
     });
     metrics.count("batches_checked_total", { verdict: report.ok ? "valid" : "faulty" });

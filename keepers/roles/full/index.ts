@@ -2,6 +2,7 @@
 import { type Abi, keccak256, toHex } from "viem";
 import { Role as ProtocolRole } from "../../../sdk/protocol/index.ts";
 import { iCommitteeAbi } from "../../../types/abi/ICommittee.ts";
+import { iFaultCourtAbi } from "../../../types/abi/IFaultCourt.ts";
 import { iInferenceSettlementAbi } from "../../../types/abi/IInferenceSettlement.ts";
 import { iPaymentEscrowAbi } from "../../../types/abi/IPaymentEscrow.ts";
 import { iSettlementInboxAbi } from "../../../types/abi/ISettlementInbox.ts";
@@ -13,6 +14,7 @@ import type { WalrusClient } from "../../walrus/index.ts";
 import { type EvidenceMaker, createNodeIdentity, nodeRules } from "../node/index.ts";
 import type { Platform, Role } from "../platform.ts";
 import { indexSettlements } from "./calldata.ts";
+import { createAccuser } from "./accuse.ts";
 import { createBatchChecker } from "./check.ts";
 import { committeeWork } from "./committee.ts";
 import { applyChanges, readLog } from "./events.ts";
@@ -46,6 +48,7 @@ export function fullRules({ settlement, payment }: { settlement: Deployment; pay
     ...nodeRules(settlement),
     ...rulesFor(settlement.chainId, settlement.address("InferenceSettlement"), iInferenceSettlementAbi as unknown as Abi, ["certify", "finalize"]),
     ...rulesFor(settlement.chainId, settlement.address("Committee"), iCommitteeAbi as unknown as Abi, ["join", "rotate"]),
+    ...(settlement.has("FaultCourt") ? rulesFor(settlement.chainId, settlement.address("FaultCourt"), iFaultCourtAbi as unknown as Abi, ["commit", "prove"]) : []),
   ];
   if (!payment?.has("PaymentEscrow")) return rules;
   return [
@@ -77,6 +80,7 @@ export function createFullRole(platform: Platform, options: FullRoleOptions): Ro
   });
   const checker = createBatchChecker({ platform, store, walrus: options.walrus, pool, domain, blobDir: options.blobDir });
   const work = committeeWork({ platform, store, statements, peers, domain, nodeId, leaderMs: options.leaderMs, firstCommittee: options.firstCommittee });
+  const accuser = createAccuser(platform, store, domain, checker.blobPath);
   const carrier = createCarrier(platform, store, statements, work);
   const summary = () => ({ chainId: settlement.chainId, settlement: addresses.settlement, head: follower.position()?.number ?? null, counts: store.counts() });
   const fetch = ledgerApi({ store, statements, clock, logger: logger.child({ part: "api" }), blobPath: checker.blobPath, summary });
@@ -88,6 +92,7 @@ export function createFullRole(platform: Platform, options: FullRoleOptions): Ro
     });
     jobs.every("check", settlement.pollMs, () => checker.step());
     jobs.every("index", settlement.pollMs, () => indexSettlements(platform, store, domain));
+    jobs.every("accuse", settlement.pollMs * 2, () => accuser.step());
     jobs.every("seat", settlement.pollMs * 5, () => work.keepSeat());
     jobs.every("sign", settlement.pollMs, () => work.signDue());
     jobs.every("exchange", options.exchangeMs, () => work.exchange());

@@ -40,5 +40,8 @@ export const fullMigration: Migration = {
        digest TEXT NOT NULL, signer TEXT NOT NULL, signature TEXT NOT NULL, received_at INTEGER NOT NULL, PRIMARY KEY (digest, signer)
      ) STRICT, WITHOUT ROWID;
      CREATE INDEX signatures_signer ON signatures (signer)`,
+    // Overlap with another header is a fault too: the same payment's stretches must be found.
+    `ALTER TABLE stretches ADD COLUMN payment_id TEXT NOT NULL DEFAULT '';
+     CREATE INDEX stretches_payment ON stretches (payment_id)`,
   ],
 };

@@ -185,7 +185,7 @@ export function fullStore(store: Store) {
     },
 
     addStretch(headerHash: Hex, position: number, stretch: ChannelStretch): void {
-      store.run("INSERT OR REPLACE INTO stretches VALUES (?, ?, ?)", headerHash, position, toText(stretch));
+      store.run("INSERT OR REPLACE INTO stretches VALUES (?, ?, ?, ?)", headerHash, position, toText(stretch), stretch.paymentId);
     },
 
     forgetLeaves(headerHash: Hex): void {
@@ -193,8 +193,35 @@ export function fullStore(store: Store) {
       store.run("DELETE FROM stretches WHERE header_hash = ?", headerHash);
     },
 
+    /** Pending headers that are known to be faulty. */
+    accusable(limit: number): HeaderRow[] {
+      return store
+        .all<Raw>(`${WITH_STATUS} JOIN checks c ON c.header_hash = h.hash AND c.verdict = 'faulty' WHERE t.status IN (${BatchStatus.Posted}, ${BatchStatus.Certified}) LIMIT ?`, limit)
+        .map(toHeader);
+    },
+
     stretches(headerHash: Hex): ChannelStretch[] {
       return store.all<Raw>("SELECT document FROM stretches WHERE header_hash = ? ORDER BY position", headerHash).map((row) => fromText(row.document as string) as ChannelStretch);
+    },
+
+    /** A header of the same node, still standing, that covers a part of the same line. */
+    overlapOf(row: HeaderRow): { other: Hex; here: number; there: number } | null {
+      for (const [here, stretch] of this.stretches(row.hash).entries()) {
+        if (stretch.to === stretch.from) continue;
+        const others = store.all<Raw>(
+          `SELECT s.header_hash, s.position, s.document FROM stretches s JOIN headers h ON h.hash = s.header_hash
+           JOIN transitions t ON t.header_hash = h.hash AND (t.block, t.log_index) =
+             (SELECT block, log_index FROM transitions WHERE header_hash = h.hash ORDER BY block DESC, log_index DESC LIMIT 1)
+           WHERE s.payment_id = ? AND s.header_hash != ? AND h.node_id = ? AND h.nonce < ?
+             AND t.status IN (${BatchStatus.Posted}, ${BatchStatus.Certified}, ${BatchStatus.Final})`,
+          stretch.paymentId, row.hash, row.header.nodeId, Number(row.header.nonce),
+        );
+        for (const other of others) {
+          const there = fromText(other.document as string) as ChannelStretch;
+          if (stretch.from < there.to && there.from < stretch.to) return { other: other.header_hash as Hex, here, there: Number(other.position) };
+        }
+      }
+      return null;
     },
 
     leaves(headerHash: Hex, from: number, limit: number): LeafRow[] {

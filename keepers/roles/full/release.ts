@@ -15,7 +15,8 @@ import type { FullStore, HeaderRow } from "./store.ts";
 const MAX_STRETCHES = 60;
 /** StretchStatus of IPaymentEscrow. */
 const SETTLED = 1;
-const GAP = 5;
+/** Statuses that no later claim or release can change: another chain, escrow or node. */
+const HOPELESS: ReadonlySet<number> = new Set([3, 4]);
 
 export interface Carrier {
   /** Carries what has a quorum and is this node's turn. */
@@ -67,13 +68,23 @@ export function createCarrier(platform: Platform, store: FullStore, statements: 
       const chosen = part.map((index) => stretches[index]!);
       if (method === "release") {
         const [statuses] = await client.readContract({ address: lens, abi: iEscrowLensAbi, functionName: "previewRelease", args: [escrow, row.header, chosen] });
-        // A gap waits for the batch below it; nothing to release means that Acks were faster.
-        if (statuses.some((status) => status === GAP)) settled = false;
-        if (!statuses.some((status) => status === SETTLED)) continue;
+        if (statuses.some((status) => status === SETTLED)) await send(chosen, part);
+        // What the node has not claimed yet, or what lies above a gap, is released later: the statement stays open for it.
+        for (const [at, stretch] of chosen.entries()) settled &&= HOPELESS.has(statuses[at]!) || (await watermark(stretch.paymentId)) >= stretch.to;
+      } else {
+        settled = (await send(chosen, part)) && settled;
       }
-      await submit(method, [row.header, chosen, part.map((index) => ({ index, path: tree.path(index) }))], `${row.hash}:${part[0]}:${Math.floor(clock.now() / 60_000)}`);
     }
     return settled;
+
+    function send(chosen: readonly ChannelStretch[], part: readonly number[]): Promise<boolean> {
+      const places = part.map((index) => ({ index, path: tree.path(index) }));
+      return submit(method, [row.header, chosen, places], `${row.hash}:${part[0]}:${Math.floor(clock.now() / 60_000)}`);
+    }
+  }
+
+  async function watermark(paymentId: Hex): Promise<bigint> {
+    return (await client.readContract({ address: lens, abi: iEscrowLensAbi, functionName: "moneyOf", args: [escrow, paymentId] })).settledUpTo;
   }
 
   return {

@@ -1,5 +1,5 @@
 /** Carries Finality to the payment chain: final stretches are released to nodes, rejected ones go back to payers. */
-import { type Abi, encodeFunctionData } from "viem";
+import { type Abi, type Hex, encodeFunctionData } from "viem";
 import { BatchStatus, type ChannelStretch, type Finality, positionalTree, stretchLeaf } from "../../../sdk/protocol/index.ts";
 import { iEscrowLensAbi } from "../../../types/abi/IEscrowLens.ts";
 import { iPaymentEscrowAbi } from "../../../types/abi/IPaymentEscrow.ts";

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { approveImage, deploySettlementTo } from "../../scripts/deploy/settlement.ts";
+import { assignRoles } from "../../scripts/deploy/roles.ts";
 import { settlementParameters } from "../../scripts/deploy/parameters.ts";
 import { IMAGE, WORKLOAD, settlementWorld } from "../utils/settlement-world.ts";
 
@@ -23,6 +24,24 @@ describe("deploying the settlement chain", () => {
 
     expect(await approveImage(w.deployer, first.MeasurementPolicy, WORKLOAD, IMAGE)).to.equal(true);
     expect(await approveImage(w.deployer, first.MeasurementPolicy, WORKLOAD, IMAGE)).to.equal(false);
+  });
+
+  it("roles: guardian pauses and freezes, admin acts after its delay, the deployer is nobody; a second run sends nothing", async () => {
+    const w = await settlementWorld();
+    const [admin, guardian] = [await w.account(), await w.account()];
+    const roles = { admin: admin.address as `0x${string}`, adminDelay: 86_400, guardian: guardian.address as `0x${string}` };
+    expect(await assignRoles(w.deployer, w.addresses, roles)).to.equal(5);
+    expect(await assignRoles(w.deployer, w.addresses, roles)).to.equal(0);
+    await expect(w.registry.setRewardPool(admin.address)).to.be.revertedWithCustomError(w.registry, "AccessManagedUnauthorized");
+    await expect(w.settlement.connect(admin).pauseIntake()).to.be.revertedWithCustomError(w.settlement, "AccessManagedUnauthorized");
+    await w.settlement.connect(guardian).pauseIntake();
+    await expect(w.settlement.connect(guardian).setArbiter(guardian.address, true)).to.be.revertedWithCustomError(w.settlement, "AccessManagedUnauthorized");
+    const manager = await w.ethers.getContractAt("AccessManager", w.addresses.AccessManager);
+    const data = w.registry.interface.encodeFunctionData("setRewardPool", [admin.address]);
+    await expect(w.registry.connect(admin).setRewardPool(admin.address)).to.revert(w.ethers);
+    await manager.connect(admin).getFunction("schedule")(w.addresses.NodeRegistry, data, 0);
+    await w.networkHelpers.time.increase(86_401);
+    await w.registry.connect(admin).setRewardPool(admin.address);
   });
 
   it("the parameters keep the inequalities of PROTOCOL section 9, on mainnet and on devnets", () => {

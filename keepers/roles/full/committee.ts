@@ -101,6 +101,8 @@ export function committeeWork({ platform, store, statements, peers, domain, node
     for (const status of DECIDED) {
       for (const row of store.undeclared(status, 200)) {
         if (head.number - row.statusBlock + 1n < BigInt(settlement.confirmations)) continue;
+        // While it may be reposted, "Rejected" is not the last word, and saying so would be slashable.
+        if (status === BatchStatus.Rejected && head.timestamp <= (await decidedAtOf(row)) + (await repostTime())) continue;
         const settledAt = await settledAtOf(row, head.timestamp, certificateLife);
         const known = statements.about(row.hash).some(({ kind, epoch: signed, message }) => kind === "finality" && signed === epoch.epoch && (message as Finality).settledAt === settledAt);
         if (known || !(await holds(row, head.number))) continue;
@@ -116,15 +118,28 @@ export function committeeWork({ platform, store, statements, peers, domain, node
    * The statement's time: the block of the decision, or so many half lives of a certificate later, when nobody carried it
    * in time. Every member comes to the same bytes: all of them are the chain's, none is this node's clock.
    */
-  async function settledAtOf({ hash, statusBlock }: HeaderRow, now: bigint, certificateLife: bigint): Promise<bigint> {
+  async function settledAtOf(row: HeaderRow, now: bigint, certificateLife: bigint): Promise<bigint> {
+    const decided = await decidedAtOf(row);
+    const half = certificateLife / 2n || 1n;
+    return decided + ((now - decided) / half) * half;
+  }
+
+  async function decidedAtOf({ hash, statusBlock }: HeaderRow): Promise<bigint> {
     let decided = decidedAt.get(`${hash}:${statusBlock}`);
     if (decided === undefined) {
       decided = (await settlement.moneyClient.getBlock({ blockNumber: statusBlock })).timestamp;
       if (decidedAt.size > 10_000) decidedAt.clear();
       decidedAt.set(`${hash}:${statusBlock}`, decided);
     }
-    const half = certificateLife / 2n || 1n;
-    return decided + ((now - decided) / half) * half;
+    return decided;
+  }
+
+  let repostWindow: Promise<bigint> | undefined;
+  function repostTime(): Promise<bigint> {
+    repostWindow ??= settlement.moneyClient
+      .readContract({ address: contract, abi: iInferenceSettlementAbi, functionName: "params" })
+      .then((params) => params.repostTime);
+    return repostWindow;
   }
 
   /** The one statement that moves money: two endpoints must show the status. */

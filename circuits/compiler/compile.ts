@@ -13,7 +13,7 @@ import { defaults, type QuantiseOptions } from "./quantise/options.ts";
 import { packLanes, type LaneSource } from "./quantise/pack.ts";
 import type { PieceClaim } from "./quantise/piece.ts";
 import type { Quantity } from "./quantise/quantity.ts";
-import { realInputs, sampleInputs, typicalMagnitudes } from "./quantise/samples.ts";
+import { offGrid, realInputs, sampleInputs, typicalMagnitudes } from "./quantise/samples.ts";
 import { evaluateReal } from "./real/evaluate.ts";
 import { isConst, RealGraph, type Real, type Val } from "./real/graph.ts";
 import { foldSums, reachable } from "./real/passes.ts";
@@ -150,8 +150,8 @@ function observe(
   proved: readonly number[],
 ): ErrorStatement[] {
   const seen = traced.outputs.map(() => ({ error: 0, lo: Infinity, hi: -Infinity }));
-  for (const ints of grid) {
-    const want = reference(realInputs(ints, boxes));
+  for (const [k, ints] of grid.entries()) {
+    const want = reference(offGrid(ints, boxes, k + 1));
     const value = evaluateNodes(graph, ints);
     let at = 1;
     want.forEach((list, t) => {

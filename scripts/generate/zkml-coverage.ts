@@ -2,7 +2,7 @@
  * Compiles every model of ../shared/vectors/onnx, compares it with its oracle and writes docs/zkml-coverage.md.
  *
  *   node scripts/generate/zkml-coverage.ts            compile, compare, write the table
- *   node scripts/generate/zkml-coverage.ts --rows     also run circom and check that the witness satisfies every row (minutes)
+ *   node scripts/generate/zkml-coverage.ts --rows     also run circom, the gate, and check every row: what the committed table holds (minutes)
  *   node scripts/generate/zkml-coverage.ts --check    fail if the committed table differs
  */
 import onnxProto from "onnx-proto";
@@ -112,14 +112,14 @@ async function examine(name: string, directory: string, rows: boolean): Promise<
   const proved = Math.max(...model.errors.map((e) => e.proved ?? Infinity));
   const useProved = proved <= 0.05 * range;
   const kind = useProved ? "proved" : "empirical";
-  const bound = useProved ? proved : Math.max(...model.errors.map((e) => e.observed * 1.1), worst * 1.1);
+  const bound = useProved ? proved : Math.max(...model.errors.map((e) => e.observed * 1.5));
   const samples = model.errors[0]?.samples ?? 0;
   const notes: string[] = [];
-  if (kind === "empirical") notes.push(`largest of ${samples} samples and the vector`);
+  if (kind === "empirical") notes.push(`1.5 x the largest of ${samples} samples`);
   if (invalid > 0) notes.push(`${invalid} elements are NaN in the oracle: status lane ${got.status & 1 ? "set" : "NOT SET"}`);
   if (worst > bound + slack) notes.push("ORACLE OUTSIDE OF THE STATED ERROR");
   const honest = bound <= 0.05 * range && worst <= bound + slack;
-  if (rows && model.rows.total <= 1 << 17) notes.push((await satisfies(model, c.inputs)) ? "witness satisfies every row" : "WITNESS FAILS");
+  if (rows && model.rows.total <= 1 << 17) notes.push((await satisfies(model, c.inputs)) ? "gate and witness hold" : "WITNESS FAILS");
   return { ...blank, rows: model.rows.total, kind, bound, observed: worst, range, note: notes.join("; "), state: honest ? "meaningful" : "formal" };
 }
 
@@ -140,7 +140,9 @@ function table(results: readonly Result[]): string {
       `${count("formal")} formal (they compile and prove, the stated error says little), ${count("refused")} refused.`,
     "",
     "Oracle: `shipped` is the expected output that comes with the model. Error: `proved` holds for every input of the box (input rounding",
-    "included), `empirical` is the largest error that was seen and nothing more. The box of each model is the power of two around its vector.",
+    "included), `empirical` is 1.5 times the largest error that was seen and nothing more. The box of each model is the power of two around its vector.",
+    "",
+    "Rows: what circom makes; up to 2^17 of them the witness was checked against every row and the circuit went through the gate.",
     "",
     "| model | operators | oracle | rows | error kind | stated | observed / range | remarks |",
     "|---|---|---|---|---|---|---|---|",

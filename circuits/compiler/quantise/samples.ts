@@ -31,6 +31,15 @@ export function sampleInputs(boxes: readonly InputScale[], count: number, seed =
 export const realInputs = (ints: readonly bigint[], boxes: readonly InputScale[]): number[] =>
   ints.map((v, i) => toReal(v, (boxes[i] as InputScale).e));
 
+/** Reals that the quantiser takes to the given integers: off the grid by up to half a step, as a user's inputs are. */
+export function offGrid(ints: readonly bigint[], boxes: readonly InputScale[], seed: number): number[] {
+  const next = seeded(seed);
+  return realInputs(ints, boxes).map((v, i) => {
+    const { e, whole } = boxes[i] as InputScale;
+    return whole ? v : v + (next() - 0.5) * 0.98 * toReal(1n, e);
+  });
+}
+
 /** Typical magnitude of each node: the largest value seen in its layer (among nodes of its kind) over the samples. */
 export function typicalMagnitudes(order: readonly Real[], samples: readonly number[][], size: number): Float64Array {
   const own = new Float64Array(size);

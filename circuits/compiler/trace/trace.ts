@@ -93,5 +93,5 @@ function advice(node: GraphNode): string {
   if (node.operator.startsWith("Sequence") || node.operator.startsWith("Optional")) return "Export the model with plain tensors";
   if (node.operator.startsWith("String") || node.operator.startsWith("Tfidf")) return "Keep text processing outside of the model";
   if (node.operator === "NonMaxSuppression") return "Leave detection post-processing to the reader of the output";
-  return "Replace it with supported operators (docs/zkml-operators.md) or split the model before it";
+  return "Replace it with supported operators (docs/zkml.md) or split the model before it";
 }

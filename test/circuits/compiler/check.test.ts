@@ -34,7 +34,7 @@ describe("circuits/compiler/check: the independent checker", function () {
   const good: Record<string, () => Promise<Published>> = {
     "a dense network": () => publish(mlp([6, 5, 3], 3)),
     "a hashed input": () => publish(mlp([50, 3, 1], 3)),
-    "boosted trees": () => publish(boostedTrees(8, 3, 4, 6), { inputs: { x: { lo: 0, hi: 1 } } }),
+    "boosted trees": () => publish(boostedTrees(8, 3, 4, 6), { inputs: { x: { lo: 0, hi: 255, bits: 8 } } }),
     "an LSTM": () => publish(recurrent("LSTM", 2, 2, 2)),
     "a GRU": () => publish(recurrent("GRU", 2, 2, 2)),
     "a transformer block": () => publish(transformerBlock(2, 4, 2, 4), { outputBits: 96 }),

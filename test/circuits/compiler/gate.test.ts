@@ -44,7 +44,7 @@ const models: Record<string, () => Promise<Built>> = {
     inputs: { x: [1, 3] }, constants: { g: weights([3], 1, 1), b: weights([3], 1, 2) }, opset: 17,
     nodes: [{ op: "LayerNormalization", in: ["x", "g", "b"], out: ["y"] }], outputs: ["y"],
   })),
-  "boosted trees": () => build(boostedTrees(3, 2, 2, 5), { inputs: { x: { lo: 0, hi: 1 } } }),
+  "boosted trees": () => build(boostedTrees(3, 2, 2, 5), { inputs: { x: { lo: 0, hi: 255, bits: 8 } } }),
   "input hash": () => build(mlp([60, 2, 1], 4)),
 };
 

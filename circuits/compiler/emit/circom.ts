@@ -5,6 +5,8 @@ import { spongeRows, type SpongeRows } from "./sponge.ts";
 import { Forms, combine, type Form } from "./form.ts";
 import { CHUNK, linearRow, sum } from "./sum.ts";
 
+export { sum } from "./sum.ts";
+
 /** Writes the circuit. Same graph, same bytes: nothing here depends on time, place or insertion order of maps beyond the graph's own. */
 export function emitCircom(graph: IntGraph, hash: string, hashed: boolean): string {
   const forms = new Forms(graph);

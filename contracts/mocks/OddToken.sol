@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.30;
+
+import {TestDollar} from "./TestDollar.sol";
+
+/// @title A token that misbehaves on request
+/// @notice Sound until `setOddity`; then its plain `transfer` shows one of the ways in which real tokens surprise.
+contract OddToken is TestDollar {
+    enum Oddity {
+        None,
+        FeeOnTransfer, // delivers 1 % less
+        FeeOnSender, // takes 1 % more from the sender
+        ReturnsNothing, // old tokens
+        ReturnsFalse, // and moves nothing
+        Reverts,
+        Blacklists, // one recipient
+        Reenters // calls somebody in the middle
+    }
+
+    error OddRefused(address to);
+
+    Oddity public oddity;
+    address public target;
+    bytes public call;
+    bool public reentered;
+
+    function setOddity(Oddity oddity_, address target_, bytes calldata call_) external {
+        (oddity, target, call) = (oddity_, target_, call_);
+    }
+
+    function transfer(address to, uint256 value) public override returns (bool) {
+        if (oddity == Oddity.ReturnsFalse) return false;
+        require(oddity != Oddity.Reverts && (oddity != Oddity.Blacklists || to != target), OddRefused(to));
+        if (oddity == Oddity.FeeOnTransfer) {
+            _burn(msg.sender, value / 100);
+            value -= value / 100;
+        }
+        if (oddity == Oddity.FeeOnSender) _burn(msg.sender, value / 100);
+        if (oddity == Oddity.Reenters) (reentered,) = target.call(call);
+        _transfer(msg.sender, to, value);
+        if (oddity == Oddity.ReturnsNothing) {
+            assembly ("memory-safe") {
+                return(0, 0)
+            }
+        }
+        return true;
+    }
+}

@@ -26,7 +26,9 @@ describe("P384", () => {
       const magic = await contract.verify(encodeSignatures(signatures), proveBatch(signatures));
       expect(magic).to.equal(contract.interface.getFunction("verify").selector);
     });
+  }
 
+  for (const count of [1, 2, 5]) {
     it(`refuses ${count} when any public byte or hint byte is another`, async () => {
       const contract = await kernel();
       const signatures = samples(count);
@@ -41,7 +43,7 @@ describe("P384", () => {
         await expect(contract.verify(flip(encoded, byte), hints), `public byte ${byte}`).to.revert(ethers);
       }
       const bytes = (hints.length - 2) / 2;
-      for (let byte = 0; byte < bytes; byte += Math.ceil(bytes / 40)) {
+      for (let byte = 0; byte < bytes; byte += Math.ceil(bytes / 12)) {
         await expect(contract.verify(encoded, flip(hints, byte)), `hint byte ${byte}`).to.revert(ethers);
       }
       await expect(contract.verify(encoded, `${hints}00`)).to.be.revertedWithCustomError(contract, "P384HintsLength");

@@ -11,7 +11,8 @@ import { nitroVectors, skipWithoutVectors } from "./vectors.ts";
 
 const CAP = { gasLimit: 16_777_216n };
 
-describe("Nitro hints", () => {
+describe("Nitro hints", function () {
+  this.timeout(1_200_000);
   const root = forgedRoot();
 
   async function deployed(now = NOW, pinned: Hex = root) {
@@ -50,7 +51,7 @@ describe("Nitro hints", () => {
     const { evidence, hints } = await buildNitroCall(forge().document, { root });
     const random = new Random(11);
     const bytes = Buffer.from(hints.slice(2), "hex");
-    for (let run = 0; run < runs(20, 500); run++) {
+    for (let run = 0; run < runs(6, 200); run++) {
       const other = Buffer.from(bytes);
       const at = random.below(other.length);
       other[at] = (other[at] as number) ^ (1 + random.below(255));

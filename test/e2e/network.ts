@@ -1,4 +1,5 @@
 /** A small network of real processes for tests: two chains, a blob store, contracts, three full nodes and a data node. */
+import type { ChildProcess } from "node:child_process";
 import { mkdtempSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -34,7 +35,10 @@ export interface TestNetwork {
   source: { url: string; set(value: string): void };
   /** Gives an account gas on both chains and bond tokens. */
   fund(address: Hex): Promise<unknown>;
-  startKeeper(role: "full" | "data", index: number, extra?: Record<string, string>): Promise<{ opsUrl: string; address: Hex; env: Record<string, string> }>;
+  /** Starts a keeper and waits until it is ready; again with the same name after a kill. */
+  startKeeper(role: "full" | "data", index: number, extra?: Record<string, string>, timeout?: number): Promise<{ opsUrl: string; address: Hex; env: Record<string, string> }>;
+  /** kill -9 of a keeper, by "role-index". */
+  kill(name: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -74,6 +78,7 @@ export async function startNetwork(options: { window?: bigint } = {}): Promise<T
     OG_OPS_TOKEN: OPS_TOKEN, OG_LOG_LEVEL: "debug", OG_EXCHANGE_MS: "300", OG_LEADER_MS: "2000", OG_HEARTBEAT_MS: "2000",
   };
   const bondAbi = artifact("TestBond").abi;
+  const children = new Map<string, ChildProcess>();
   let funding: Promise<unknown> = Promise.resolve();
   async function fund(address: Hex): Promise<void> {
     for (const url of [settlementChain.rpcUrl, paymentChain.rpcUrl]) await rpc(url, "hardhat_setBalance", [address, toHex(parseEther("100"))]);
@@ -87,7 +92,7 @@ export async function startNetwork(options: { window?: bigint } = {}): Promise<T
     rpc: { settlement: settlementChain.rpcUrl, payment: paymentChain.rpcUrl },
     source: { url: `http://127.0.0.1:${(source.address() as AddressInfo).port}/#/data/price`, set: (value) => (answer = value) },
     fund: (address) => (funding = funding.then(() => fund(address))),
-    async startKeeper(role, index, extra = {}) {
+    async startKeeper(role, index, extra = {}, timeout = 90_000) {
       const name = `${role}-${index}`;
       const key = keccak256(toHex(`test keeper ${name}`));
       const { address } = privateKeyToAccount(key);
@@ -96,8 +101,14 @@ export async function startNetwork(options: { window?: bigint } = {}): Promise<T
       const opsPort = ports[4 + index + (role === "data" ? 8 : 0)]!;
       const opsUrl = `http://127.0.0.1:${opsPort}`;
       const full = { ...env, OG_DEV_PRIVATE_KEY: key, OG_DATA_DIR: join(dir, name), OG_OPS_LISTEN: String(opsPort), ...extra };
-      await processes.start({ name, command: ["node", `keepers/bin/${role}.ts`], env: full, ready: async () => (await fetch(`${opsUrl}/readyz`)).ok });
+      children.set(name, await processes.start({ name, command: ["node", `keepers/bin/${role}.ts`], env: full, timeout, ready: async () => (await fetch(`${opsUrl}/readyz`)).ok }));
       return { opsUrl, address, env: full };
+    },
+    async kill(name) {
+      const child = children.get(name)!;
+      const gone = new Promise<void>((resolve) => child.once("exit", () => resolve()));
+      child.kill("SIGKILL");
+      await gone;
     },
     async stop() {
       source.close();

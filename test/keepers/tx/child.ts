@@ -7,24 +7,28 @@ import { openStore } from "../../../keepers/storage/index.ts";
 import { createJournal } from "../../../keepers/tx/index.ts";
 import { GWEI, PRIVATE_KEY, TARGET } from "../support/journal-rig.ts";
 
-const [path, url, point, deadline] = process.argv.slice(2) as [string, string, string, string];
-const clock = systemClock();
-const pool = createPool({ chainId: 31337, endpoints: [httpEndpoint(url)], clock, logger: silentLogger });
-const signer = localSigner(PRIVATE_KEY, { rules: [{ chainId: 31337, to: TARGET, selector: "0x11223344" }], maxFee: 10n ** 18n });
-const journal = createJournal({
-  store: openStore(path), clock, logger: silentLogger,
-  chains: [{ pool, signer, limits: { maxFeePerGas: 500n * GWEI, maxTxCost: 10n ** 18n, maxDayCost: 10n ** 20n }, timing: { confirmations: 2, pollMs: 20 } }],
-  hook: (reached) => {
-    if (reached === point) process.kill(process.pid, "SIGKILL");
-  },
-});
-journal.start();
-journal.submit({ key: "the intent", chainId: 31337, to: TARGET, data: "0x11223344", deadline: deadline ? BigInt(deadline) : undefined }).then(
-  ({ hash }) => finish(`final ${hash}`),
-  (error: { code?: string }) => finish(error.code ?? String(error)),
-);
+function run([path, url, point, deadline]: readonly string[]): void {
+  const clock = systemClock();
+  const pool = createPool({ chainId: 31337, endpoints: [httpEndpoint(url!)], clock, logger: silentLogger });
+  const signer = localSigner(PRIVATE_KEY, { rules: [{ chainId: 31337, to: TARGET, selector: "0x11223344" }], maxFee: 10n ** 18n });
+  const journal = createJournal({
+    store: openStore(path!), clock, logger: silentLogger,
+    chains: [{ pool, signer, limits: { maxFeePerGas: 500n * GWEI, maxTxCost: 10n ** 18n, maxDayCost: 10n ** 20n }, timing: { confirmations: 2, pollMs: 20 } }],
+    hook: (reached) => {
+      if (reached === point) process.kill(process.pid, "SIGKILL");
+    },
+  });
+  journal.start();
+  journal.submit({ key: "the intent", chainId: 31337, to: TARGET, data: "0x11223344", deadline: deadline ? BigInt(deadline) : undefined }).then(
+    ({ hash }) => finish(`final ${hash}`),
+    (error: { code?: string }) => finish(error.code ?? String(error)),
+  );
+}
 
 function finish(outcome: string): void {
   process.stdout.write(`${outcome}\n`);
   process.exit(0);
 }
+
+// The test runner loads every file below test/: only a process of its own runs.
+if (import.meta.main) run(process.argv.slice(2));

@@ -1,0 +1,137 @@
+/** Real processes: three full nodes and a data node, batches good and bad, a node killed on the way. */
+import { expect } from "chai";
+import { join } from "node:path";
+import { type Hex, keccak256, toHex } from "viem";
+import { privateKeyToAccount } from "viem/accounts";
+import { createPlatform } from "../../keepers/app/platform.ts";
+import { systemClock } from "../../keepers/clock/index.ts";
+import { commonFields, loadConfig } from "../../keepers/config/index.ts";
+import { silentLogger } from "../../keepers/logger/index.ts";
+import { createNodeIdentity, evidenceMaker, nodeFields, nodeRules } from "../../keepers/roles/node/index.ts";
+import type { Platform } from "../../keepers/roles/platform.ts";
+import { type BlobIds, blobIds, walrusClient } from "../../keepers/walrus/index.ts";
+import { artifact } from "../../scripts/deploy/chain.ts";
+import { encodeBatch } from "../../sdk/batch/index.ts";
+import {
+  type BatchHeader, BatchStatus, compareReceipts, headerHash, type InferenceReceipt, positionalTree, receiptDigest, receiptLeaf, Role, rootFromPath, stretchesOf, stretchLeaf,
+} from "../../sdk/protocol/index.ts";
+import { pinnedFetch } from "../../sdk/transport/pinnedFetch.ts";
+import { bootstrapInbox, startNetwork, status, type TestNetwork, until, WORKLOADS } from "./network.ts";
+
+const ZERO = `0x${"00".repeat(32)}` as Hex;
+const COUNT = 30;
+
+describe("keepers as processes", function () {
+  this.timeout(400_000);
+  let net: TestNetwork;
+  let platform: Platform;
+  let ids: BlobIds;
+  let identity: ReturnType<typeof createNodeIdentity>;
+  let opsUrls: string[];
+
+  before(async () => {
+    net = await startNetwork({ window: 10n });
+    opsUrls = (await Promise.all([1, 2, 3].map((index) => net.startKeeper("full", index, {}, 120_000)))).map(({ opsUrl }) => opsUrl);
+    const key = keccak256(toHex("inference operator"));
+    await net.fund(privateKeyToAccount(key).address);
+    const config = loadConfig({ ...commonFields, ...nodeFields }, { ...net.env, OG_DEV_PRIVATE_KEY: key, OG_DATA_DIR: join(net.dir, "inference") });
+    platform = createPlatform({ name: "inference", config, clock: systemClock(), logger: silentLogger, rules: ({ settlement }) => nodeRules(settlement) });
+    platform.journal.start();
+    identity = createNodeIdentity(platform, {
+      role: Role.Inference, workload: WORKLOADS.inference, policyId: config.policyId, payout: platform.signer.address, paymentAuthorizer: platform.signer.address,
+      endpoint: "https://127.0.0.1:1", tlsSpkiHash: keccak256("0x01"), hpkeKeyHash: ZERO, bond: 20_000n * 10n ** 18n, heartbeatMs: 600_000,
+      makeEvidence: evidenceMaker({ ...config, instance: platform.signer.address, chain: platform.settlement }),
+    });
+    await identity.start();
+    ids = blobIds();
+  });
+
+  after(async () => {
+    await platform?.journal.stop();
+    await ids?.close();
+    await net?.stop();
+  });
+
+  /** Posts a batch of unpaid receipts; `spoil` changes its leaves after they were signed. */
+  async function post(nonce: bigint, prevHeader: Hex, spoil = false) {
+    const { nodeId, keyId, sign } = identity.current();
+    const domain = { chainId: net.settlement.chainId, verifyingContract: net.addresses.settlement.InferenceSettlement };
+    const now = (await platform.settlement.pool.head()).timestamp;
+    const receipts = Array.from({ length: COUNT }, (_, index): InferenceReceipt => ({
+      nodeId, keyId, modelId: keccak256(toHex("model")), termsHash: keccak256(toHex("terms")), requestHash: keccak256(toHex(index)), responseHash: keccak256(toHex(index + 1)),
+      paymentId: keccak256(toHex(`payment ${nonce} ${Math.floor(index / 10)}`)), cumulativeBefore: BigInt(index % 10) * 5n, charge: 5n, inputUnits: 1n, outputUnits: 2n,
+      sequence: BigInt(index % 10), issuedAt: now, outcome: 1,
+    })).sort(compareReceipts);
+    const leaves = await Promise.all(receipts.map(async (receipt) => ({ receipt, signature: await sign(receiptDigest(receipt, domain)) })));
+    if (spoil) leaves[7]!.signature = await privateKeyToAccount(keccak256("0x07")).sign({ hash: receiptDigest(leaves[7]!.receipt, domain) });
+    const stretches = stretchesOf(receipts, () => ({ paymentChainId: BigInt(net.payment.chainId), escrow: net.addresses.payment.PaymentEscrow }));
+    const blob = await encodeBatch({ nodeId, keyId, count: COUNT, leaves, stretches });
+    const { blobId } = await walrusClient({ publisher: net.walrusUrl, aggregators: [net.walrusUrl], blobIds: ids, clock: systemClock() }).storeAndReadBack(blob);
+    const header: BatchHeader = {
+      nodeId, keyId, nonce, prevHeader, receiptsRoot: positionalTree(leaves.map(({ receipt, signature }) => receiptLeaf(receiptDigest(receipt, domain), signature))).root,
+      channelsRoot: positionalTree(stretches.map(stretchLeaf)).root, count: COUNT, channels: stretches.length, totalCharge: BigInt(COUNT) * 5n,
+      minIssuedAt: now, maxIssuedAt: now, blobId, contentHash: keccak256(blob), format: 1,
+    };
+    const hash = headerHash(header, domain);
+    await net.settlement.write(net.addresses.settlement.InferenceSettlement, artifact("InferenceSettlement").abi, "postBatch", [header, await sign(hash), false]);
+    return { hash, header, leaves, domain };
+  }
+
+  const reached = (hash: Hex, wanted: number) =>
+    until(`status ${wanted}`, async () => (await net.settlement.read(net.addresses.settlement.InferenceSettlement, artifact("InferenceSettlement").abi, "status", [hash])) === wanted, 120);
+
+  it("take seats, start the first committee epoch, observe a feed; check, certify, finalize and carry a batch; reject a bad one; survive kill -9", async () => {
+    const { settlement, payment } = net.addresses;
+    const committee = artifact("Committee").abi;
+    await until("the first epoch", async () => ((await net.settlement.read(settlement.Committee, committee, "currentEpoch")) as bigint) > 0n);
+    const members = (await net.settlement.read(settlement.Committee, committee, "members", [1n])) as { signer: Hex; stake: bigint }[];
+    expect(members).to.have.length(3);
+    await bootstrapInbox(net.payment, payment.SettlementInbox, 1n, members);
+
+    const feeds = artifact("DataFeeds").abi;
+    const definition = { name: "TEST/USD", sources: [net.source.url], tlsPins: [ZERO], period: 4, decimals: 8, minOperators: 1, policyId: ZERO, maxDeviationBps: 0, maxAge: 60 };
+    await net.settlement.write(settlement.DataFeeds, feeds, "createFeed", [definition]);
+    const data = net.startKeeper("data", 1, {}, 120_000);
+
+    const good = await post(1n, ZERO);
+    await reached(good.hash, BatchStatus.Certified);
+    // One of three dies without a word; the other two are still two thirds.
+    await net.kill("full-3");
+    const bad = await post(2n, good.hash, true);
+    await reached(bad.hash, BatchStatus.Rejected);
+    await reached(good.hash, BatchStatus.Final);
+    const verdict = await until("the verdict on the payment chain", async () => {
+      const found = (await net.payment.read(payment.SettlementInbox, artifact("SettlementInbox").abi, "verdictOf", [good.hash])) as { status: number; channelsRoot: Hex };
+      return found.status !== 0 && found;
+    });
+    expect(verdict).to.include({ status: BatchStatus.Final, channelsRoot: good.header.channelsRoot });
+
+    await data;
+    const feedId = await net.settlement.read(settlement.DataFeeds, feeds, "feedIdOf", [definition]);
+    const answer = await until("an answer", async () => {
+      const found = (await net.settlement.read(settlement.DataFeeds, feeds, "peek", [feedId])) as { operators: number; value: bigint };
+      return found.operators > 0 && found;
+    });
+    expect(answer.value).to.equal(123_456_780_000n);
+
+    // The dead one comes back, opens a new key epoch and catches up with the ledger.
+    const restarted = await net.startKeeper("full", 3, {}, 120_000);
+    const ledger = (await until("the ledger of the restarted node", async () => {
+      const { role } = (await status(restarted.opsUrl)) as unknown as { role: { url: string; counts: Record<string, number>; node: { nodeId: Hex } } };
+      return (role.counts.Final ?? 0) >= 1 && role;
+    })) as { url: string; node: { nodeId: Hex } };
+    const registry = artifact("NodeRegistry").abi;
+    const { tlsSpkiHash } = (await net.settlement.read(settlement.NodeRegistry, registry, "node", [ledger.node.nodeId])) as { tlsSpkiHash: Hex };
+    const get = pinnedFetch(tlsSpkiHash);
+    const leaf = good.leaves[17]!;
+    const digest = receiptDigest(leaf.receipt, good.domain);
+    const proof = (await until("the receipt in the ledger", async () => {
+      const response = await get(`${ledger.url}/ledger/receipts/${digest}`);
+      return response.ok && ((await response.json()) as { index: number; path: Hex[]; batch: { status: string } });
+    })) as { index: number; path: Hex[]; batch: { status: string } };
+    expect(proof.batch.status).to.equal("Final");
+    expect(rootFromPath(receiptLeaf(digest, leaf.signature), proof.index, COUNT, proof.path)).to.equal(good.header.receiptsRoot);
+    get.close();
+    expect(opsUrls).to.have.length(3);
+  });
+});

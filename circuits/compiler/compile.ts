@@ -79,7 +79,7 @@ export function compileModel(onnx: Uint8Array, options: CompileOptions = {}): Co
       .filter((p) => image[p.y] !== -1 && image[p.bits] !== -1)
       .map((p) => ({ ...p, y: image[p.y] as number, bits: image[p.bits] as number })),
     rows: { total, layers },
-    warnings: traced.warnings,
+    warnings: [...traced.warnings, ...lowerer.warnings],
     hashedInput,
     reference,
   };
@@ -98,7 +98,7 @@ function packOutputs(lowerer: Lowerer, traced: Traced, outputs: readonly Val[], 
     const count = int.lin(flags, flags.map(() => 1n));
     return flags.length === 0 ? int.constant(0n) : int.lin([int.eqz(count)], [-1n], 1n);
   };
-  const status = int.lin([any(lowerer.violations), any(lowerer.saturations)], [1n, 2n]);
+  const status = int.lin([any(lowerer.violations), any(lowerer.saturations), any(lowerer.ties)], [1n, 2n, 4n]);
   const sources: LaneSource[] = [{ tensor: "status", index: 0, node: status, e: 0, kind: "status" }];
   const errors: number[] = [];
   let at = 0;

@@ -30,6 +30,9 @@ export class Lowerer {
   readonly violations: number[] = [];
   /** Flags that are 1 where a value was saturated. */
   readonly saturations: number[] = [];
+  /** Flags that are 1 where another class comes within twice the proved error of the chosen one. */
+  readonly ties: number[] = [];
+  readonly warnings: string[] = [];
   readonly #of = new Map<Real, Quantity>();
   readonly #options: QuantiseOptions;
   readonly #inputs: readonly InputScale[];
@@ -284,8 +287,32 @@ export class Lowerer {
     return hull ? { ...x, node: this.int.bound(x.node, "select", hull.lo, hull.hi, because.map((b) => b.node)) } : x;
   }
 
+  /** top - other_i >= 2 eps for every other i makes the class that of the real model; otherwise the tie is reported, never hidden. */
+  #sure(n: Real, x: Quantity, because: readonly Quantity[]): Quantity {
+    const { int, q } = this;
+    const count = (because.length - 1) / 2;
+    const compared = because.slice(0, count + 1);
+    const eps = compared.reduce((m, v) => Math.max(m, v.err), 0);
+    const e = compared.reduce((m, v) => Math.min(m, v.e), Infinity);
+    const top = q.align(compared[0] as Quantity, e);
+    if (!Number.isFinite(eps) || 2 * eps > 2 * q.magnitude(top)) {
+      const name = this.#layers[n.layer]?.node ?? "";
+      this.warnings.push(`the error before "${name}" is not proved small enough: its class carries no certainty bit`);
+      return x;
+    }
+    const margin = eps === 0 ? 0n : scaleRound(2 * eps, e) + 1n;
+    const near = compared.slice(1).map((v, i) => {
+      const far = this.#sign({ node: int.lin([top.node, q.align(v, e).node], [1n, -1n], -margin), e, err: 0 });
+      const flag = (because[count + 1 + i] as Quantity).node;
+      return int.mul(int.lin([far.node], [-1n], 1n), int.lin([flag], [-1n], 1n));
+    });
+    this.ties.push(int.lin(near, near.map(() => 1n)));
+    return { ...x, err: 0 };
+  }
+
   #bound(n: Real, x: Quantity, because: readonly Quantity[]): Quantity {
     const [lo, hi] = n.p as [number, number];
+    if (n.fn === "sure") return this.#sure(n, x, because);
     if (n.fn === "select") return this.#hull(x, because);
     // Two units of slack: either side of a clip may have been rounded.
     const low = Number.isFinite(lo) ? scaleRound(lo, x.e) - 2n : this.q.at(x).lo;

@@ -1,4 +1,4 @@
-import { isConst, type RealGraph, type Val } from "../../real/graph.ts";
+import { isConst, type Real, type RealGraph, type Val } from "../../real/graph.ts";
 import type { NodeContext, Operator, OperatorTable } from "../context.ts";
 import { axisOf, build, flat, strides, type SymTensor } from "../tensor.ts";
 import { abs, apply, powerOf } from "./elementwise.ts";
@@ -46,6 +46,12 @@ export function oneHotMaximum(r: RealGraph, values: readonly Val[], last: boolea
   return out;
 }
 
+/** The same index; where another value comes within twice the proved error of the largest, the status lane says so. */
+function sure(r: RealGraph, index: Val, values: readonly Val[], flags: readonly Val[]): Val {
+  const because = [maximum(r, values), ...values, ...flags].filter((v): v is Real => !isConst(v));
+  return because.length === 2 * values.length + 1 ? r.bound(index, "sure", -Infinity, Infinity, because) : index;
+}
+
 const argument =
   (sign: number): Operator =>
   (x) => {
@@ -59,7 +65,8 @@ const argument =
       const base = flat(index, own);
       const values = Array.from({ length: t.shape[axis] as number }, (_, k) => x.real.mul(sign, t.data[base + k * (own[axis] as number)] as Val));
       const flags = oneHotMaximum(x.real, values, last);
-      return x.real.bound(x.real.lin(flags, flags.map((_, k) => k)), "index", 0, values.length - 1, []);
+      const picked = x.real.bound(x.real.lin(flags, flags.map((_, k) => k)), "index", 0, values.length - 1, []);
+      return sure(x.real, picked, values, flags);
     });
     return keep ? made : { ...made, shape: t.shape.filter((_, i) => i !== axis) };
   };

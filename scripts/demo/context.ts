@@ -35,7 +35,11 @@ export function access(local: LocalChain, file: string): ChainAccess {
 export async function until<T>(what: string, look: () => Promise<T | undefined | false>, seconds = 90): Promise<T> {
   const deadline = performance.now() + seconds * 1000;
   for (;;) {
-    const found = await look();
+    // A busy machine may drop a connection; that is no answer, so it is asked again.
+    const found = await look().catch((error: unknown) => {
+      if (error instanceof Error && /fetch failed|HTTP request failed|timed out|took too long/.test(error.message)) return undefined;
+      throw error;
+    });
     if (found !== undefined && found !== false) return found;
     if (performance.now() > deadline) throw new Error(`${what} did not happen within ${seconds} s`);
     await new Promise((resolve) => setTimeout(resolve, 200));

@@ -47,6 +47,7 @@ if (failed) {
   await stop(1);
 }
 if (values.keep) {
+  print("\nTry: OG_DEV_PRIVATE_KEY=<key of the payer below> npx og chat \"What is a receipt?\"   npx og node list   npx og settle show");
   print("\nLeft running (--keep); stop with Ctrl-C:");
   for (const line of summary) print(`  ${line}`);
 } else {

@@ -1,4 +1,6 @@
-import { rm } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
+import type { NetworkFile } from "../../sdk/cli/network.ts";
+import { privateKey } from "../devnet/accounts.ts";
 import { startChain } from "../devnet/chains.ts";
 import { deployNetwork, devnetPath } from "../devnet/deploy.ts";
 import { startFeed } from "../devnet/feed.ts";
@@ -56,7 +58,15 @@ export async function runSteps(recorder: Recorder, processes: ProcessGroup, prin
   await settlements(recorder, context);
   await context.feed.stop();
 
+  const og: NetworkFile = {
+    settlement: { rpcUrl: context.settlement.rpcUrl, addresses: context.network.settlementFile },
+    payment: { rpcUrl: context.payment.rpcUrl, addresses: context.network.paymentFile },
+    walrus: { publisher: context.walrusUrl, aggregators: [context.walrusUrl] },
+  };
+  await writeFile(devnetPath("og.json"), `${JSON.stringify(og, null, 2)}\n`);
   return [
+    `network file      ${devnetPath("og.json")}`,
+    `payer's key       ${privateKey("payer")} (a test key that everybody knows)`,
     `settlement chain  ${context.settlement.rpcUrl} (${context.settlement.chain.id}), ${context.network.settlementFile}`,
     `payment chain     ${context.payment.rpcUrl} (${context.payment.chain.id}), ${context.network.paymentFile}`,
     `inference node    ${context.session.info.endpoint}`,

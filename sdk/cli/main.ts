@@ -3,8 +3,22 @@ import { Command } from "commander";
 
 import { zkCommand } from "../../circuits/cli/zk.ts";
 import { attestCommand } from "./attest.ts";
+import { chatCommand, inferCommand } from "./buy.ts";
+import { settleCommand, verifyCommand } from "./evidence.ts";
+import { modelCommand, nodeCommand } from "./registry.ts";
 
 const og = new Command("og").description("OpenGradient protocol: verification and settlement for AI inference").showHelpAfterError();
-og.addCommand(attestCommand());
-og.addCommand(zkCommand());
-await og.parseAsync();
+for (const make of [nodeCommand, modelCommand, chatCommand, inferCommand, settleCommand, verifyCommand, attestCommand, zkCommand]) og.addCommand(make());
+
+try {
+  await og.parseAsync();
+} catch (error) {
+  // A sentence for a person; OG_DEBUG=1 shows where it came from.
+  process.stderr.write(`og: ${error instanceof Error ? (process.env.OG_DEBUG ? error.stack : firstLine(error)) : String(error)}\n`);
+  process.exitCode ||= 1;
+}
+
+/** viem's errors go on for a page; what a person needs stands first. */
+function firstLine(error: Error): string {
+  return "shortMessage" in error ? String(error.shortMessage) : error.message;
+}

@@ -47,6 +47,16 @@ const OPS_TOKEN = "a-token-for-the-tests";
 export async function startNetwork(options: { window?: bigint } = {}): Promise<TestNetwork> {
   const dir = mkdtempSync(join(tmpdir(), "og-e2e-"));
   const processes = new ProcessGroup(join(dir, "logs"));
+  try {
+    return await build(dir, processes, options);
+  } catch (error) {
+    // What did start must not outlive a network that did not.
+    await processes.stop();
+    throw error;
+  }
+}
+
+async function build(dir: string, processes: ProcessGroup, options: { window?: bigint }): Promise<TestNetwork> {
   const ports = await freePorts(20);
   const [settlementChain, paymentChain] = await Promise.all([startChain(processes, "settlement", ports[0]!), startChain(processes, "payment", ports[1]!)]);
   const walrusUrl = `http://127.0.0.1:${ports[2]}`;

@@ -301,17 +301,17 @@ contract EscrowInvariants is Test {
         world.decide(1, 0, 250, false, false);
         world.beat();
         for (uint256 i = 0; i < 13; ++i) {
-            world.wait(3 days);
+            world.wait(3 days - 1);
         }
         world.refundExpired(0);
         world.withdraw(0);
         world.withdraw(1);
         world.disturb(1, true, 1);
         assertTrue(bytes(world.broken()).length == 0, world.broken());
-        assertEq(world.released(0), 300, "released by Ack and certificate");
-        assertEq(world.refunded(0), 300, "refunded by silence");
-        assertEq(world.refunded(1), 250, "refunded by rejection");
-        assertEq(world.released(2), 600, "private terms");
+        assertEq(world.released(0), 280, "released by Ack and certificate");
+        assertEq(world.refunded(0), 321, "refunded by silence");
+        assertEq(world.refunded(1), 251, "refunded by rejection");
+        assertEq(world.released(2), 601, "private terms");
         bytes4[10] memory all = [
             world.deposit.selector, world.claim.selector, world.sync.selector, world.ack.selector, world.decide.selector,
             world.beat.selector, world.wait.selector, world.refundExpired.selector, world.withdraw.selector, world.disturb.selector

@@ -118,7 +118,7 @@ function inspect(io: AttestIo, { kind, bytes }: EvidenceFile): boolean {
     io.print("not judged: root, time, revocation. See `og attest verify`.");
     return checks.every(({ ok }) => ok);
   }
-  const { checks } = explainIntel(bytes, { now: readTime(undefined) });
+  const { checks } = explainIntel(bytes, { now: "its own" });
   show(
     io,
     checks.filter(({ id }) => id !== "collateral"),

@@ -10,6 +10,7 @@ import { TD_15, openQuote, reportDataOf, splitEvidence } from "./quote.ts";
 import type { QuoteParts } from "./quote.ts";
 import { factsOfBody, openPck, platformOf, verifyIntel, verifyQuote } from "./verify.ts";
 import type { IntelAttestation } from "./verify.ts";
+import { parseIntelCertificate } from "./x509.ts";
 
 export interface IntelExplanation {
   ok: boolean;
@@ -19,8 +20,8 @@ export interface IntelExplanation {
 }
 
 export interface ExplainOptions {
-  /** Seconds since 1970. */
-  now: number;
+  /** Seconds since 1970, or the time at which the platform's certificate begins. */
+  now: number | "its own";
   /** Without it the quote's platform cannot be judged, and the explanation says so. */
   collateral?: IntelCollateral;
 }
@@ -81,7 +82,8 @@ export function explainIntel(bytes: Uint8Array, options: ExplainOptions): IntelE
     facts(check, parts);
     verifyQuote(parts);
     check("quote", true, "the attestation key signed the quote; the quoting enclave vouches for the key and is not in debug mode");
-    const pck = openPck(parts, options.now);
+    const now = options.now === "its own" ? parseIntelCertificate(parts.pckTbs).notBefore : options.now;
+    const pck = openPck(parts, now);
     const serial = bytesToHex(bigEndian(pck.serial, 20));
     check("pck", true, `platform certificate ${serial}, valid from ${day(pck.notBefore)} to ${day(pck.notAfter)}`);
     const platform = platformOf(parts, pck);
@@ -93,7 +95,7 @@ export function explainIntel(bytes: Uint8Array, options: ExplainOptions): IntelE
       check("collateral", false, "without collateral neither the certificate's authority nor the platform's state is known");
       return { ok: false, checks };
     }
-    const { attestation, appraisal } = verifyIntel(evidence, { collateral: options.collateral, now: options.now });
+    const { attestation, appraisal } = verifyIntel(evidence, { collateral: options.collateral, now });
     check("chain", true, "the platform's certificate comes from the pinned root through an authority that is not revoked, nor is it");
     const { platformStatus, moduleStatus, qeStatus, status } = appraisal;
     const module = moduleStatus ? `TDX module ${moduleStatus}, ` : "";

@@ -145,7 +145,7 @@ describe("Intel mutations", () => {
     expect([...reasons.keys()].some((name) => /^(Der|X509|TdxSgx)/.test(name))).to.equal(true);
   });
 
-  const told = runs(120, 3_000);
+  const told = runs(120, 1_000);
   it(`of statements get one verdict from contract and twin, ${told} of them`, async function () {
     this.timeout(3_600_000);
     const on = await fresh([]);

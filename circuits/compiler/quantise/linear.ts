@@ -13,6 +13,7 @@ export function lowerSum(q: Quantities, args: readonly Quantity[], w: readonly n
   // A sum of what is never negative plus a small positive constant: the constant keeps it away from zero and must survive.
   const floor = c > 0 && args.every((a, i) => (w[i] as number) > 0 && q.at(a).lo >= 0n);
   if (floor) e = Math.min(e, ceilLog2(c) - 4);
+  e = Math.max(e, coarsest(q, args, w, c));
   const k: bigint[] = [];
   let err = 0;
   for (let i = 0; i < args.length; i++) {
@@ -28,6 +29,15 @@ export function lowerSum(q: Quantities, args: readonly Quantity[], w: readonly n
   const lost = Math.abs(c - toReal(constant, e));
   const node = q.int.lin(args.map((a) => a.node), k, constant);
   return { node, e, err: up(err + lost) };
+}
+
+/** Digits beyond these do not fit the field next to the largest term: what is smaller is rounded away, and counted as error. */
+const SUM_BITS = 180;
+
+function coarsest(q: Quantities, args: readonly Quantity[], w: readonly number[], c: number): number {
+  let top = Math.abs(c);
+  for (let i = 0; i < args.length; i++) top = Math.max(top, Math.abs(w[i] as number) * q.magnitude(args[i] as Quantity));
+  return top > 0 && Number.isFinite(top) ? ceilLog2(top) - SUM_BITS : -Infinity;
 }
 
 function scaleOf(q: Quantities, args: readonly Quantity[], w: readonly number[], c: number, weightBits: number, exact: number): number {

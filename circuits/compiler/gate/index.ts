@@ -7,8 +7,14 @@ export { runGate, type GateInput, type GateReport } from "./gate.ts";
 /** Where the statement's own wires lie in the R1CS of a compiled model. */
 export function gateInput(graph: IntGraph, sym: ReadonlyMap<string, number>, hashed: boolean): GateInput {
   const wire = (name: string): number => sym.get(`main.${name}`) ?? -1;
+  // A lane that is all of its word is the word: circom keeps one of the two names.
+  const laneWire = (own: number, word: number): number => {
+    const at = wire(`w[${own}]`);
+    if (at >= 0) return at;
+    return hashed ? wire(`w[${graph.wires + 1 + word}]`) : wire(`in[${word}]`);
+  };
   const lanes = graph.inputs.map((l) => ({
-    wire: wire(`w[${graph.wireOf[l.node]}]`),
+    wire: laneWire(graph.wireOf[l.node] as number, l.word),
     lo: l.lo,
     hi: l.lo + (1n << BigInt(l.w)) - 1n,
   }));

@@ -45,6 +45,7 @@ const models: Record<string, () => Promise<Built>> = {
     nodes: [{ op: "LayerNormalization", in: ["x", "g", "b"], out: ["y"] }], outputs: ["y"],
   })),
   "boosted trees": () => build(boostedTrees(3, 2, 2, 5), { inputs: { x: { lo: 0, hi: 255, bits: 8 } } }),
+  "one lane that is its whole word": () => build(one("Relu", { x: [1] }), { inputs: { x: { lo: 0, hi: 1 } } }),
   "input hash": () => build(mlp([60, 2, 1], 4)),
 };
 

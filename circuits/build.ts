@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
+import { existsSync, globSync, readFileSync } from "node:fs";
 import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -23,11 +23,11 @@ export interface BuiltCircuit {
 
 /**
  * ONNX file to circuit to development key, in `CIRCUITS_DIRECTORY/<name>`. What is there already and was made from the same
- * bytes and options is kept: the stamp is written last.
+ * bytes, options and compiler is kept: the stamp is written last.
  */
 export async function buildCircuit(name: string, onnx: Uint8Array, options: CompileOptions = {}): Promise<BuiltCircuit> {
   const directory = join(CIRCUITS_DIRECTORY, name);
-  const stamp = createHash("sha256").update(onnx).update(JSON.stringify(options)).digest("hex");
+  const stamp = createHash("sha256").update(onnx).update(JSON.stringify(options)).update(compilerHash()).digest("hex");
   const stampFile = join(directory, "built");
   if (!existsSync(stampFile) || (await readFile(stampFile, "utf8")) !== stamp) {
     await rm(directory, { recursive: true, force: true });
@@ -38,6 +38,14 @@ export async function buildCircuit(name: string, onnx: Uint8Array, options: Comp
     await rename(`${stampFile}.new`, stampFile);
   }
   return openCircuit(directory);
+}
+
+/** Hash over the sources of compiler and set-up: another compiler may make another circuit of the same model. */
+function compilerHash(): string {
+  const here = fileURLToPath(new URL(".", import.meta.url));
+  const hash = createHash("sha256");
+  for (const file of globSync(["compiler/**/*.ts", "setup/**/*.ts"], { cwd: here }).sort()) hash.update(file).update(readFileSync(join(here, file)));
+  return hash.digest("hex");
 }
 
 /** Opens a circuit that was built before. */

@@ -2,7 +2,7 @@ import { field, type Fields, parse } from "../../config/index.ts";
 
 /** What an inference node needs beside the common table and the node's. */
 export const inferenceFields = {
-  models: field({ env: "OG_MODELS", description: "JSON file: which model versions are served, at which price. See docs/operator.md.", parse: parse.required }),
+  models: field({ env: "OG_MODELS", description: "JSON file: which model versions are served, at which price. See docs/operator/keepers.md.", parse: parse.required }),
   upstreamUrl: field({ env: "OG_UPSTREAM_URL", default: "", description: "OpenAI-compatible server behind chat models, without /v1; empty: the embedded demonstration model.", parse: parse.optional(parse.url) }),
   upstreamKey: field({ env: "OG_UPSTREAM_KEY", default: "", secret: true, description: "Bearer token for the upstream.", parse: parse.text }),
   walrusPublisher: field({ env: "OG_WALRUS_PUBLISHER", description: "Walrus publisher URL: where batches go.", parse: parse.url }),

@@ -20,23 +20,23 @@ contract OddToken is TestDollar {
     error OddRefused(address to);
 
     Oddity public oddity;
-    address public target;
+    address public victim;
     bytes public call;
     bool public reentered;
 
-    function setOddity(Oddity oddity_, address target_, bytes calldata call_) external {
-        (oddity, target, call) = (oddity_, target_, call_);
+    function setOddity(Oddity oddity_, address victim_, bytes calldata call_) external {
+        (oddity, victim, call) = (oddity_, victim_, call_);
     }
 
     function transfer(address to, uint256 value) public override returns (bool) {
         if (oddity == Oddity.ReturnsFalse) return false;
-        require(oddity != Oddity.Reverts && (oddity != Oddity.Blacklists || to != target), OddRefused(to));
+        require(oddity != Oddity.Reverts && (oddity != Oddity.Blacklists || to != victim), OddRefused(to));
         if (oddity == Oddity.FeeOnTransfer) {
             _burn(msg.sender, value / 100);
             value -= value / 100;
         }
         if (oddity == Oddity.FeeOnSender) _burn(msg.sender, value / 100);
-        if (oddity == Oddity.Reenters) (reentered,) = target.call(call);
+        if (oddity == Oddity.Reenters) (reentered,) = victim.call(call);
         _transfer(msg.sender, to, value);
         if (oddity == Oddity.ReturnsNothing) {
             assembly ("memory-safe") {

@@ -1,6 +1,7 @@
 /** `npm run bench -- attestation`: what it costs to trust an enclave. Whole transactions, parser and call data included. */
 import { network } from "hardhat";
 
+import { heartbeat } from "../settlement/gas.ts";
 import type { Figure, Suite } from "../suite.ts";
 import { measureNitro } from "./nitro.ts";
 import { measureTdx } from "./tdx.ts";
@@ -13,6 +14,7 @@ const suite: Suite = {
     "nitro-new-node": "<= 3,500,000",
     "nitro-document": "<= 2,200,000",
     "tdx-quote": "<= 250,000",
+    heartbeat: "<= 45,000",
     "prover-seconds": "< 1",
     "vectors-accepted": "all genuine ones",
     "vectors-falsely-accepted": "0",
@@ -29,6 +31,7 @@ const suite: Suite = {
       "nitro-new-node": nitro.newNode,
       "nitro-document": nitro.documentOnly,
       "tdx-quote": tdx.verify,
+      heartbeat: await heartbeat(),
       "prover-seconds": Number(nitro.proverSeconds.toFixed(3)),
       "vectors-accepted": vectors.accepted,
       "vectors-total": vectors.total,

@@ -105,6 +105,17 @@ export async function revocation(): Promise<Record<string, number>> {
   };
 }
 
+/** One node's heartbeat, the second one: the first also makes the node active. */
+export async function heartbeat(): Promise<number> {
+  const w = await settlementWorld();
+  const { nodeId, keyId, signer } = await w.addNode(Role.Inference);
+  await w.networkHelpers.mine(2);
+  const block = (await w.ethers.provider.getBlock((await w.ethers.provider.getBlockNumber()) - 1))!;
+  const beat = { nodeId, keyId, blockNumber: BigInt(block.number), blockHash: block.hash as Hex };
+  const signature = signer.sign(heartbeatDigest(beat, { chainId: w.chainId, verifyingContract: w.addresses.NodeRegistry }));
+  return gasOf(w.registry.heartbeat(beat, signature));
+}
+
 /** Heartbeats of 20 nodes in one transaction. */
 export async function heartbeats(): Promise<Record<string, number>> {
   const w = await settlementWorld();

@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { documentConfig, type Fields, processFields, chainFields, signerFields } from "../../keepers/config/index.ts";
 import { dataFields } from "../../keepers/roles/data/fields.ts";
 import { fullFields } from "../../keepers/roles/full/fields.ts";
+import { inferenceFields } from "../../keepers/roles/inference/fields.ts";
 import { nodeFields } from "../../keepers/roles/node/fields.ts";
 
 const file = "docs/operator/config.md";
@@ -11,6 +12,7 @@ const sections: [string, string, Fields][] = [
   ["Chains", "Every keeper.", chainFields],
   ["Operator's key", "Every keeper.", signerFields],
   ["Node", "Every registered node.", nodeFields],
+  ["Inference node", "`node keepers/bin/inference.ts`", inferenceFields],
   ["Full node", "`node keepers/bin/full.ts`", fullFields],
   ["Data node", "`node keepers/bin/data.ts`", dataFields],
 ];

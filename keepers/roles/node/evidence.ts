@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { type Address, type Hex, bytesToHex, concatBytes, keccak256 } from "viem";
 import { AWS_NITRO_ROOT, buildNitroCall } from "../../../sdk/attestation/nitro/index.ts";
 import { iNitroVerifierAbi } from "../../../types/abi/INitroVerifier.ts";
-import { type AttestationRequest, DevelopmentAuthority, type Enclave, loadRoot, NitroEnclave, SimulatedEnclave } from "../../attestation/index.ts";
+import { type AttestationRequest, DevelopmentAuthority, DstackEnclave, type Enclave, loadRoot, NitroEnclave, SimulatedEnclave, TdxEnclave } from "../../attestation/index.ts";
 import { isDevnet } from "../../config/index.ts";
 import { fatal } from "../../errors/index.ts";
 import type { ChainAccess } from "../platform.ts";
@@ -16,8 +16,12 @@ export interface EvidenceCall {
 
 export type EvidenceMaker = (request: AttestationRequest) => Promise<EvidenceCall>;
 
+/** Where this process runs: an AWS enclave, a TDX guest with configfs-tsm, a dstack guest, or nowhere (devnets). */
+export const ENCLAVE_KINDS = ["nitro", "tdx", "dstack", "simulated"] as const;
+export type EnclaveKind = (typeof ENCLAVE_KINDS)[number];
+
 export interface EvidenceOptions {
-  enclave: "nitro" | "simulated";
+  enclave: EnclaveKind;
   enclaveUrl: string;
   devRoot: string;
   devImage: string;
@@ -42,6 +46,14 @@ export function developmentImageId(image: string): Hex {
 /** @throws `node.simulated_refused` outside of devnets. */
 export function evidenceMaker(options: EvidenceOptions): EvidenceMaker {
   const { chain } = options;
+  if (options.enclave === "tdx" || options.enclave === "dstack") {
+    // A quote is taken apart where it is made, and its verifier needs no hints.
+    const guest = options.enclave === "tdx" ? new TdxEnclave() : new DstackEnclave();
+    return async (request) => {
+      const { document, teeType } = await guest.attest(request);
+      return { teeType, evidence: bytesToHex(document), hints: "0x" };
+    };
+  }
   const { enclave, root } = options.enclave === "simulated" ? simulated(options) : { enclave: new NitroEnclave({ url: options.enclaveUrl }) as Enclave, root: AWS_NITRO_ROOT };
   return async (request) => {
     const { document, teeType } = await enclave.attest(request);

@@ -15,6 +15,7 @@ import { trainDigits } from "../../models/train/digits.ts";
 import type { TrainedModel } from "../../models/train/model.ts";
 import { trainVolatility } from "../../models/train/volatility.ts";
 import { toOnnx } from "../../models/onnx.ts";
+import { expectNear } from "../utils/near.ts";
 
 describe("models", () => {
   let directory: string;
@@ -83,7 +84,7 @@ describe("models", () => {
         const measured = heldOut.measure(outputs);
         const stated = manifest.models.find((m) => m.name === name)!.metrics;
         measured.forEach((metric, i) => {
-          expect(metric.value, metric.name).to.be.closeTo(stated[i]!.value, 0.001);
+          expectNear(metric.value, stated[i]!.value, 0.001, metric.name);
           expect(meets(metric), `${metric.name} ${metric.value} against ${metric.threshold}`).to.equal(true);
         });
       });

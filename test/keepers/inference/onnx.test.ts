@@ -9,6 +9,7 @@ import type { OnnxInference, OnnxModel, RequestTensor } from "../../../keepers/i
 import { buildModels, readModel } from "../../../models/index.ts";
 import { endless, graphBytes, single } from "./graphs.ts";
 import type { GraphParts } from "./graphs.ts";
+import { expectNear } from "../../utils/near.ts";
 
 async function refusal(work: Promise<unknown>): Promise<{ code: string; family: string; fault: string; details: Record<string, unknown> }> {
   try {
@@ -44,7 +45,7 @@ describe("onnx inference", () => {
           const first = await onnx.run(model.model, request);
           expect(Object.keys(first)).to.deep.equal([output.name]);
           const data = first[output.name]!.data as number[];
-          data.forEach((v, i) => expect(v).to.be.closeTo(example.output[i]!, 1e-4));
+          data.forEach((v, i) => expectNear(Number(v), example.output[i]!, 1e-4));
           for (let i = 0; i < 3; i++) expect(await onnx.run(model.model, request)).to.deep.equal(first);
         }
       }

@@ -70,7 +70,7 @@ export function inferCommand(): Command {
 async function waitForProof(client: Awaited<ReturnType<typeof openClient>>["client"], digest: `0x${string}`): Promise<void> {
   for (;;) {
     const { status, reason, publicInputs } = await client.proof(digest);
-    if (status === "proven") return console.log(`proof     made, ${publicInputs!.length} public inputs; the node settles it on chain (og settle show ${digest})`);
+    if (status === "proven") return console.log(`proof     made, ${publicInputs!.length} public inputs; the node settles it on chain (og settle show lists its headers)`);
     if (status === "failed") throw new CliError(`The node could not prove its answer: ${reason}.`);
     await new Promise((resolve) => setTimeout(resolve, 500));
   }

@@ -3,7 +3,6 @@
  * paid and verified inferences, settled, certified and released. Exits non-zero at the first step that fails.
  */
 import { parseArgs } from "node:util";
-import { spawnSync } from "node:child_process";
 import { ProcessGroup } from "../devnet/processes.ts";
 import { devnetPath } from "../devnet/deploy.ts";
 import { Recorder, StepError, publish } from "./report.ts";
@@ -12,12 +11,6 @@ import { runSteps } from "./steps.ts";
 const print = (line: string) => console.log(line);
 
 const { values } = parseArgs({ options: { json: { type: "string" }, keep: { type: "boolean", default: false } } });
-
-const built = spawnSync("npm", ["run", "-s", "build"], { stdio: "inherit" });
-if (built.status !== 0) {
-  console.error("The contracts do not compile; see the messages above.");
-  process.exit(1);
-}
 
 const processes = new ProcessGroup(devnetPath("logs"));
 const recorder = new Recorder(print);

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { type Abi, type Address, type Hex, keccak256, toFunctionSelector } from "viem";
-import { privateKeyToAccount } from "viem/accounts";
+import { localAccount } from "../../sdk/crypto/index.ts";
 import { isDevnet } from "../config/devnets.ts";
 import { fatal, messageOf } from "../errors/index.ts";
 import { decryptKeystore } from "./keystore.ts";
@@ -23,7 +23,7 @@ export interface Signer {
 }
 
 export function localSigner(privateKey: Hex, policy: Policy): Signer {
-  const account = privateKeyToAccount(privateKey);
+  const account = localAccount(privateKey);
   return {
     address: account.address,
     async signTransaction(tx) {

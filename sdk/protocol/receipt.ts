@@ -1,4 +1,5 @@
-import { type Hex, hashTypedData } from "viem";
+import type { Hex } from "viem";
+import { typedDataHash } from "../crypto/typedData.ts";
 import { eip712Domain, type ProtocolDomain } from "./domain.ts";
 
 /** What one answer says of itself; fields as in contracts/types/Receipt.sol. */
@@ -50,5 +51,5 @@ export function receiptTypedData(receipt: InferenceReceipt, domain: ProtocolDoma
 
 /** The digest that the node's key signs and a batch leaf commits to. */
 export function receiptDigest(receipt: InferenceReceipt, domain: ProtocolDomain): Hex {
-  return hashTypedData(receiptTypedData(receipt, domain));
+  return typedDataHash(receiptTypedData(receipt, domain));
 }

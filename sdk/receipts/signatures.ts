@@ -1,6 +1,7 @@
 import { p256 } from "@noble/curves/nist.js";
 import { sha256 } from "@noble/hashes/sha2.js";
-import { type Hex, hexToBytes, keccak256, recoverAddress, getAddress, size, slice } from "viem";
+import { type Hex, hexToBytes, keccak256, getAddress, size, slice } from "viem";
+import { recoverSigner } from "../crypto/secp256k1.ts";
 import { KeyType } from "../protocol/enums.ts";
 
 /**
@@ -14,7 +15,7 @@ export async function verifyNodeSignature(keyType: number, publicKey: Hex, diges
   try {
     switch (keyType) {
       case KeyType.Secp256k1:
-        return await verifySecp256k1(publicKey, digest, signature);
+        return verifySecp256k1(publicKey, digest, signature);
       case KeyType.P256:
         return p256.verify(hexToBytes(signature), sha256(hexToBytes(digest)), hexToBytes(publicKey), { prehash: false, lowS: false });
       case KeyType.RsaPss2048:
@@ -32,13 +33,11 @@ export function addressOfKey(publicKey: Hex): Hex {
   return getAddress(slice(keccak256(slice(publicKey, 1)), 12));
 }
 
-const SECP256K1_HALF_ORDER = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0n;
-
-async function verifySecp256k1(publicKey: Hex, digest: Hex, signature: Hex): Promise<boolean> {
+function verifySecp256k1(publicKey: Hex, digest: Hex, signature: Hex): boolean {
   const length = size(publicKey);
-  if (size(signature) !== 65 || (length !== 65 && length !== 20)) return false;
-  if (BigInt(slice(signature, 32, 64)) > SECP256K1_HALF_ORDER) return false;
-  return (await recoverAddress({ hash: digest, signature })) === (length === 20 ? getAddress(publicKey) : addressOfKey(publicKey));
+  if (length !== 65 && length !== 20) return false;
+  const signer = recoverSigner(digest, signature);
+  return signer !== undefined && signer === (length === 20 ? publicKey : addressOfKey(publicKey)).toLowerCase();
 }
 
 async function verifyRsaPss(spki: Uint8Array, message: Uint8Array, signature: Uint8Array): Promise<boolean> {

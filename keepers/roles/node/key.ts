@@ -1,5 +1,5 @@
 import { type Hex, bytesToHex } from "viem";
-import { privateKeyToAccount } from "viem/accounts";
+import { localAccount } from "../../../sdk/crypto/index.ts";
 import { secp256k1 } from "@noble/curves/secp256k1.js";
 
 /** A receipt key: made in memory, attested, and gone with the process. */
@@ -14,6 +14,6 @@ export interface ReceiptKey {
 export function createReceiptKey(randomBytes: (length: number) => Uint8Array): ReceiptKey {
   let secret = randomBytes(32);
   while (!secp256k1.utils.isValidSecretKey(secret)) secret = randomBytes(32);
-  const account = privateKeyToAccount(bytesToHex(secret));
+  const account = localAccount(bytesToHex(secret));
   return { publicKey: account.publicKey, address: account.address, sign: (digest) => account.sign({ hash: digest }) };
 }

@@ -218,10 +218,11 @@ contract DataFeeds is IDataFeeds {
         view
     {
         uint64 at = observation.observedAt;
-        bytes32 policyId = REGISTRY.policyOf(observation.nodeId);
-        (KeyType keyType, address signer) =
+        (KeyType keyType, address signer, bytes16 policyPrefix) =
             REGISTRY.signingKey(Role.Data, observation.nodeId, observation.keyId, at, at, uint64(block.timestamp));
-        require(policyId == feed.policyId, DataFeedsWrongPolicy(observation.nodeId, policyId, feed.policyId));
+        if (policyPrefix != bytes16(feed.policyId)) {
+            revert DataFeedsWrongPolicy(observation.nodeId, REGISTRY.policyOf(observation.nodeId), feed.policyId);
+        }
         bool signed = NodeSignatures.verify(SIGNATURES, keyType, signer, digest, signature);
         require(signed, DataFeedsBadSignature(observation.keyId));
     }

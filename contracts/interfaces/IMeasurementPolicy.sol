@@ -61,10 +61,15 @@ interface IMeasurementPolicy {
     function policy(bytes32 policyId) external view returns (Policy memory);
     function image(bytes32 policyId, bytes32 workload, bytes32 imageId) external view returns (ImageApproval memory);
 
-    /// @notice The same by a short number, for callers that keep it beside other things. Numbers start at 1.
-    function approval(uint48 index) external view returns (ImageApproval memory);
+    /// @notice What the validity of a key epoch rests on, by the image's number, which is short enough to stand beside other
+    /// things. One slot.
+    /// @return revokedAt Seconds; 0 not revoked.
+    /// @return compromisedSince Seconds; 0 no compromise.
+    /// @return policyPrefix First 16 bytes of the policy that approved the image; 0 for policy 0. Enough to tell policies apart:
+    /// a second policy with the prefix of somebody else's costs 2^128 hashes, and two with one prefix have one maker.
+    function standing(uint48 index) external view returns (uint64 revokedAt, uint64 compromisedSince, bytes16 policyPrefix);
 
-    /// @return Number of an image that was approved or revoked before, else 0.
+    /// @return Number of an image that was approved or revoked before, from 1; else 0.
     function indexOf(bytes32 policyId, bytes32 workload, bytes32 imageId) external view returns (uint48);
 
     /// @return Approved, effective and not revoked at this moment.

@@ -2,7 +2,6 @@
 pragma solidity ^0.8.30;
 
 import {KeyType, Role} from "../types/Enums.sol";
-import {Heartbeat} from "../types/Statements.sol";
 
 /// Where a node stands. PROTOCOL section 4; everything else reverts `NodeRegistryInvalidTransition`.
 enum NodeStatus {
@@ -101,6 +100,13 @@ struct RegistryParams {
     uint96 deadFee; // paid from the node's free bond to who marks it dead
 }
 
+/// A node's signature over Heartbeat(nodeId, blockNumber, hash of that block), in the short form of EIP-2098.
+struct SignedHeartbeat {
+    bytes32 nodeId;
+    bytes32 r;
+    bytes32 vs; // s, with the parity of v in the highest bit
+}
+
 /// @title Nodes, their keys, their bonds
 /// @notice A node is one role of one operator: `nodeId = keccak256(chainId, registry, operator, n)`, never reused.
 /// Its receipts are signed by the key of a *key epoch*, which is opened by an attestation under the image policy that
@@ -150,8 +156,8 @@ interface INodeRegistry {
     error NodeRegistryWrongRole(bytes32 nodeId, Role role, Role expected);
     error NodeRegistryIssuedOutside(bytes32 keyId, uint64 issuedAt, uint64 validFrom, uint64 validUntil);
     error NodeRegistryHeartbeatOld(bytes32 nodeId, uint64 blockNumber, uint64 last);
-    error NodeRegistryHeartbeatBlock(uint64 blockNumber, bytes32 blockHash);
-    error NodeRegistryBadSignature(bytes32 keyId);
+    error NodeRegistryHeartbeatBlock(uint64 blockNumber, uint256 current);
+    error NodeRegistryBadSignature(bytes32 nodeId);
     error NodeRegistryKeyStillValid(bytes32 nodeId, bytes32 keyId);
     error NodeRegistryStillAlive(bytes32 nodeId, uint64 deadAfterBlock);
     error NodeRegistryNotYet(uint256 now_, uint256 readyAt);
@@ -196,13 +202,14 @@ interface INodeRegistry {
 
     // -------------------------------------------------------------------------------------------- anyone
 
-    /// @notice Takes one heartbeat. Block numbers are strictly increasing per node, the hash is of a recent block.
-    function heartbeat(Heartbeat calldata beat, bytes calldata signature) external;
+    /// @notice Takes one heartbeat: the node's current key over Heartbeat(nodeId, blockNumber, hash of that block). Block
+    /// numbers are strictly increasing per node, and recent.
+    /// @dev Says that the key's holder is alive, no more. Whether the image was revoked meanwhile is read where trust is
+    /// consumed: `isActive`, `activeNodes`, `signingKey`, `keyValidAt`, and before a heartbeat leads back to Active.
+    function heartbeat(bytes32 nodeId, uint64 blockNumber, bytes calldata signature) external;
 
     /// @notice Heartbeats of many Secp256k1 nodes for one block. A bad one is skipped and missing in `HeartbeatsAccepted`.
-    /// @param signatures 65 bytes r | s | v each, in the order of `nodeIds`.
-    function heartbeats(uint64 blockNumber, bytes32[] calldata nodeIds, bytes32[] calldata keyIds, bytes calldata signatures)
-        external;
+    function heartbeats(uint64 blockNumber, SignedHeartbeat[] calldata beats) external;
 
     /// @notice Active -> Dead, `heartbeatBlocks` after the last heartbeat. Pays `deadFee` to the caller, no principal.
     function markDead(bytes32 nodeId) external;
@@ -261,14 +268,16 @@ interface INodeRegistry {
     /// @notice Whether a receipt issued at `issuedAt` by this key may be posted at `postedAt`.
     function keyValidAt(bytes32 keyId, uint64 issuedAt, uint64 postedAt) external view returns (bool);
 
-    /// @notice What settlement and feeds need to check signatures. Reverts unless the key is this node's, the node has the
-    /// role, and everything issued in [minIssuedAt, maxIssuedAt] may be posted at `postedAt`.
+    /// @notice All that settlement and feeds need to know about a key, in one call and three slots. Reverts unless the key is
+    /// this node's, the node has the role, and everything issued in [minIssuedAt, maxIssuedAt] may be posted at `postedAt`.
     /// @return keyType How the key signs.
-    /// @return signer As in KeyEpoch.
+    /// @return signer As in KeyEpoch: enough to check a Secp256k1 signature.
+    /// @return policyPrefix First 16 bytes of the node's policyId: compare it with bytes16 of the policy that was asked for.
+    /// Why 16 bytes are enough is said at IMeasurementPolicy.standing.
     function signingKey(Role role, bytes32 nodeId, bytes32 keyId, uint64 minIssuedAt, uint64 maxIssuedAt, uint64 postedAt)
         external
         view
-        returns (KeyType keyType, address signer);
+        returns (KeyType keyType, address signer, bytes16 policyPrefix);
 
     /// @return The node's image policy; fixed at registration.
     function policyOf(bytes32 nodeId) external view returns (bytes32);

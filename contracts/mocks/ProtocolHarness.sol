@@ -47,7 +47,7 @@ contract ProtocolHarness {
     }
 
     function heartbeatDigest(Heartbeat calldata heartbeat, bytes32 separator) external pure returns (bytes32) {
-        return StatementLib.digest(heartbeat, separator);
+        return StatementLib.heartbeatDigest(heartbeat.nodeId, heartbeat.blockNumber, heartbeat.blockHash, separator);
     }
 
     function rotationDigest(Rotation calldata rotation, bytes32 separator) external pure returns (bytes32) {

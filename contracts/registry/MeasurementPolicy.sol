@@ -8,12 +8,20 @@ import {IMeasurementPolicy, ImageApproval, Policy} from "../interfaces/IMeasurem
 
 /// @title Image policies
 contract MeasurementPolicy is IMeasurementPolicy, AccessManaged {
+    /// One slot: all that a key epoch's validity asks of its image.
+    struct Entry {
+        uint40 approvedFrom;
+        uint40 revokedAt;
+        uint40 compromisedSince;
+        bytes16 policyPrefix;
+    }
+
     uint64 private constant MAX_DELAY = 30 days;
 
     mapping(bytes32 policyId => Policy) private _policies;
     mapping(bytes32 policyId => address) private _pendingOwners;
     mapping(bytes32 key => uint48 index) private _indices;
-    mapping(uint48 index => ImageApproval) private _approvals;
+    mapping(uint48 index => Entry) private _entries;
     uint48 private _count;
 
     /// @param delay Of policy 0, as the other two.
@@ -48,12 +56,12 @@ contract MeasurementPolicy is IMeasurementPolicy, AccessManaged {
     function approveImage(bytes32 policyId, bytes32 workload, bytes32 imageId) external override onlyOwner(policyId) {
         require(workload != 0, MeasurementPolicyBadParams("workload"));
         require(imageId != 0, MeasurementPolicyBadParams("imageId"));
-        ImageApproval storage entry = _entry(policyId, workload, imageId);
+        Entry storage entry = _entries[_number(policyId, workload, imageId)];
         require(entry.revokedAt == 0, MeasurementPolicyImageRevoked(policyId, workload, imageId));
         require(entry.approvedFrom == 0, MeasurementPolicyAlreadyApproved(policyId, workload, imageId));
 
         uint64 from = uint64(block.timestamp) + _policies[policyId].delay;
-        entry.approvedFrom = from;
+        (entry.approvedFrom, entry.policyPrefix) = (uint40(from), bytes16(policyId));
         emit ImageApproved(policyId, workload, imageId, from);
     }
 
@@ -64,13 +72,15 @@ contract MeasurementPolicy is IMeasurementPolicy, AccessManaged {
         onlyOwner(policyId)
     {
         require(compromisedSince <= block.timestamp, MeasurementPolicyFutureCompromise(compromisedSince, block.timestamp));
-        ImageApproval storage entry = _entry(policyId, workload, imageId);
-        (uint64 revokedAt, uint64 since) = (entry.revokedAt, entry.compromisedSince);
+        uint48 index = _number(policyId, workload, imageId);
+        Entry memory entry = _entries[index];
         // A compromise may become known after the revocation, and turn out older than thought; it never gets younger.
-        bool adds = compromisedSince != 0 && (since == 0 || compromisedSince < since);
-        require(revokedAt == 0 || adds, MeasurementPolicyImageRevoked(policyId, workload, imageId));
+        bool adds = compromisedSince != 0 && (entry.compromisedSince == 0 || compromisedSince < entry.compromisedSince);
+        require(entry.revokedAt == 0 || adds, MeasurementPolicyImageRevoked(policyId, workload, imageId));
 
-        (entry.revokedAt, entry.compromisedSince) = (revokedAt == 0 ? uint64(block.timestamp) : revokedAt, adds ? compromisedSince : since);
+        if (entry.revokedAt == 0) entry.revokedAt = uint40(block.timestamp);
+        if (adds) entry.compromisedSince = uint40(compromisedSince);
+        _entries[index] = entry;
         emit ImageRevoked(policyId, workload, imageId, compromisedSince);
     }
 
@@ -97,7 +107,7 @@ contract MeasurementPolicy is IMeasurementPolicy, AccessManaged {
         require(_hasBit(rules.teeTypes, attestation.teeType), MeasurementPolicyTeeType(policyId, attestation.teeType));
         require(_hasBit(rules.tcbStatuses, attestation.tcbStatus), MeasurementPolicyTcbStatus(policyId, attestation.tcbStatus));
 
-        ImageApproval storage entry = _approvals[indexOf(policyId, workload, attestation.imageId)];
+        Entry storage entry = _entries[indexOf(policyId, workload, attestation.imageId)];
         require(entry.revokedAt == 0, MeasurementPolicyImageRevoked(policyId, workload, attestation.imageId));
         require(
             entry.approvedFrom != 0 && entry.approvedFrom <= block.timestamp,
@@ -112,17 +122,19 @@ contract MeasurementPolicy is IMeasurementPolicy, AccessManaged {
 
     /// @inheritdoc IMeasurementPolicy
     function image(bytes32 policyId, bytes32 workload, bytes32 imageId) external view override returns (ImageApproval memory) {
-        return _approvals[indexOf(policyId, workload, imageId)];
+        Entry storage entry = _entries[indexOf(policyId, workload, imageId)];
+        return ImageApproval(entry.approvedFrom, entry.revokedAt, entry.compromisedSince);
     }
 
     /// @inheritdoc IMeasurementPolicy
-    function approval(uint48 index) external view override returns (ImageApproval memory) {
-        return _approvals[index];
+    function standing(uint48 index) external view override returns (uint64, uint64, bytes16) {
+        Entry storage entry = _entries[index];
+        return (entry.revokedAt, entry.compromisedSince, entry.policyPrefix);
     }
 
     /// @inheritdoc IMeasurementPolicy
     function isApproved(bytes32 policyId, bytes32 workload, bytes32 imageId) external view override returns (bool) {
-        ImageApproval storage entry = _approvals[indexOf(policyId, workload, imageId)];
+        Entry storage entry = _entries[indexOf(policyId, workload, imageId)];
         return entry.revokedAt == 0 && entry.approvedFrom != 0 && entry.approvedFrom <= block.timestamp;
     }
 
@@ -136,12 +148,11 @@ contract MeasurementPolicy is IMeasurementPolicy, AccessManaged {
         return _indices[keccak256(abi.encode(policyId, workload, imageId))];
     }
 
-    /// The image's entry, a new one if need be. Entry 0 stays empty: an unknown image is not approved.
-    function _entry(bytes32 policyId, bytes32 workload, bytes32 imageId) private returns (ImageApproval storage) {
+    /// The image's number, a new one if need be. Entry 0 stays empty: an unknown image is not approved.
+    function _number(bytes32 policyId, bytes32 workload, bytes32 imageId) private returns (uint48 index) {
         bytes32 key = keccak256(abi.encode(policyId, workload, imageId));
-        uint48 index = _indices[key];
+        index = _indices[key];
         if (index == 0) _indices[key] = index = ++_count;
-        return _approvals[index];
     }
 
     function _create(bytes32 policyId, address owner, string memory name, uint64 delay, uint16 teeTypes, uint32 tcbStatuses) private {

@@ -23,6 +23,7 @@ abstract contract NodeBonds is INodeRegistry, AccessManaged {
 
     IERC20 public immutable TOKEN;
     uint64 internal immutable POST_GRACE;
+    uint64 internal immutable BEAT_MAX_BLOCKS;
 
     RegistryParams internal _params;
     mapping(bytes32 nodeId => Bond) internal _bonds;
@@ -38,7 +39,7 @@ abstract contract NodeBonds is INodeRegistry, AccessManaged {
         require(params_.beatMaxBlocks != 0 && params_.beatMaxBlocks <= 8_191, NodeRegistryBadParams("beatMaxBlocks"));
         require(params_.heartbeatBlocks != 0, NodeRegistryBadParams("heartbeatBlocks"));
         TOKEN = token;
-        POST_GRACE = params_.postGrace;
+        (POST_GRACE, BEAT_MAX_BLOCKS) = (params_.postGrace, params_.beatMaxBlocks);
         _params = params_;
     }
 

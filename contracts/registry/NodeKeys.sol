@@ -3,7 +3,7 @@ pragma solidity ^0.8.30;
 
 import {Binding, IAttestationGate} from "../interfaces/IAttestationGate.sol";
 import {Attestation} from "../interfaces/IAttestationVerifier.sol";
-import {IMeasurementPolicy, ImageApproval} from "../interfaces/IMeasurementPolicy.sol";
+import {IMeasurementPolicy} from "../interfaces/IMeasurementPolicy.sol";
 import {INodeRegistry, KeyEpoch, KeyParams, KeyStatus, NodeStatus} from "../interfaces/INodeRegistry.sol";
 import {ISignatureChecker} from "../interfaces/ISignatureChecker.sol";
 import {NodeSignatures} from "../libraries/NodeSignatures.sol";
@@ -86,7 +86,7 @@ abstract contract NodeKeys is NodeBonds {
     function keyValidAt(bytes32 keyId, uint64 issuedAt, uint64 postedAt) external view override returns (bool) {
         KeyRecord storage record = _keys[keyId];
         if (record.keyType == KeyType.None) return false;
-        (uint256 end, uint256 compromised,) = _endOf(record);
+        (uint256 end, uint256 compromised,,) = _endOf(record);
         return compromised == 0 && issuedAt + CLOCK_SKEW >= record.validFrom && issuedAt < end && postedAt <= end + POST_GRACE;
     }
 
@@ -95,17 +95,17 @@ abstract contract NodeKeys is NodeBonds {
         external
         view
         override
-        returns (KeyType, address)
+        returns (KeyType, address, bytes16)
     {
         KeyRecord storage record = _knownKey(keyId);
         require(record.nodePrefix == bytes16(nodeId), NodeRegistryKeyNotOfNode(keyId, nodeId));
         require(record.role == role, NodeRegistryWrongRole(nodeId, record.role, role));
-        (uint256 end, uint256 compromised, bool expires) = _endOf(record);
+        (uint256 end, uint256 compromised, bool expires, bytes16 policyPrefix) = _endOf(record);
         require(compromised == 0, NodeRegistryKeyNotValid(keyId, KeyStatus.Compromised));
         require(postedAt <= end + POST_GRACE, NodeRegistryKeyNotValid(keyId, expires ? KeyStatus.Expired : KeyStatus.Retired));
         require(minIssuedAt + CLOCK_SKEW >= record.validFrom, NodeRegistryIssuedOutside(keyId, minIssuedAt, record.validFrom, uint64(end)));
         require(maxIssuedAt < end, NodeRegistryIssuedOutside(keyId, maxIssuedAt, record.validFrom, uint64(end)));
-        return (record.keyType, record.signer);
+        return (record.keyType, record.signer, policyPrefix);
     }
 
     /// @inheritdoc INodeRegistry
@@ -115,7 +115,7 @@ abstract contract NodeKeys is NodeBonds {
 
     /// @inheritdoc INodeRegistry
     function compromisedSince(bytes32 keyId) external view override returns (uint64) {
-        (, uint256 compromised,) = _endOf(_knownKey(keyId));
+        (, uint256 compromised,,) = _endOf(_knownKey(keyId));
         return uint64(compromised);
     }
 
@@ -185,12 +185,12 @@ abstract contract NodeKeys is NodeBonds {
 
     function _keyValidNow(bytes32 keyId) internal view returns (bool) {
         if (keyId == 0) return false;
-        (uint256 end, uint256 compromised,) = _endOf(_keys[keyId]);
+        (uint256 end, uint256 compromised,,) = _endOf(_keys[keyId]);
         return compromised == 0 && block.timestamp < end;
     }
 
     function _statusOf(bytes32 keyId) internal view returns (KeyStatus) {
-        (uint256 end, uint256 compromised, bool expires) = _endOf(_keys[keyId]);
+        (uint256 end, uint256 compromised, bool expires,) = _endOf(_keys[keyId]);
         if (compromised != 0) return KeyStatus.Compromised;
         if (block.timestamp < end) return KeyStatus.Valid;
         return expires ? KeyStatus.Expired : KeyStatus.Retired;
@@ -208,19 +208,26 @@ abstract contract NodeKeys is NodeBonds {
     /// @return end When the key stopped, or will stop, signing valid receipts.
     /// @return compromised Since when; 0 if not.
     /// @return expires Whether `end` is the attestation's own.
-    function _endOf(KeyRecord storage record) private view returns (uint256 end, uint256 compromised, bool expires) {
-        ImageApproval memory image = POLICY.approval(record.image);
+    /// @return policyPrefix Of the policy that approved the key's image.
+    function _endOf(KeyRecord storage record)
+        private
+        view
+        returns (uint256 end, uint256 compromised, bool expires, bytes16 policyPrefix)
+    {
+        uint256 revokedAt;
+        uint256 imageCompromised;
+        (revokedAt, imageCompromised, policyPrefix) = POLICY.standing(record.image);
         (end, expires) = (record.validUntil, true);
         if (record.endedAt != 0 && record.endedAt < end) (end, expires) = (record.endedAt, false);
-        if (image.revokedAt != 0 && image.revokedAt < end) (end, expires) = (image.revokedAt, false);
+        if (revokedAt != 0 && revokedAt < end) (end, expires) = (revokedAt, false);
         compromised = record.compromisedSince;
-        if (image.compromisedSince != 0 && (compromised == 0 || image.compromisedSince < compromised)) compromised = image.compromisedSince;
+        if (imageCompromised != 0 && (compromised == 0 || imageCompromised < compromised)) compromised = imageCompromised;
     }
 
     function _keyEpoch(bytes32 keyId) private view returns (KeyEpoch memory) {
         KeyRecord storage record = _knownKey(keyId);
         Record storage owner = _records[record.nodeId];
-        (, uint256 compromised,) = _endOf(record);
+        (, uint256 compromised,,) = _endOf(record);
         return KeyEpoch({
             nodeId: record.nodeId,
             epoch: record.epoch,

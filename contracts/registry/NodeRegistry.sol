@@ -8,12 +8,23 @@ import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 
 import {IAttestationGate} from "../interfaces/IAttestationGate.sol";
 import {IMeasurementPolicy} from "../interfaces/IMeasurementPolicy.sol";
-import {Bond, INodeRegistry, KeyParams, Node, NodeStatus, RegisterParams, RegistryParams} from "../interfaces/INodeRegistry.sol";
+import {
+    Bond,
+    INodeRegistry,
+    KeyParams,
+    KeyStatus,
+    Node,
+    NodeStatus,
+    RegisterParams,
+    RegistryParams,
+    SignedHeartbeat
+} from "../interfaces/INodeRegistry.sol";
 import {ISignatureChecker} from "../interfaces/ISignatureChecker.sol";
+import {NodeSignatures} from "../libraries/NodeSignatures.sol";
 import {Paging} from "../libraries/Paging.sol";
 import {ProtocolDomain} from "../libraries/ProtocolDomain.sol";
-import {Role} from "../types/Enums.sol";
-import {Heartbeat, StatementLib} from "../types/Statements.sol";
+import {KeyType, Role} from "../types/Enums.sol";
+import {StatementLib} from "../types/Statements.sol";
 import {NodeBonds} from "./NodeBonds.sol";
 import {NodeKeys} from "./NodeKeys.sol";
 
@@ -189,39 +200,36 @@ contract NodeRegistry is NodeKeys {
     // -------------------------------------------------------------------------------------------- anyone
 
     /// @inheritdoc INodeRegistry
-    function heartbeat(Heartbeat calldata beat, bytes calldata signature) external override {
-        _checkRecent(beat.blockNumber, beat.blockHash);
-        Live storage live = _live[beat.nodeId];
-        require(beat.keyId != 0 && _known(beat.nodeId).keyId == beat.keyId, NodeRegistryKeyNotOfNode(beat.keyId, beat.nodeId));
-        require(beat.blockNumber > live.lastBlock, NodeRegistryHeartbeatOld(beat.nodeId, beat.blockNumber, live.lastBlock));
-        require(_keyValidNow(beat.keyId), NodeRegistryKeyNotValid(beat.keyId, _statusOf(beat.keyId)));
-        bool signed = _verify(_keys[beat.keyId], StatementLib.digest(beat, DOMAIN), signature);
-        require(signed, NodeRegistryBadSignature(beat.keyId));
+    function heartbeat(bytes32 nodeId, uint64 blockNumber, bytes calldata signature) external override {
+        bytes32 digest = StatementLib.heartbeatDigest(nodeId, blockNumber, _recentHash(blockNumber), DOMAIN);
+        Live memory live = _live[nodeId];
+        require(blockNumber > live.lastBlock, NodeRegistryHeartbeatOld(nodeId, blockNumber, live.lastBlock));
+        if (block.timestamp >= live.validUntil) _refuseKeyOf(nodeId);
+        bool signed = live.signer == address(0)
+            ? _verify(_keys[_records[nodeId].keyId], digest, signature)
+            : NodeSignatures.verify(SIGNATURES, KeyType.Secp256k1, live.signer, digest, signature);
+        require(signed, NodeRegistryBadSignature(nodeId));
 
         bytes32[] memory accepted = new bytes32[](1);
-        accepted[0] = beat.nodeId;
-        emit HeartbeatsAccepted(beat.blockNumber, accepted);
-        _beat(beat.nodeId, live, beat.blockNumber);
+        accepted[0] = nodeId;
+        emit HeartbeatsAccepted(blockNumber, accepted);
+        _beat(nodeId, live, blockNumber);
     }
 
     /// @inheritdoc INodeRegistry
-    function heartbeats(uint64 blockNumber, bytes32[] calldata nodeIds, bytes32[] calldata keyIds, bytes calldata signatures)
-        external
-        override
-    {
-        require(keyIds.length == nodeIds.length && signatures.length == 65 * nodeIds.length, NodeRegistryBadParams("signatures"));
-        Heartbeat memory beat = Heartbeat(0, 0, blockNumber, Blockhash.blockHash(blockNumber));
-        _checkRecent(blockNumber, beat.blockHash);
-        bytes32[] memory accepted = new bytes32[](nodeIds.length);
+    function heartbeats(uint64 blockNumber, SignedHeartbeat[] calldata beats) external override {
+        bytes32 blockHash = _recentHash(blockNumber);
+        bytes32[] memory accepted = new bytes32[](beats.length);
         uint256 taken = 0;
-        for (uint256 i = 0; i < nodeIds.length; ++i) {
-            (beat.nodeId, beat.keyId) = (nodeIds[i], keyIds[i]);
-            Live storage live = _live[beat.nodeId];
-            if (live.signer == address(0) || live.lastBlock >= beat.blockNumber || block.timestamp >= live.validUntil) continue;
-            // The signer signs for its own epoch only: a key has one node and the digest names the epoch.
-            if (_signerOf(beat, signatures[65 * i:65 * i + 65]) != live.signer) continue;
-            accepted[taken++] = beat.nodeId;
-            _beat(beat.nodeId, live, beat.blockNumber);
+        for (uint256 i = 0; i < beats.length; ++i) {
+            bytes32 nodeId = beats[i].nodeId;
+            Live memory live = _live[nodeId];
+            if (live.signer == address(0) || live.lastBlock >= blockNumber || block.timestamp >= live.validUntil) continue;
+            bytes32 digest = StatementLib.heartbeatDigest(nodeId, blockNumber, blockHash, DOMAIN);
+            (address signer,,) = ECDSA.tryRecover(digest, beats[i].r, beats[i].vs);
+            if (signer != live.signer) continue;
+            accepted[taken++] = nodeId;
+            _beat(nodeId, live, blockNumber);
         }
         assembly ("memory-safe") {
             mstore(accepted, taken)
@@ -349,8 +357,9 @@ contract NodeRegistry is NodeKeys {
         _move(nodeId, NodeStatus.Active);
     }
 
-    function _beat(bytes32 nodeId, Live storage live, uint64 blockNumber) private {
-        live.lastBlock = uint40(blockNumber);
+    /// @param live What stood in the slot before.
+    function _beat(bytes32 nodeId, Live memory live, uint64 blockNumber) private {
+        _live[nodeId].lastBlock = uint40(blockNumber);
         bool revives = live.status == NodeStatus.Dead || live.status == NodeStatus.Registered;
         // A dead node paid a fee and may be under its minimum, or its image was revoked: it stays out without failing a whole batch.
         if (revives && _standing(nodeId) >= minBond(live.role) && _keyValidNow(_records[nodeId].keyId)) _move(nodeId, NodeStatus.Active);
@@ -377,13 +386,17 @@ contract NodeRegistry is NodeKeys {
         require(record.operator != address(0), NodeRegistryUnknownNode(nodeId));
     }
 
-    function _signerOf(Heartbeat memory beat, bytes calldata signature) private view returns (address signer) {
-        (signer,,) = ECDSA.tryRecoverCalldata(StatementLib.digest(beat, DOMAIN), signature);
+    /// Why a node without a valid key is refused.
+    function _refuseKeyOf(bytes32 nodeId) private view {
+        bytes32 keyId = _known(nodeId).keyId;
+        revert NodeRegistryKeyNotValid(keyId, keyId == 0 ? KeyStatus.None : _statusOf(keyId));
     }
 
-    function _checkRecent(uint64 blockNumber, bytes32 blockHash) private view {
-        bool recent = blockNumber < block.number && block.number - blockNumber <= _params.beatMaxBlocks;
-        require(recent && blockHash != 0 && Blockhash.blockHash(blockNumber) == blockHash, NodeRegistryHeartbeatBlock(blockNumber, blockHash));
+    function _recentHash(uint64 blockNumber) private view returns (bytes32 blockHash) {
+        bool recent = blockNumber < block.number && block.number - blockNumber <= BEAT_MAX_BLOCKS;
+        if (recent) blockHash = Blockhash.blockHash(blockNumber);
+        // Beyond 256 blocks the hash comes from EIP-2935; a chain without it answers zero.
+        require(blockHash != 0, NodeRegistryHeartbeatBlock(blockNumber, block.number));
     }
 
     function _checkEndpoint(string calldata endpoint) private pure {

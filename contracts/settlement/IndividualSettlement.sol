@@ -25,8 +25,6 @@ abstract contract IndividualSettlement is SettlementCore {
         uint128 total;
         uint64 nextSequence; // of the open payment
         bool vanilla;
-        bool policyKnown;
-        bytes32 policyId; // the node's, asked for once
     }
 
     /// @inheritdoc IInferenceSettlement
@@ -146,8 +144,7 @@ abstract contract IndividualSettlement is SettlementCore {
             return;
         }
         if (method != Verification.Zkml) {
-            if (!walk.policyKnown) (walk.policyKnown, walk.policyId) = (true, REGISTRY.policyOf(terms.nodeId));
-            require(terms.policyId == walk.policyId, SettlementBadTerms(index, "policyId"));
+            require(bytes16(terms.policyId) == walk.key.policyPrefix, SettlementBadTerms(index, "policyId"));
         }
         if (method == Verification.Tee) return;
 

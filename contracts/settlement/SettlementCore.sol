@@ -34,6 +34,7 @@ abstract contract SettlementCore is IInferenceSettlement, AccessManaged {
     struct Signer {
         KeyType keyType;
         address signer;
+        bytes16 policyPrefix; // of the image policy under which the key was admitted
     }
 
     uint64 private constant CLOCK_SKEW = 30;
@@ -182,7 +183,7 @@ abstract contract SettlementCore is IInferenceSettlement, AccessManaged {
         require(header.maxIssuedAt <= block.timestamp + CLOCK_SKEW, SettlementFromTheFuture(header.maxIssuedAt, block.timestamp));
 
         _advance(header, hash);
-        (key.keyType, key.signer) =
+        (key.keyType, key.signer, key.policyPrefix) =
             REGISTRY.signingKey(Role.Inference, header.nodeId, header.keyId, header.minIssuedAt, header.maxIssuedAt, postedAt);
         require(_signed(key, hash, signature), SettlementBadHeaderSignature(hash));
     }

@@ -20,10 +20,10 @@ struct Finality {
     uint64 validUntil; // seconds
 }
 
-/// "I am alive and have seen this block": strictly increasing per node.
+/// "I am alive and have seen this block": strictly increasing per node. Names no key epoch: a public key belongs to one node
+/// ever, the signer must be the current one, and a new epoch starts above every block that the one before could name.
 struct Heartbeat {
     bytes32 nodeId;
-    bytes32 keyId;
     uint64 blockNumber;
     bytes32 blockHash;
 }
@@ -51,8 +51,7 @@ library StatementLib {
         "Finality(uint256 paymentChainId,address inbox,uint64 committeeEpoch,bytes32 headerHash,bytes32 channelsRoot,uint8 status,"
         "uint64 settledAt,uint64 validUntil)"
     );
-    bytes32 internal constant HEARTBEAT_TYPEHASH =
-        keccak256("Heartbeat(bytes32 nodeId,bytes32 keyId,uint64 blockNumber,bytes32 blockHash)");
+    bytes32 internal constant HEARTBEAT_TYPEHASH = keccak256("Heartbeat(bytes32 nodeId,uint64 blockNumber,bytes32 blockHash)");
 
     bytes32 internal constant ROTATION_TYPEHASH =
         keccak256("Rotation(uint256 paymentChainId,address inbox,uint64 epoch,bytes32 listHash,uint64 validUntil)");
@@ -66,8 +65,25 @@ library StatementLib {
         return _digest(keccak256(abi.encode(FINALITY_TYPEHASH, finality)), domainSeparator);
     }
 
-    function digest(Heartbeat memory heartbeat, bytes32 domainSeparator) internal pure returns (bytes32) {
-        return _digest(keccak256(abi.encode(HEARTBEAT_TYPEHASH, heartbeat)), domainSeparator);
+    /// Of a Heartbeat, without memory that stays: many are hashed in one call.
+    function heartbeatDigest(bytes32 nodeId, uint64 blockNumber, bytes32 blockHash, bytes32 domainSeparator)
+        internal
+        pure
+        returns (bytes32 hash)
+    {
+        bytes32 typehash = HEARTBEAT_TYPEHASH;
+        assembly ("memory-safe") {
+            let p := mload(0x40)
+            mstore(p, typehash)
+            mstore(add(p, 0x20), nodeId)
+            mstore(add(p, 0x40), and(blockNumber, 0xffffffffffffffff))
+            mstore(add(p, 0x60), blockHash)
+            let structHash := keccak256(p, 0x80)
+            mstore(p, "\x19\x01")
+            mstore(add(p, 0x02), domainSeparator)
+            mstore(add(p, 0x22), structHash)
+            hash := keccak256(p, 0x42)
+        }
     }
 
     function digest(Rotation memory rotation, bytes32 domainSeparator) internal pure returns (bytes32) {

@@ -74,7 +74,7 @@ const finality: protocol.Finality = {
   settledAt: 1_790_000_100n,
   validUntil: 1_790_259_300n,
 };
-const heartbeat: protocol.Heartbeat = { nodeId: id("node"), keyId: id("key"), blockNumber: 77n, blockHash: id("block") };
+const heartbeat: protocol.Heartbeat = { nodeId: id("node"), blockNumber: 77n, blockHash: id("block") };
 const rotation: protocol.Rotation = { paymentChainId: 713371n, inbox: terms.inbox, epoch: 5n, listHash: id("list"), validUntil: 1_790_259_300n };
 const ack: protocol.Ack = { paymentId: id("payment"), cumulative: 12_350n };
 const leaves = [1, 2, 3, 4, 5].map((n) => id(`leaf ${n}`));

@@ -1,4 +1,4 @@
-import { type Address, type Hex, hashTypedData } from "viem";
+import { type Address, type Hex, hashTypedData, parseSignature, signatureToCompactSignature } from "viem";
 import { eip712Domain, type ProtocolDomain } from "./domain.ts";
 
 /** "I hold the data of this batch and checked every leaf." */
@@ -25,7 +25,6 @@ export interface Finality {
 /** "I am alive and have seen this block." Its domain's contract is NodeRegistry. */
 export interface Heartbeat {
   nodeId: Hex;
-  keyId: Hex;
   blockNumber: bigint;
   blockHash: Hex;
 }
@@ -75,7 +74,6 @@ export const statementTypes = {
   ],
   Heartbeat: [
     { name: "nodeId", type: "bytes32" },
-    { name: "keyId", type: "bytes32" },
     { name: "blockNumber", type: "uint64" },
     { name: "blockHash", type: "bytes32" },
   ],
@@ -108,6 +106,12 @@ export function ackTypedData(message: Ack, domain: ProtocolDomain) {
 
 export const leafCheckDigest = (message: LeafCheck, domain: ProtocolDomain): Hex => hashTypedData(leafCheckTypedData(message, domain));
 export const finalityDigest = (message: Finality, domain: ProtocolDomain): Hex => hashTypedData(finalityTypedData(message, domain));
+/** A heartbeat's signature as `heartbeats` of the registry takes it: EIP-2098, from 65 bytes r | s | v. */
+export function signedHeartbeat(nodeId: Hex, signature: Hex): { nodeId: Hex; r: Hex; vs: Hex } {
+  const { r, yParityAndS } = signatureToCompactSignature(parseSignature(signature));
+  return { nodeId, r, vs: yParityAndS };
+}
+
 export const heartbeatDigest = (message: Heartbeat, domain: ProtocolDomain): Hex => hashTypedData(heartbeatTypedData(message, domain));
 export const rotationDigest = (message: Rotation, domain: ProtocolDomain): Hex => hashTypedData(rotationTypedData(message, domain));
 export const ackDigest = (message: Ack, domain: ProtocolDomain): Hex => hashTypedData(ackTypedData(message, domain));

@@ -130,9 +130,9 @@ export function createNodeIdentity(platform: Platform, options: NodeOptions): No
   async function heartbeat(headNumber: bigint, headTime: bigint): Promise<void> {
     const blockNumber = headNumber > 0n ? headNumber - 1n : 0n;
     const block = await settlement.client.getBlock({ blockNumber });
-    const beat = { nodeId: nodeId!, keyId: active!.keyId, blockNumber, blockHash: block.hash };
+    const beat = { nodeId: nodeId!, blockNumber, blockHash: block.hash };
     const signature = await active!.sign(heartbeatDigest(beat, { chainId: settlement.chainId, verifyingContract: registry }));
-    await calls.send("heartbeat", [beat, signature], `${nodeId}:${blockNumber}`, headTime + PATIENCE);
+    await calls.send("heartbeat", [nodeId!, blockNumber, signature], `${nodeId}:${blockNumber}`, headTime + PATIENCE);
   }
 
   /** One step at a time, each from a fresh look at the chain. Returns what was done last. */

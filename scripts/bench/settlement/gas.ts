@@ -2,7 +2,7 @@
 import type { ContractTransactionResponse } from "ethers";
 import { type Hex } from "viem";
 import {
-  FaultKind, Role, encodeEvidence, faultCommitment, heartbeatDigest, leafCheckDigest, positionalTree, receiptDigest, receiptLeaf,
+  FaultKind, Role, encodeEvidence, faultCommitment, heartbeatDigest, leafCheckDigest, positionalTree, receiptDigest, receiptLeaf, signedHeartbeat,
 } from "../../../sdk/protocol/index.ts";
 import { assemble, build, domainOf, line, settlementOf, terms } from "../../../test/settlement/builder.ts";
 import { IMAGE, type World, WORKLOAD, bytes32, settlementWorld } from "../../../test/utils/settlement-world.ts";
@@ -108,12 +108,12 @@ export async function revocation(): Promise<Record<string, number>> {
 /** One node's heartbeat, the second one: the first also makes the node active. */
 export async function heartbeat(): Promise<number> {
   const w = await settlementWorld();
-  const { nodeId, keyId, signer } = await w.addNode(Role.Inference);
+  const { nodeId, signer } = await w.addNode(Role.Inference);
   const beat = async (): Promise<number> => {
     await w.networkHelpers.mine(2);
     const block = (await w.ethers.provider.getBlock((await w.ethers.provider.getBlockNumber()) - 1))!;
-    const statement = { nodeId, keyId, blockNumber: BigInt(block.number), blockHash: block.hash as Hex };
-    return gasOf(w.registry.heartbeat(statement, signer.sign(heartbeatDigest(statement, { chainId: w.chainId, verifyingContract: w.addresses.NodeRegistry }))));
+    const statement = { nodeId, blockNumber: BigInt(block.number), blockHash: block.hash as Hex };
+    return gasOf(w.registry.heartbeat(nodeId, block.number, signer.sign(heartbeatDigest(statement, { chainId: w.chainId, verifyingContract: w.addresses.NodeRegistry }))));
   };
   await beat();
   return beat();
@@ -127,10 +127,10 @@ export async function heartbeats(): Promise<Record<string, number>> {
   await w.networkHelpers.mine(2);
   const block = (await w.ethers.provider.getBlock((await w.ethers.provider.getBlockNumber()) - 1))!;
   const domain = { chainId: w.chainId, verifyingContract: w.addresses.NodeRegistry };
-  const signatures = nodes.map(({ nodeId, keyId, signer }) =>
-    signer.sign(heartbeatDigest({ nodeId, keyId, blockNumber: BigInt(block.number), blockHash: block.hash as Hex }, domain)).slice(2),
+  const beats = nodes.map(({ nodeId, signer }) =>
+    signedHeartbeat(nodeId, signer.sign(heartbeatDigest({ nodeId, blockNumber: BigInt(block.number), blockHash: block.hash as Hex }, domain))),
   );
-  const gas = await gasOf(w.registry.heartbeats(block.number, nodes.map((n) => n.nodeId), nodes.map((n) => n.keyId), `0x${signatures.join("")}`));
+  const gas = await gasOf(w.registry.heartbeats(block.number, beats));
   return { "heartbeat-20-each": Math.ceil(gas / 20) };
 }
 

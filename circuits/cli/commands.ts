@@ -14,7 +14,7 @@ import { verifySetup } from "../setup/verify-setup.ts";
 import type { SetupReport } from "../setup/verify-setup.ts";
 import { writeWitness } from "../setup/witness.ts";
 import { readVerifyingKey } from "../setup/zkey.ts";
-import { bestProver } from "../../keepers/proving/provers.ts";
+import { chooseProver } from "../../keepers/proving/provers.ts";
 import { explain } from "./explain.ts";
 import { compileOptions, readInputs, readJson, readModel, readWord, UsageError } from "./options.ts";
 import type { CompileFlags } from "./options.ts";
@@ -58,8 +58,8 @@ export async function prove(directory: string, inputFile: string, flags: { ctx?:
     const path = join(folder, "witness.wtns");
     writeWitness(path, witness.values);
     const zkey = join(directory, "proving.zkey");
-    const prover = bestProver();
-    print(`proving with ${prover.name}`);
+    const { prover, reason } = chooseProver();
+    print(`proving with ${prover.name}${reason ? ` (${reason})` : ""}`);
     const proven = await prover.prove({ zkey, witness: path, key: readVerifyingKey(zkey), publicInputs: witness.publicInputs }, LIMITS);
     const file: ProofFile = {
       format: 1,

@@ -37,5 +37,8 @@ declare module "snarkjs" {
     verifyFromInit(init: string, ptau: string, zkey: string, logger?: Logger): Promise<boolean>;
     exportVerificationKey(zkey: string, logger?: Logger): Promise<Record<string, unknown>>;
   };
-  export const wtns: { check(r1cs: string, witness: string, logger?: Logger): Promise<boolean> };
+  export const wtns: {
+    check(r1cs: string, witness: string, logger?: Logger): Promise<boolean>;
+    calculate(input: Record<string, unknown>, wasm: string, witness: string): Promise<void>;
+  };
 }

@@ -1,5 +1,5 @@
 /** Writes a witness in the wtns format that provers read. */
-import { R, writeScalar } from "./field.ts";
+import { R, readScalar, writeScalar } from "./field.ts";
 import { readSection, readSections, SetupFileError, writeSections } from "./sections.ts";
 
 /** `values[0]` is the constant one, then outputs, public inputs, the rest: the order of the r1cs. */
@@ -25,4 +25,12 @@ export function writeWitness(path: string, values: readonly bigint[]): void {
 /** How many wires a witness file holds; cheap, for a check before an expensive proof. */
 export function witnessLength(path: string): number {
   return readSection(path, readSections(path, "wtns"), 1).readUInt32LE(36);
+}
+
+/** The first `count` wires: one, then outputs and public inputs. */
+export function readWitness(path: string, count: number): bigint[] {
+  const body = readSection(path, readSections(path, "wtns"), 2);
+  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
+  if (body.length < count * 32) throw new SetupFileError(`${path}: fewer than ${count} wires`);
+  return Array.from({ length: count }, (_, wire) => readScalar(view, wire * 32));
 }

@@ -10,9 +10,10 @@ import { verifyProof } from "../../circuits/setup/verify.ts";
 import { witnessLength } from "../../circuits/setup/witness.ts";
 import { readZkeyHeader } from "../../circuits/setup/zkey.ts";
 import type { VerifyingKey } from "../../circuits/setup/zkey.ts";
-import { fatal, messageOf } from "../errors/index.ts";
+import { fatal, isKeeperError, messageOf, retryable } from "../errors/index.ts";
 import { runChild } from "./child.ts";
-import type { ChildLimits } from "./child.ts";
+import type { ChildLimits } from "./limits.ts";
+import { openWarmChild } from "./warm.ts";
 
 export interface ProvingTask {
   /** Paths of the proving key and of the witness. */
@@ -37,19 +38,26 @@ export interface Prover {
   prove(task: ProvingTask, limits: ChildLimits): Promise<Proven>;
 }
 
-/** A program that is called with the two paths and prints `{"proof": {...}, "publicSignals": [...]}`. */
+/**
+ * A program that is called with the two paths and prints `{"proof": {...}, "publicSignals": [...]}`; or, if it is `warm`, stays and
+ * prints that, or `{"error": "..."}`, for each line `{"zkey", "witness", "memoryMb"}` that it reads.
+ */
 export interface ProverProgram {
   name: string;
   command: string;
   args: readonly string[];
+  warm?: boolean;
 }
 
 export function createProver(program: ProverProgram): Prover {
+  const warm = program.warm ? openWarmChild(program.command, program.args) : undefined;
+  const run = ({ zkey, witness }: ProvingTask, limits: ChildLimits) =>
+    warm ? warm.ask(JSON.stringify({ zkey, witness, memoryMb: limits.memoryMb }), limits) : runChild(program.command, [...program.args, zkey, witness], limits);
   return {
     name: program.name,
     async prove(task, limits) {
       checkFiles(task);
-      const output = await runChild(program.command, [...program.args, task.zkey, task.witness], limits);
+      const output = await run(task, limits);
       const { proof, publicSignals } = parse(program.name, output);
       checkSignals(task, publicSignals);
       if (!verifyProof(task.key, task.publicInputs, proof)) {
@@ -59,6 +67,24 @@ export function createProver(program: ProverProgram): Prover {
         });
       }
       return { proof: encodeProof(proof), publicInputs: task.publicInputs, prover: program.name };
+    },
+  };
+}
+
+/** What says that the prover failed, not the task. */
+const FAILURES = new Set(["proving.crashed", "proving.bad_output", "proving.no_prover", "proving.invalid_proof", "proving.memory"]);
+
+/** Asks `second` where `first` fails as a program; what is wrong with a task is wrong for both. */
+export function withFallback(first: Prover, second: Prover): Prover {
+  return {
+    name: first.name,
+    async prove(task, limits) {
+      try {
+        return await first.prove(task, limits);
+      } catch (error) {
+        if (!isKeeperError(error) || !FAILURES.has(error.code)) throw error;
+        return second.prove(task, limits);
+      }
     },
   };
 }
@@ -83,8 +109,15 @@ function checkFiles(task: ProvingTask): void {
 }
 
 function parse(prover: string, output: string): { proof: ProofJson; publicSignals: string[] } {
+  let made: { proof: ProofJson; publicSignals: string[]; error?: string };
   try {
-    const { proof, publicSignals } = JSON.parse(output) as { proof: ProofJson; publicSignals: string[] };
+    made = JSON.parse(output) as typeof made;
+  } catch (error) {
+    throw fatal("proving.bad_output", `The prover's output is not a proof: ${messageOf(error)}.`, { prover, start: output.slice(0, 200) }, { cause: error });
+  }
+  if (typeof made?.error === "string") throw retryable("proving.crashed", `The prover gave up: ${made.error}.`, { prover });
+  try {
+    const { proof, publicSignals } = made;
     if (!Array.isArray(publicSignals)) throw new TypeError("publicSignals is missing");
     // Throws on anything that is not three affine points.
     encodeProof(proof);

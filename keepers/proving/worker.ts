@@ -1,6 +1,6 @@
 /** Takes one job from the queue, proves it, puts the outcome back. */
 import { isKeeperError, isRetryable } from "../errors/index.ts";
-import type { ChildLimits } from "./child.ts";
+import type { ChildLimits } from "./limits.ts";
 import type { Proven, Prover, ProvingTask } from "./prover.ts";
 import type { Job, ProvingQueue } from "./queue.ts";
 

@@ -1,6 +1,6 @@
 import type { Hex } from "viem";
 import type { InferenceReceipt } from "../../../sdk/protocol/index.ts";
-import { bestProver } from "../../proving/provers.ts";
+import { chooseProver } from "../../proving/provers.ts";
 import { openProvingQueue } from "../../proving/queue.ts";
 import { proveNext } from "../../proving/worker.ts";
 import type { Platform } from "../platform.ts";
@@ -25,7 +25,8 @@ const HEARTBEAT_MS = 5_000;
 export function provingRoom({ store, clock, jobs, metrics, logger }: Platform, options: ProvingRoomOptions) {
   const { timeoutMs, memoryMb } = options.limits;
   const queue = openProvingQueue(store, { capacity: CAPACITY, maxAttempts: MAX_ATTEMPTS, leaseMs: timeoutMs + 2 * HEARTBEAT_MS, backoffMs: 5_000 });
-  const prover = bestProver();
+  const { prover, reason } = chooseProver();
+  logger.info({ prover: prover.name, reason }, "prover chosen");
   const prepare = proofPreparation(options);
 
   async function pass(signal: AbortSignal): Promise<boolean> {

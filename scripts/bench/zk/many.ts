@@ -16,13 +16,13 @@ import type { Hex } from "../../../circuits/setup/encode.ts";
 import { setUpForDevelopment } from "../../../circuits/setup/manifest.ts";
 import { writeWitness } from "../../../circuits/setup/witness.ts";
 import { readVerifyingKey } from "../../../circuits/setup/zkey.ts";
-import { nativeProver, snarkjsProver } from "../../../keepers/proving/provers.ts";
+import { bestProver } from "../../../keepers/proving/provers.ts";
 import { buildModels, MODELS_DIRECTORY } from "../../../models/index.ts";
+import { measureProving } from "./prove.ts";
+import type { ProvingFigures } from "./prove.ts";
 
-export interface ManyFigures {
+export interface ManyFigures extends ProvingFigures {
   rows: number;
-  seconds: number;
-  nativeSeconds?: number;
   gasEach: number;
 }
 
@@ -58,24 +58,18 @@ export async function measureMany(print: (line: string) => void = () => {}): Pro
   const witness = `${folder}/many.wtns`;
   writeWitness(witness, made.values);
   const task = { zkey: files.zkey, witness, key: readVerifyingKey(files.zkey), publicInputs: made.publicInputs };
-  const timed = async (prover: ReturnType<typeof snarkjsProver>) => {
-    const start = performance.now();
-    const { proof } = await prover.prove(task, LIMITS);
-    return { proof, seconds: Number(((performance.now() - start) / 1000).toFixed(2)) };
-  };
-  const { proof, seconds } = await timed(snarkjsProver());
-  const native = nativeProver();
-  const nativeSeconds = native ? (await timed(native)).seconds : undefined;
-  print(`credit-${SLOTS}: proved in ${seconds} s${nativeSeconds === undefined ? "" : `, native ${nativeSeconds} s`}`);
+  const { figures, proven } = await measureProving(task);
 
   const harness = await ethers.deployContract("Groth16SettleHarness");
   // The bitmap's word has been written before, as on a chain that runs.
   const single = manyWitness(model, readSym(await readFile(`${folder}/many/many.sym`, "utf8")), SLOTS, requests.slice(0, 1), { chainId: 31337n, verifier, vkHash });
   writeWitness(witness, single.values);
-  const one = await (native ?? snarkjsProver()).prove({ ...task, publicInputs: single.publicInputs }, LIMITS);
+  const one = await bestProver().prove({ ...task, publicInputs: single.publicInputs }, LIMITS);
   await (await harness.settleMany(verifier, 255, `${one.proof}${single.suffix.slice(2)}`, flat(single.items))).wait();
-  const receipt = await (await harness.settleMany(verifier, 0, `${proof}${made.suffix.slice(2)}`, flat(made.items))).wait();
-  return { rows: files.manifest.rows, seconds, nativeSeconds, gasEach: Math.round(Number(receipt!.gasUsed) / SLOTS) };
+  const receipt = await (await harness.settleMany(verifier, 0, `${proven.proof}${made.suffix.slice(2)}`, flat(made.items))).wait();
+  const all = { rows: files.manifest.rows, ...figures, gasEach: Math.round(Number(receipt!.gasUsed) / SLOTS) };
+  print(`credit-${SLOTS}: ${JSON.stringify(all)}`);
+  return all;
 }
 
 if (import.meta.main) console.log(JSON.stringify(await measureMany(console.log), null, 2));

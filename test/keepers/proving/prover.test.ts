@@ -1,37 +1,30 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 
 import { expect } from "chai";
+import * as snarkjs from "snarkjs";
 
 import { R } from "../../../circuits/setup/field.ts";
 import { verifyProof } from "../../../circuits/setup/verify.ts";
-import { decodeProof } from "../../../circuits/setup/encode.ts";
+import { decodeProof, toSnarkjs } from "../../../circuits/setup/encode.ts";
 import { makeDevelopmentKey } from "../../../circuits/setup/development.ts";
 import { writeWitness } from "../../../circuits/setup/witness.ts";
 import { readVerifyingKey } from "../../../circuits/setup/zkey.ts";
-import { isKeeperError } from "../../../keepers/errors/index.ts";
 import { runChild } from "../../../keepers/proving/child.ts";
-import { createProver } from "../../../keepers/proving/prover.ts";
-import type { ProvingTask } from "../../../keepers/proving/prover.ts";
-import { bestProver, nativeProver, snarkjsProver } from "../../../keepers/proving/provers.ts";
-import { CACHE, compile, tiny, tinyWitness } from "../../circuits/setup/tools.ts";
+import { createProver, withFallback } from "../../../keepers/proving/prover.ts";
+import type { Prover, ProvingTask } from "../../../keepers/proving/prover.ts";
+import { bestProver, chooseProver, nativeProver, NATIVE_PROVER, snarkjsProver, wasmProver } from "../../../keepers/proving/provers.ts";
+import { codeOf } from "./tools.ts";
+import { CACHE, closeSnarkjs, compile, tiny, tinyWitness } from "../../circuits/setup/tools.ts";
 import type { Tiny } from "../../circuits/setup/tools.ts";
 
 const LIMITS = { deadlineMs: 60_000, memoryMb: 2_000 };
 const FOLDER = `${CACHE}/proving`;
 
-async function codeOf(promise: Promise<unknown>): Promise<string> {
-  try {
-    await promise;
-  } catch (error) {
-    if (isKeeperError(error)) return `${error.family} ${error.code}`;
-    throw error;
-  }
-  return "no error";
-}
-
 describe("Proving", () => {
   let circuit: Tiny;
   let task: ProvingTask;
+
+  after(closeSnarkjs);
 
   const node = (script: string) => createProver({ name: "fake", command: process.execPath, args: ["-e", script] });
   const withWitness = (values: bigint[]): ProvingTask => {
@@ -48,24 +41,43 @@ describe("Proving", () => {
     task = { zkey: circuit.files.zkey, witness, key: circuit.key, publicInputs: [7n, 27n, 180n] };
   });
 
-  it("returns a proof that it has verified", async () => {
-    const proven = await snarkjsProver().prove(task, LIMITS);
-    expect(proven.prover).to.equal("snarkjs");
-    expect(verifyProof(circuit.key, proven.publicInputs, decodeProof(proven.proof))).to.equal(true);
+  for (const [name, prover] of [["wasm", wasmProver], ["snarkjs", snarkjsProver], ["native", nativeProver]] as const) {
+    it(`returns a proof that it has verified: ${name}`, async function () {
+      const here = prover();
+      if (!here) {
+        console.log("      skipped: no native prover here (npm run build:prover)");
+        return this.skip();
+      }
+      const proven = await here.prove(task, LIMITS);
+      expect(proven.prover).to.equal(name);
+      expect(verifyProof(circuit.key, proven.publicInputs, decodeProof(proven.proof))).to.equal(true);
+      expect(await snarkjs.groth16.verify(toSnarkjs(circuit.key), task.publicInputs.map(String), decodeProof(proven.proof))).to.equal(true);
+    });
+  }
+
+  it("blinds: two proofs of one witness share no point", async () => {
+    const [one, two] = [await wasmProver().prove(task, LIMITS), await wasmProver().prove(task, LIMITS)].map(({ proof }) => decodeProof(proof));
+    for (const point of ["pi_a", "pi_b", "pi_c"] as const) expect(one![point]).to.not.deep.equal(two![point]);
   });
 
-  it("proves with the native prover where it was built", async function () {
-    const native = nativeProver();
-    if (!native) {
-      console.log("      skipped: no native prover here (npm run build:prover)");
-      return this.skip();
+  it("falls back when there is no native prover, or one that does not run, and says why", async () => {
+    expect(bestProver(`${FOLDER}/nothing-here`).name).to.equal("wasm");
+    expect(chooseProver(`${FOLDER}/nothing-here`).reason).to.match(/not built \(npm run build:prover\)/);
+    const broken = `${FOLDER}/broken-prover`;
+    for (const script of ["#!/bin/sh\nexit 127\n", "no program\n"]) {
+      writeFileSync(broken, script, { mode: 0o755 });
+      expect(chooseProver(broken).prover.name).to.equal("wasm");
+      expect(chooseProver(broken).reason).to.match(/broken-prover does not run here: /);
     }
-    const proven = await native.prove(task, LIMITS);
-    expect(verifyProof(circuit.key, proven.publicInputs, decodeProof(proven.proof))).to.equal(true);
+    if (existsSync(NATIVE_PROVER)) expect([chooseProver().prover.name, chooseProver().reason]).to.deep.equal(["native", undefined]);
   });
 
-  it("falls back to snarkjs when there is no native prover", () => {
-    expect(bestProver(`${FOLDER}/nothing-here`).name).to.equal("snarkjs");
+  it("asks the second prover where the first fails as a program, not where the task is at fault", async () => {
+    const crashing = node("process.exit(3)");
+    expect((await withFallback(crashing, wasmProver()).prove(task, LIMITS)).prover).to.equal("wasm");
+    const second: Prover = { name: "second", prove: () => Promise.reject(new Error("was asked")) };
+    expect(await codeOf(withFallback(crashing, second).prove(withWitness([1n, 2n]), LIMITS))).to.equal("fatal proving.wrong_witness");
+    expect(await codeOf(withFallback(snarkjsProver(), second).prove({ ...task, publicInputs: [8n, 27n, 180n] }, LIMITS))).to.equal("fatal proving.other_statement");
   });
 
   describe("refuses before it spends time", () => {
@@ -89,21 +101,21 @@ describe("Proving", () => {
 
   describe("does not pass on", () => {
     it("a proof of another statement than asked", async () => {
-      expect(await codeOf(snarkjsProver().prove({ ...task, publicInputs: [8n, 27n, 180n] }, LIMITS))).to.equal("fatal proving.other_statement");
-      expect(await codeOf(snarkjsProver().prove({ ...task, publicInputs: [7n + R, 27n, 180n] }, LIMITS))).to.equal("fatal proving.other_statement");
+      expect(await codeOf(wasmProver().prove({ ...task, publicInputs: [8n, 27n, 180n] }, LIMITS))).to.equal("fatal proving.other_statement");
+      expect(await codeOf(wasmProver().prove({ ...task, publicInputs: [7n + R, 27n, 180n] }, LIMITS))).to.equal("fatal proving.other_statement");
     });
 
     it("a proof from a witness that breaks the circuit", async () => {
       const wires = tinyWitness(7n, 12n, 15n);
       wires[6] = 5n;
-      expect(await codeOf(snarkjsProver().prove(withWitness(wires), LIMITS))).to.equal("fatal proving.invalid_proof");
+      expect(await codeOf(wasmProver().prove(withWitness(wires), LIMITS))).to.equal("fatal proving.invalid_proof");
     });
 
     it("a proof under a key that is not the registered one", async () => {
       const zkey = `${FOLDER}/other.zkey`;
       await makeDevelopmentKey(compile("tiny8"), zkey, { tau: 3n, alpha: 4n, beta: 5n, gamma: 1n, delta: 6n });
       expect(readVerifyingKey(zkey)).to.not.deep.equal(circuit.key);
-      expect(await codeOf(snarkjsProver().prove({ ...task, zkey }, LIMITS))).to.equal("fatal proving.invalid_proof");
+      expect(await codeOf(wasmProver().prove({ ...task, zkey }, LIMITS))).to.equal("fatal proving.invalid_proof");
     });
 
     it("output that is not a proof", async () => {

@@ -4,6 +4,7 @@
  * Neither side is trusted. The blob id is computed here from the bytes, so a publisher that stored something else and an
  * aggregator that returns something else are both found out. Any one honest aggregator is enough to read.
  */
+import { rename, unlink } from "node:fs/promises";
 import type { Hex } from "viem";
 import { keccak256 } from "viem";
 
@@ -12,7 +13,7 @@ import type { KeeperError } from "../errors/index.ts";
 import { fromWire, toWire } from "./blobId.ts";
 import type { BlobIds } from "./encoder.ts";
 import { storeResultSchema } from "./http.ts";
-import { readLimited } from "./limits.ts";
+import { readLimited, saveLimited } from "./limits.ts";
 
 export interface WalrusOptions {
   readonly publisher?: string;
@@ -52,6 +53,11 @@ export interface WalrusClient {
   store(bytes: Uint8Array, options?: { epochs?: number; signal?: AbortSignal }): Promise<StoredBlob>;
   /** The bytes of a blob, checked. */
   read(blobId: Hex, options?: ReadOptions): Promise<Uint8Array>;
+  /**
+   * Writes a blob to a file as it arrives, checked by its content hash: memory does not grow with it. The file appears
+   * whole (by rename) or not at all.
+   */
+  download(blobId: Hex, path: string, options: { contentHash: Hex; signal?: AbortSignal }): Promise<{ size: number }>;
   /** Stores, then reads back: only a blob that others can fetch may be named on chain. */
   storeAndReadBack(bytes: Uint8Array, options?: { epochs?: number; signal?: AbortSignal }): Promise<StoredBlob>;
 }
@@ -107,20 +113,43 @@ export function walrusClient(options: WalrusOptions): WalrusClient {
     return { blobId: fromWire(blobId), size, endEpoch: storage.endEpoch, newlyCreated: true };
   }
 
-  async function get(endpoint: string, blobId: Hex, read: ReadOptions): Promise<Uint8Array> {
+  async function open(endpoint: string, blobId: Hex, signal: AbortSignal | undefined): Promise<{ url: string; response: Response }> {
     const url = `${endpoint}/v1/blobs/${toWire(blobId)}`;
-    const response = await send(url, { method: "GET" }, options.readTimeoutMs ?? 30_000, read.signal);
+    const response = await send(url, { method: "GET" }, options.readTimeoutMs ?? 30_000, signal);
     if (!response.ok) {
       const text = Buffer.from(await readLimited(response, MIB, url)).toString("utf8");
       throw refused("read", url, response.status, text);
     }
+    return { url, response };
+  }
+
+  async function get(endpoint: string, blobId: Hex, read: ReadOptions): Promise<Uint8Array> {
+    const { url, response } = await open(endpoint, blobId, read.signal);
     const bytes = await readLimited(response, maxBytes, url);
     const found = read.contentHash ? keccak256(bytes) : await options.blobIds.of(bytes);
     const wanted = read.contentHash?.toLowerCase() ?? blobId.toLowerCase();
-    if (found !== wanted) {
-      throw retryable("walrus.corrupted", "An aggregator returned other bytes than the blob's.", { url, wanted, found });
-    }
+    if (found !== wanted) throw corrupted(url, wanted, found);
     return bytes;
+  }
+
+  /** One aggregator after the other, the one that worked last first; any honest one is enough. */
+  function fromAny<T>(blobId: Hex, signal: AbortSignal | undefined, ask: (endpoint: string) => Promise<T>): Promise<T> {
+    toWire(blobId); // refuse a malformed id before any traffic
+    return persist(signal, async () => {
+      const failures: KeeperError[] = [];
+      for (let i = 0; i < aggregators.length; i++) {
+        const index = (preferred + i) % aggregators.length;
+        try {
+          const answer = await ask(aggregators[index]!);
+          preferred = index;
+          return answer;
+        } catch (error: unknown) {
+          if (signal?.aborted) throw error;
+          failures.push(isKeeperError(error) ? error : retryable("walrus.unreachable", messageOf(error)));
+        }
+      }
+      throw summary(blobId, failures);
+    });
   }
 
   const client: WalrusClient = {
@@ -137,24 +166,19 @@ export function walrusClient(options: WalrusOptions): WalrusClient {
       return stored;
     },
 
-    read(blobId, read = {}) {
-      toWire(blobId); // refuse a malformed id before any traffic
-      return persist(read.signal, async () => {
-        const failures: KeeperError[] = [];
-        for (let i = 0; i < aggregators.length; i++) {
-          const index = (preferred + i) % aggregators.length;
-          try {
-            const bytes = await get(aggregators[index]!, blobId, read);
-            preferred = index;
-            return bytes;
-          } catch (error: unknown) {
-            if (read.signal?.aborted) throw error;
-            failures.push(isKeeperError(error) ? error : retryable("walrus.unreachable", messageOf(error)));
-          }
+    read: (blobId, read = {}) => fromAny(blobId, read.signal, (endpoint) => get(endpoint, blobId, read)),
+
+    download: (blobId, path, { contentHash, signal }) =>
+      fromAny(blobId, signal, async (endpoint) => {
+        const { url, response } = await open(endpoint, blobId, signal);
+        const { size, hash } = await saveLimited(response, maxBytes, url, `${path}.part`);
+        if (hash !== contentHash.toLowerCase()) {
+          await unlink(`${path}.part`);
+          throw corrupted(url, contentHash, hash);
         }
-        throw summary(blobId, failures);
-      });
-    },
+        await rename(`${path}.part`, path);
+        return { size };
+      }),
 
     async storeAndReadBack(bytes, store = {}) {
       const stored = await client.store(bytes, store);
@@ -163,6 +187,10 @@ export function walrusClient(options: WalrusOptions): WalrusClient {
     },
   };
   return client;
+}
+
+function corrupted(url: string, wanted: string, found: string): KeeperError {
+  return retryable("walrus.corrupted", "An aggregator returned other bytes than the blob's.", { url, wanted, found });
 }
 
 /** One error for all aggregators: a lie outweighs silence, and silence outweighs "not here". */

@@ -74,14 +74,15 @@ async function* records(body: AsyncIterable<Uint8Array>, preamble: Preamble, per
       offset += step;
       if (filled < buffer.length) continue;
       const { kind, length, total } = parts[part]!;
-      yield { kind, first, count: buffer.length / length, bytes: buffer };
-      first += buffer.length / length;
+      const count = buffer.length / length;
+      yield { kind, first, count, bytes: buffer };
+      first += count;
       if (first === total) {
         part++;
         first = 0;
       }
       const next = parts[part];
-      // A fresh buffer each time: the consumer may hand the last one to a worker.
+      // A fresh buffer each time: the consumer may have given the last one away, to another thread.
       buffer = new Uint8Array(next ? next.length * Math.min(perChunk, next.total - first) : 0);
       filled = 0;
     }

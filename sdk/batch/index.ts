@@ -1,6 +1,7 @@
 export * from "./decode.ts";
 export * from "./encode.ts";
 export { BATCH_FORMAT, BatchFormatError, type Preamble } from "./format.ts";
+export * from "./open.ts";
 export { readReceipt, readStretch, recordLength, type SignedLeaf } from "./records.ts";
 export * from "./signatures.ts";
 export * from "./tree.ts";

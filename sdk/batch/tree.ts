@@ -4,20 +4,38 @@ import { keccak_256 } from "@noble/hashes/sha3.js";
 export interface TreeBuilder {
   add(leaf: Uint8Array): void;
   count(): number;
-  /** Root that binds the number of leaves. @throws RangeError without leaves. */
+  /** Root that binds the number of leaves; complete the paths by it. @throws RangeError without leaves. */
   root(): Uint8Array;
+  /** Siblings of a watched leaf, from below; whole once `root` was asked for. */
+  path(index: number): Uint8Array[];
 }
 
-export function treeBuilder(): TreeBuilder {
+/** @param watched Indices of leaves whose paths are wanted: noted on the way, so that no level has to be kept. */
+export function treeBuilder(watched: readonly number[] = []): TreeBuilder {
   // full[h]: root of a complete subtree of height h that waits for its right sibling.
   const full: (Uint8Array | undefined)[] = [];
+  const paths = new Map<number, Uint8Array[]>(watched.map((index) => [index, []]));
   let count = 0;
+
+  /** `left` and `right` of height `height` get a parent, above leaf `below`. */
+  function note(height: number, below: number, left: Uint8Array, right: Uint8Array): void {
+    for (const [index, path] of paths) {
+      if (index >>> (height + 1) === below >>> (height + 1)) path[height] = (index >>> height) & 1 ? left : right;
+    }
+  }
+
   return {
     count: () => count,
+    path: (index) => {
+      const path = paths.get(index);
+      if (!path) throw new RangeError(`leaf ${index} was not watched`);
+      return path;
+    },
     add(leaf) {
       let node = leaf;
       let height = 0;
       while (full[height]) {
+        if (paths.size > 0) note(height, count, full[height]!, node);
         node = treeNode(full[height]!, node);
         full[height] = undefined;
         height++;
@@ -36,8 +54,11 @@ export function treeBuilder(): TreeBuilder {
           node = left ?? node!;
           break;
         }
-        if (left) node = treeNode(left, node ?? absent);
-        else if (node) node = treeNode(node, absent);
+        const [even, odd]: [Uint8Array | null, Uint8Array] = left ? [left, node ?? absent] : [node, absent];
+        if (even) {
+          note(height, count - 1, even, odd);
+          node = treeNode(even, odd);
+        }
         absent = treeNode(absent, absent);
       }
       const bound = new Uint8Array(37);

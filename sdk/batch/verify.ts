@@ -67,13 +67,13 @@ export async function verifyBatch(options: VerifyOptions): Promise<BatchReport> 
 
     const drain = async (): Promise<void> => {
       const { chunk, result } = queue.shift()!;
-      const { leaves: hashes, digests, bad } = await result;
+      const { leaves: hashes, digests, bad, bytes = chunk.bytes } = await result;
       const decoded: SignedLeaf[] = [];
       for (let index = 0; index < chunk.count; index++) {
         if (index === bad) throw new Found("signature", chunk.first + index, "the signature is not the key's");
-        line.record(chunk.bytes, index * recordLength(preamble), chunk.first + index);
+        line.record(bytes, index * recordLength(preamble), chunk.first + index);
         receipts.add(hashes.slice(32 * index, 32 * index + 32));
-        if (options.onChunk) decoded.push(readReceipt(chunk.bytes, index * recordLength(preamble), preamble));
+        if (options.onChunk) decoded.push(readReceipt(bytes, index * recordLength(preamble), preamble));
       }
       leaves += chunk.count;
       options.onChunk?.({ first: chunk.first, leaves: decoded, hashes, digests });

@@ -1,8 +1,8 @@
 /** Proves the faults that this node found: commits to the report, then opens it, so that nobody takes it from the mempool. */
-import { readFileSync } from "node:fs";
-import { type Abi, type AbiParameter, type Hex, bytesToHex, encodeAbiParameters, encodeFunctionData, hexToBytes, keccak256 } from "viem";
-import { decodeBatch, pathFromLeaves, type SignedLeaf } from "../../../sdk/batch/index.ts";
-import { type ChannelStretch, positionalTree, type ProtocolDomain, receiptDigest, receiptLeaf, stretchLeaf } from "../../../sdk/protocol/index.ts";
+import { createReadStream } from "node:fs";
+import { type Abi, type AbiParameter, type Hex, bytesToHex, encodeAbiParameters, encodeFunctionData, keccak256 } from "viem";
+import { type OpenedLeaf, openLeaves } from "../../../sdk/batch/index.ts";
+import { type ChannelStretch, positionalTree, type ProtocolDomain, stretchLeaf } from "../../../sdk/protocol/index.ts";
 import { iFaultCourtAbi } from "../../../types/abi/IFaultCourt.ts";
 import { isKeeperError, messageOf } from "../../errors/index.ts";
 import { kv } from "../../storage/index.ts";
@@ -50,17 +50,19 @@ export interface Report {
   evidence: Hex;
 }
 
-/** Evidence for a fault at a leaf: the leaf with its path, and its left neighbour where order is the matter. */
-export function leafEvidence(fault: { kind: string; index: number | null }, leaves: readonly SignedLeaf[], domain: ProtocolDomain): Report | null {
+/**
+ * Evidence for a fault at a leaf: the leaf with its path, and its left neighbour where order is the matter.
+ * @param open Opens receipts of the batch by index.
+ */
+export async function leafEvidence(fault: { kind: string; index: number | null }, open: (indices: number[]) => Promise<readonly OpenedLeaf[]>): Promise<Report | null> {
   const { kind, index } = fault;
-  if (index === null || !leaves[index]) return null;
-  const hashes = Buffer.concat(leaves.map(({ receipt, signature }) => hexToBytes(receiptLeaf(receiptDigest(receipt, domain), signature))));
-  const proof = (at: number) => ({ ...leaves[at]!, index: BigInt(at), path: pathFromLeaves(hashes, at).map((node) => bytesToHex(node)) });
+  if (index === null) return null;
   const single = { signature: FAULT.BadSignature, time: FAULT.OutOfTime, outcome: FAULT.BadOutcome }[kind];
-  if (single !== undefined) return { kind: single, evidence: encodeAbiParameters([leafProof("leaf")], [proof(index)]) };
+  if (single !== undefined) return { kind: single, evidence: encodeAbiParameters([leafProof("leaf")], [(await open([index]))[0]]) };
   if ((kind === "order" || kind === "overlap") && index > 0) {
     const pair = { name: "pair", type: "tuple", components: [leafProof("left"), leafProof("right")] };
-    return { kind: FAULT.Order, evidence: encodeAbiParameters([pair], [{ left: proof(index - 1), right: proof(index) }]) };
+    const [left, right] = await open([index - 1, index]);
+    return { kind: FAULT.Order, evidence: encodeAbiParameters([pair], [{ left, right }]) };
   }
   return null;
 }
@@ -93,8 +95,7 @@ export function createAccuser(platform: Platform, store: FullStore, domain: Prot
       const other = store.header(overlap.other);
       return other ? overlapEvidence(store.stretches(row.hash), other, store.stretches(overlap.other), overlap) : null;
     }
-    const { leaves } = await decodeBatch(readFileSync(blobPath(row.hash)), 1_000_000);
-    return leafEvidence(fault, leaves, domain);
+    return leafEvidence(fault, async (receipts) => (await openLeaves(createReadStream(blobPath(row.hash)), domain, { receipts })).leaves);
   }
 
   /** The salt is made once: the commitment must open after a restart too. */

@@ -1,5 +1,5 @@
 /** Looks at the data behind headers: fetches the blob, verifies every leaf, keeps what the ledger serves. */
-import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { createReadStream, existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Hex } from "viem";
 import { verifyBatch } from "../../../sdk/batch/index.ts";
@@ -50,20 +50,20 @@ export function createBatchChecker({ platform, store, walrus, pool, domain, blob
   async function checkOne(row: HeaderRow): Promise<void> {
     const { hash, header } = row;
     const started = clock.now();
-    const [bytes, key] = await Promise.all([walrus.read(header.blobId, { contentHash: header.contentHash }), signingKey(row)]);
-    mirror(hash, bytes);
+    const [key] = await Promise.all([signingKey(row), mirror(row)]);
     let session: ReturnType<VerifyPool["open"]> | null = null;
     const index = header.count <= MAX_INDEXED;
     // A half-indexed batch of a run that died is overwritten row by row; a faulty one is taken out below.
     const report = await verifyBatch({
       header,
-      source: bytes,
+      source: createReadStream(blobPath(hash)),
       recordsPerChunk: 2_048,
       parallel: pool.size * 2,
       checker: (preamble) => (session = pool.open({ domain, preamble, key })).check,
-      onChunk: ({ first, leaves, hashes, digests }) => {
-        if (index) store.transaction(() => leaves.forEach((leaf, at) => store.addLeaf(hash, first + at, digests.slice(32 * at, 32 * at + 32), hashes.slice(32 * at, 32 * at + 32), leaf)));
-      },
+      // Not asked for beyond it: decoded leaves of a large batch would only fill the memory.
+      onChunk: index ? ({ first, leaves, hashes, digests }) => {
+        store.transaction(() => leaves.forEach((leaf, at) => store.addLeaf(hash, first + at, digests.slice(32 * at, 32 * at + 32), hashes.slice(32 * at, 32 * at + 32), leaf)));
+      } : undefined,
       onStretch: (stretch, position) => store.addStretch(hash, position, stretch),
     }).finally(() => session?.close());
     const seconds = (clock.now() - started) / 1000;
@@ -83,11 +83,9 @@ export function createBatchChecker({ platform, store, walrus, pool, domain, blob
     else logger.warn({ header: hash, fault: report.fault }, "batch is faulty");
   }
 
-  /** A copy stays here until the batch can no longer be disputed. */
-  function mirror(hash: Hex, bytes: Uint8Array): void {
-    const path = blobPath(hash);
-    writeFileSync(`${path}.part`, bytes);
-    renameSync(`${path}.part`, path);
+  /** A copy stays here until the batch can no longer be disputed. It is written and read as a stream: blobs may be large. */
+  async function mirror({ hash, header }: HeaderRow): Promise<void> {
+    if (!existsSync(blobPath(hash))) await walrus.download(header.blobId, blobPath(hash), { contentHash: header.contentHash });
   }
 
   return {

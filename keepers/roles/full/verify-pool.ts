@@ -6,7 +6,7 @@ import { retryable } from "../../errors/index.ts";
 export interface OpenTask {
   kind: "open";
   batch: number;
-  options: Omit<CheckerOptions, "recover">;
+  options: Omit<CheckerOptions, "engine">;
 }
 export interface ChunkTask {
   kind: "chunk";
@@ -24,7 +24,7 @@ export interface ChunkAnswer {
 export interface VerifyPool {
   readonly size: number;
   /** A checker for one batch; `close` it when the batch is done. */
-  open(options: Omit<CheckerOptions, "recover">): { check: ChunkChecker; close(): void };
+  open(options: Omit<CheckerOptions, "engine">): { check: ChunkChecker; close(): void };
   stop(): Promise<void>;
 }
 
@@ -40,7 +40,7 @@ export function createVerifyPool(size: number): VerifyPool {
   const threads: Thread[] = Array.from({ length: size }, () => start());
 
   function start(): Thread {
-    const thread: Thread = { worker: new Worker(new URL("./verify-worker.ts", import.meta.url)), load: 0 };
+    const thread: Thread = { worker: new Worker(new URL("./verify-worker.ts", import.meta.url), { resourceLimits: { maxOldGenerationSizeMb: 256, maxYoungGenerationSizeMb: 16 } }), load: 0 };
     thread.worker.unref();
     thread.worker.on("message", ({ id, result, error }: ChunkAnswer) => {
       const entry = waiting.get(id);
@@ -79,8 +79,8 @@ export function createVerifyPool(size: number): VerifyPool {
           }
           const id = nextId++;
           thread.load++;
-          // Copied, not moved: the caller still reads the records.
-          thread.worker.postMessage({ kind: "chunk", id, batch, bytes, count } satisfies ChunkTask);
+          // Moved there and back: nothing is copied, and what is under way is all that there is.
+          thread.worker.postMessage({ kind: "chunk", id, batch, bytes, count } satisfies ChunkTask, [bytes.buffer as ArrayBuffer]);
           return new Promise((resolve, reject) => waiting.set(id, { thread, resolve, reject }));
         },
         close: () => {

@@ -15,8 +15,8 @@ async function answer({ id, batch, bytes, count }: ChunkTask): Promise<void> {
   let reply: ChunkAnswer;
   try {
     const result = await checkers.get(batch)!(bytes, count);
-    reply = { id, result };
-    parentPort!.postMessage(reply, [result.leaves.buffer as ArrayBuffer, result.digests.buffer as ArrayBuffer]);
+    reply = { id, result: { ...result, bytes } };
+    parentPort!.postMessage(reply, [result.leaves.buffer as ArrayBuffer, result.digests.buffer as ArrayBuffer, bytes.buffer as ArrayBuffer]);
   } catch (error) {
     reply = { id, error: error instanceof Error ? error.message : String(error) };
     parentPort!.postMessage(reply);

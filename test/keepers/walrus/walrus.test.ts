@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
-import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -301,5 +301,18 @@ describe("walrus", () => {
       expect(await failure(client(nobody, [nobody], { attempts: 1 }).read(missing))).to.include({ code: "walrus.unavailable" });
       expect(await failure(client(nobody, [nobody], { attempts: 1 }).store(bytesOf("x")))).to.include({ code: "walrus.unreachable" });
     });
+  });
+
+  it("downloads into a file: whole or not at all, past liars, never more than the limit", async () => {
+    const bytes = bytesOf("streamed ".repeat(5_000));
+    const { blobId } = await client(server.url, [server.url]).store(bytes);
+    const liar = await peer((_, response) => response.end("something else"));
+    const file = join(directory, "download.bin");
+    expect(await client(server.url, [liar, server.url]).download(blobId, file, { contentHash: keccak256(bytes) })).to.deep.equal({ size: bytes.length });
+    expect(new Uint8Array(await readFile(file))).to.deep.equal(bytes);
+    const other = join(directory, "other.bin");
+    expect((await failure(client(server.url, [liar], { attempts: 1 }).download(blobId, other, { contentHash: keccak256(bytes) }))).code).to.equal("walrus.corrupted");
+    expect((await failure(client(server.url, [server.url], { attempts: 1, maxBytes: 1_000 }).download(blobId, other, { contentHash: keccak256(bytes) }))).code).to.equal("walrus.unavailable");
+    expect((await readdir(directory)).filter((name) => name.startsWith("other.bin"))).to.not.include("other.bin");
   });
 });

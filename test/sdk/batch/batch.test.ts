@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { type Hex, bytesToHex, hexToBytes, keccak256, numberToHex, toHex } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
-import { BatchFormatError, type BatchReport, chunkChecker, decodeBatch, encodeBatch, encodeBatchStream, pathFromLeaves, type SignedLeaf, treeBuilder, verifyBatch } from "../../../sdk/batch/index.ts";
+import { BatchFormatError, type BatchReport, chunkChecker, decodeBatch, encodeBatch, encodeBatchStream, findLast, openLeaves, pathFromLeaves, type SignedLeaf, treeBuilder, verifyBatch } from "../../../sdk/batch/index.ts";
 import { leafHasher } from "../../../sdk/batch/leaf.ts";
 import { type BatchHeader, compareReceipts, type InferenceReceipt, KeyType, positionalTree, receiptDigest, receiptLeaf, stretchesOf, stretchLeaf } from "../../../sdk/protocol/index.ts";
 
@@ -65,6 +65,40 @@ describe("batch blob, format 1", () => {
     const pieces: Uint8Array[] = [];
     for await (const piece of encodeBatchStream(content)) pieces.push(piece);
     expect(Buffer.concat(pieces).equals(await encodeBatch(content))).to.equal(true);
+  });
+
+  it("single leaves and stretches open to the roots, for every shape of the tree", async () => {
+    for (const count of [1, 2, 3, 7, 8, 9, 23, 64, 65]) {
+      const { header, content, leaves, stretches } = await makeBatch(count);
+      const blob = await encodeBatch(content);
+      const receiptTree = positionalTree(leaves.map(({ receipt, signature }) => receiptLeaf(receiptDigest(receipt, domain), signature)));
+      const channelTree = positionalTree(stretches.map(stretchLeaf));
+      const [receiptsAt, stretchesAt] = [leaves.map((_, index) => index), stretches.map((_, index) => index)];
+      const opened = await openLeaves(blob, domain, { receipts: receiptsAt, stretches: stretchesAt });
+      expect([opened.receiptsRoot, opened.channelsRoot]).to.deep.equal([header.receiptsRoot, header.channelsRoot]);
+      for (const index of receiptsAt) expect(opened.leaves[index]).to.deep.equal({ ...leaves[index], index: BigInt(index), path: receiptTree.path(index) });
+      for (const index of stretchesAt) expect(opened.stretches[index]).to.deep.equal({ stretch: stretches[index], index: BigInt(index), path: channelTree.path(index) });
+    }
+    const { content } = await makeBatch(3);
+    const blob = await encodeBatch(content);
+    expect(await openLeaves(blob, domain, { receipts: [3] }).catch((error: unknown) => error)).to.be.instanceOf(RangeError);
+  });
+
+  it("the last receipt of a payment, or the gap where it would stand", async () => {
+    const { content, stretches, leaves } = await makeBatch(23);
+    const blob = await encodeBatch(content);
+    const ids = [...new Set(leaves.map(({ receipt }) => receipt.paymentId))];
+    for (const paymentId of ids) {
+      const { stretches: shown, leaf } = await findLast(blob, paymentId);
+      expect(leaf).to.equal(leaves.findLastIndex(({ receipt }) => receipt.paymentId === paymentId));
+      const at = stretches.findLastIndex((stretch) => stretch.paymentId === paymentId);
+      expect(shown).to.deep.equal(at + 1 === stretches.length ? [at] : [at, at + 1]);
+    }
+    const beside = (id: Hex, by: bigint) => numberToHex(BigInt(id) + by, { size: 32 });
+    expect(await findLast(blob, beside(ids[0]!, -1n))).to.deep.equal({ stretches: [0], leaf: null });
+    expect(await findLast(blob, beside(ids.at(-1)!, 1n))).to.deep.equal({ stretches: [stretches.length - 1], leaf: null });
+    const gap = stretches.findLastIndex((stretch) => stretch.paymentId === ids[1]);
+    expect(await findLast(blob, beside(ids[1]!, 1n))).to.deep.equal({ stretches: [gap, gap + 1], leaf: null });
   });
 
   it("digests and leaves from records are the protocol's", async () => {

@@ -26,14 +26,16 @@ interface IMeasurementPolicy {
     event PolicyCreated(bytes32 indexed policyId, address indexed owner, string name, uint64 delay, uint16 teeTypes, uint32 tcbStatuses);
     event PolicyOwnerTransferStarted(bytes32 indexed policyId, address indexed from, address indexed to);
     event PolicyOwnerTransferred(bytes32 indexed policyId, address indexed from, address indexed to);
-    event ImageApproved(bytes32 indexed policyId, bytes32 indexed workload, bytes32 indexed imageId, uint64 approvedFrom);
-    event ImageRevoked(bytes32 indexed policyId, bytes32 indexed workload, bytes32 indexed imageId, uint64 compromisedSince);
+    /// @param image The approval's number: what `revokeImage` takes.
+    event ImageApproved(bytes32 indexed policyId, bytes32 indexed workload, bytes32 indexed imageId, uint48 image, uint64 approvedFrom);
+    event ImageRevoked(bytes32 indexed policyId, uint48 indexed image, uint64 compromisedSince);
 
     error MeasurementPolicyExists(bytes32 policyId);
     error MeasurementPolicyUnknown(bytes32 policyId);
     error MeasurementPolicyNotOwner(bytes32 policyId, address caller);
     error MeasurementPolicyBadParams(string field);
-    error MeasurementPolicyImageRevoked(bytes32 policyId, bytes32 workload, bytes32 imageId);
+    error MeasurementPolicyImageRevoked(bytes32 policyId, uint48 image);
+    error MeasurementPolicyUnknownImage(bytes32 policyId, uint48 image);
     error MeasurementPolicyImageNotApproved(bytes32 policyId, bytes32 workload, bytes32 imageId, uint64 approvedFrom);
     error MeasurementPolicyAlreadyApproved(bytes32 policyId, bytes32 workload, bytes32 imageId);
     error MeasurementPolicyDebug(bytes32 imageId);
@@ -47,10 +49,11 @@ interface IMeasurementPolicy {
     /// @notice Approves an image; effective after the policy's delay.
     function approveImage(bytes32 policyId, bytes32 workload, bytes32 imageId) external;
 
-    /// @notice Withdraws an approval, at once and for good.
+    /// @notice Withdraws an approval, at once and for good. One write, however many nodes run the image.
+    /// @param image The approval's number in the policy: of `ImageApproved`, or `indexOf(policyId, workload, imageId)`.
     /// @param compromisedSince 0: no compromise, keys retire (older receipts may still be posted in the grace). Else
     /// seconds: what was posted under such keys since then is void.
-    function revokeImage(bytes32 policyId, bytes32 workload, bytes32 imageId, uint64 compromisedSince) external;
+    function revokeImage(bytes32 policyId, uint48 image, uint64 compromisedSince) external;
 
     function transferPolicy(bytes32 policyId, address to) external;
     function acceptPolicy(bytes32 policyId) external;
@@ -69,7 +72,7 @@ interface IMeasurementPolicy {
     /// a second policy with the prefix of somebody else's costs 2^128 hashes, and two with one prefix have one maker.
     function standing(uint48 index) external view returns (uint64 revokedAt, uint64 compromisedSince, bytes16 policyPrefix);
 
-    /// @return Number of an image that was approved or revoked before, from 1; else 0.
+    /// @return Number of an image that was approved before, revoked or not, from 1; else 0.
     function indexOf(bytes32 policyId, bytes32 workload, bytes32 imageId) external view returns (uint48);
 
     /// @return Approved, effective and not revoked at this moment.

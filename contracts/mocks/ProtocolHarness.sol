@@ -3,6 +3,7 @@ pragma solidity ^0.8.30;
 
 import {BatchHeader, BatchLib, ChannelStretch} from "../types/Batch.sol";
 import {InferenceReceipt, ReceiptLib} from "../types/Receipt.sol";
+import {HeartbeatFrame} from "../libraries/HeartbeatFrame.sol";
 import {Ack, Finality, Heartbeat, LeafCheck, Rotation, StatementLib} from "../types/Statements.sol";
 import {Terms, TermsLib} from "../types/Terms.sol";
 import {PositionalTree} from "../libraries/PositionalTree.sol";
@@ -47,7 +48,7 @@ contract ProtocolHarness {
     }
 
     function heartbeatDigest(Heartbeat calldata heartbeat, bytes32 separator) external pure returns (bytes32) {
-        return StatementLib.heartbeatDigest(heartbeat.nodeId, heartbeat.blockNumber, heartbeat.blockHash, separator);
+        return HeartbeatFrame.open(heartbeat.blockNumber, heartbeat.blockHash, separator, 0).digest(heartbeat.nodeId);
     }
 
     function rotationDigest(Rotation calldata rotation, bytes32 separator) external pure returns (bytes32) {

@@ -21,6 +21,7 @@ contract MeasurementPolicy is IMeasurementPolicy, AccessManaged {
     mapping(bytes32 policyId => Policy) private _policies;
     mapping(bytes32 policyId => address) private _pendingOwners;
     mapping(bytes32 key => uint48 index) private _indices;
+    /// Entry 0 stays empty: an unknown image is not approved.
     mapping(uint48 index => Entry) private _entries;
     uint48 private _count;
 
@@ -56,32 +57,31 @@ contract MeasurementPolicy is IMeasurementPolicy, AccessManaged {
     function approveImage(bytes32 policyId, bytes32 workload, bytes32 imageId) external override onlyOwner(policyId) {
         require(workload != 0, MeasurementPolicyBadParams("workload"));
         require(imageId != 0, MeasurementPolicyBadParams("imageId"));
-        Entry storage entry = _entries[_number(policyId, workload, imageId)];
-        require(entry.revokedAt == 0, MeasurementPolicyImageRevoked(policyId, workload, imageId));
-        require(entry.approvedFrom == 0, MeasurementPolicyAlreadyApproved(policyId, workload, imageId));
+        bytes32 key = keccak256(abi.encode(policyId, workload, imageId));
+        uint48 index = _indices[key];
+        require(_entries[index].revokedAt == 0, MeasurementPolicyImageRevoked(policyId, index));
+        require(index == 0, MeasurementPolicyAlreadyApproved(policyId, workload, imageId));
 
         uint64 from = uint64(block.timestamp) + _policies[policyId].delay;
-        (entry.approvedFrom, entry.policyPrefix) = (uint40(from), bytes16(policyId));
-        emit ImageApproved(policyId, workload, imageId, from);
+        _indices[key] = index = ++_count;
+        _entries[index] = Entry({approvedFrom: uint40(from), revokedAt: 0, compromisedSince: 0, policyPrefix: bytes16(policyId)});
+        emit ImageApproved(policyId, workload, imageId, index, from);
     }
 
     /// @inheritdoc IMeasurementPolicy
-    function revokeImage(bytes32 policyId, bytes32 workload, bytes32 imageId, uint64 compromisedSince)
-        external
-        override
-        onlyOwner(policyId)
-    {
+    function revokeImage(bytes32 policyId, uint48 image_, uint64 compromisedSince) external override onlyOwner(policyId) {
         require(compromisedSince <= block.timestamp, MeasurementPolicyFutureCompromise(compromisedSince, block.timestamp));
-        uint48 index = _number(policyId, workload, imageId);
-        Entry memory entry = _entries[index];
+        Entry memory entry = _entries[image_];
+        bool known = entry.approvedFrom != 0 && entry.policyPrefix == bytes16(policyId);
+        require(known, MeasurementPolicyUnknownImage(policyId, image_));
         // A compromise may become known after the revocation, and turn out older than thought; it never gets younger.
         bool adds = compromisedSince != 0 && (entry.compromisedSince == 0 || compromisedSince < entry.compromisedSince);
-        require(entry.revokedAt == 0 || adds, MeasurementPolicyImageRevoked(policyId, workload, imageId));
+        require(entry.revokedAt == 0 || adds, MeasurementPolicyImageRevoked(policyId, image_));
 
         if (entry.revokedAt == 0) entry.revokedAt = uint40(block.timestamp);
         if (adds) entry.compromisedSince = uint40(compromisedSince);
-        _entries[index] = entry;
-        emit ImageRevoked(policyId, workload, imageId, compromisedSince);
+        _entries[image_] = entry;
+        emit ImageRevoked(policyId, image_, compromisedSince);
     }
 
     /// @inheritdoc IMeasurementPolicy
@@ -107,8 +107,9 @@ contract MeasurementPolicy is IMeasurementPolicy, AccessManaged {
         require(_hasBit(rules.teeTypes, attestation.teeType), MeasurementPolicyTeeType(policyId, attestation.teeType));
         require(_hasBit(rules.tcbStatuses, attestation.tcbStatus), MeasurementPolicyTcbStatus(policyId, attestation.tcbStatus));
 
-        Entry storage entry = _entries[indexOf(policyId, workload, attestation.imageId)];
-        require(entry.revokedAt == 0, MeasurementPolicyImageRevoked(policyId, workload, attestation.imageId));
+        uint48 index = indexOf(policyId, workload, attestation.imageId);
+        Entry storage entry = _entries[index];
+        require(entry.revokedAt == 0, MeasurementPolicyImageRevoked(policyId, index));
         require(
             entry.approvedFrom != 0 && entry.approvedFrom <= block.timestamp,
             MeasurementPolicyImageNotApproved(policyId, workload, attestation.imageId, entry.approvedFrom)
@@ -146,13 +147,6 @@ contract MeasurementPolicy is IMeasurementPolicy, AccessManaged {
     /// @inheritdoc IMeasurementPolicy
     function indexOf(bytes32 policyId, bytes32 workload, bytes32 imageId) public view override returns (uint48) {
         return _indices[keccak256(abi.encode(policyId, workload, imageId))];
-    }
-
-    /// The image's number, a new one if need be. Entry 0 stays empty: an unknown image is not approved.
-    function _number(bytes32 policyId, bytes32 workload, bytes32 imageId) private returns (uint48 index) {
-        bytes32 key = keccak256(abi.encode(policyId, workload, imageId));
-        index = _indices[key];
-        if (index == 0) _indices[key] = index = ++_count;
     }
 
     function _create(bytes32 policyId, address owner, string memory name, uint64 delay, uint16 teeTypes, uint32 tcbStatuses) private {

@@ -4,23 +4,15 @@ pragma solidity ^0.8.30;
 import {Binding, IAttestationGate} from "../interfaces/IAttestationGate.sol";
 import {Attestation} from "../interfaces/IAttestationVerifier.sol";
 import {IMeasurementPolicy} from "../interfaces/IMeasurementPolicy.sol";
-import {INodeRegistry, KeyEpoch, KeyParams, KeyStatus, NodeStatus} from "../interfaces/INodeRegistry.sol";
+import {INodeRegistry, KeyEpoch, KeyParams, KeyStatus} from "../interfaces/INodeRegistry.sol";
 import {ISignatureChecker} from "../interfaces/ISignatureChecker.sol";
 import {NodeSignatures} from "../libraries/NodeSignatures.sol";
 import {KeyType, Role} from "../types/Enums.sol";
+import {Live} from "./Live.sol";
 import {NodeBonds} from "./NodeBonds.sol";
 
 /// @title Key epochs: who may sign for a node, from when to when
 abstract contract NodeKeys is NodeBonds {
-    /// What heartbeats touch, in one slot: a batch of them reads and writes nothing else.
-    struct Live {
-        address signer; // of the current key epoch if it is Secp256k1, else 0
-        uint40 lastBlock;
-        uint40 validUntil; // of the current key epoch; 0 without one
-        Role role;
-        NodeStatus status;
-    }
-
     struct Record {
         address operator;
         uint32 epoch;
@@ -156,7 +148,7 @@ abstract contract NodeKeys is NodeBonds {
         opened.validFrom = uint40(block.timestamp);
         opened.validUntil = attestation.validUntil > type(uint40).max ? type(uint40).max : uint40(attestation.validUntil);
         opened.teeType = params_.teeType;
-        opened.role = _live[nodeId].role;
+        opened.role = _live[nodeId].role();
         opened.nodeId = nodeId;
         opened.imageId = attestation.imageId;
         opened.image = POLICY.indexOf(_records[nodeId].policyId, _records[nodeId].workload, attestation.imageId);
@@ -165,9 +157,8 @@ abstract contract NodeKeys is NodeBonds {
         _keys[keyId] = opened;
 
         _records[nodeId].keyId = keyId;
-        Live storage live = _live[nodeId];
-        live.signer = opened.keyType == KeyType.Secp256k1 ? opened.signer : address(0);
-        live.validUntil = opened.validUntil;
+        address signer = opened.keyType == KeyType.Secp256k1 ? opened.signer : address(0);
+        _live[nodeId] = _live[nodeId].withKey(signer, opened.validUntil);
         emit KeyEpochOpened(nodeId, keyId, _keyEpoch(keyId), params_.publicKey);
     }
 
@@ -176,9 +167,7 @@ abstract contract NodeKeys is NodeBonds {
         bytes32 keyId = _records[nodeId].keyId;
         if (keyId == 0) return;
         _records[nodeId].keyId = 0;
-        Live storage live = _live[nodeId];
-        live.signer = address(0);
-        live.validUntil = 0;
+        _live[nodeId] = _live[nodeId].withKey(address(0), 0);
         _keys[keyId].endedAt = uint40(block.timestamp);
         emit KeyEpochRetired(nodeId, keyId, uint64(block.timestamp));
     }

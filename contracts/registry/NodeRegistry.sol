@@ -4,7 +4,6 @@ pragma solidity ^0.8.30;
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {Blockhash} from "@openzeppelin/contracts/utils/Blockhash.sol";
-import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 
 import {IAttestationGate} from "../interfaces/IAttestationGate.sol";
 import {IMeasurementPolicy} from "../interfaces/IMeasurementPolicy.sol";
@@ -20,11 +19,12 @@ import {
     SignedHeartbeat
 } from "../interfaces/INodeRegistry.sol";
 import {ISignatureChecker} from "../interfaces/ISignatureChecker.sol";
+import {Frame, HeartbeatFrame} from "../libraries/HeartbeatFrame.sol";
 import {NodeSignatures} from "../libraries/NodeSignatures.sol";
 import {Paging} from "../libraries/Paging.sol";
 import {ProtocolDomain} from "../libraries/ProtocolDomain.sol";
 import {KeyType, Role} from "../types/Enums.sol";
-import {StatementLib} from "../types/Statements.sol";
+import {Live, LiveLib} from "./Live.sol";
 import {NodeBonds} from "./NodeBonds.sol";
 import {NodeKeys} from "./NodeKeys.sol";
 
@@ -84,8 +84,7 @@ contract NodeRegistry is NodeKeys {
         record.policyId = params_.policyId;
         record.workload = params_.workload;
         record.endpoint = params_.endpoint;
-        _live[nodeId].role = params_.role;
-        _live[nodeId].status = NodeStatus.Registered;
+        _live[nodeId] = _live[nodeId].withRole(params_.role).withStatus(NodeStatus.Registered);
         emit NodeRegistered(nodeId, msg.sender, params_.role, params_);
         emit NodeStatusChanged(nodeId, NodeStatus.None, NodeStatus.Registered);
         _deposit(nodeId, params_.role, bondAmount);
@@ -100,7 +99,7 @@ contract NodeRegistry is NodeKeys {
         Record storage record = _known(nodeId);
         bool allowed = msg.sender == record.operator || msg.sender == record.paymentAuthorizer;
         require(allowed, NodeRegistryNotOperator(nodeId, msg.sender));
-        NodeStatus status = _live[nodeId].status;
+        NodeStatus status = _live[nodeId].status();
         bool willWork = status == NodeStatus.Registered || status == NodeStatus.Active || status == NodeStatus.Dead;
         // A draining node may still have to sign headers for what it did.
         require(willWork || status == NodeStatus.Draining, NodeRegistryInvalidTransition(nodeId, status, NodeStatus.Active));
@@ -108,8 +107,8 @@ contract NodeRegistry is NodeKeys {
         keyId = _openEpoch(nodeId, params_, evidence, hints);
         if (!willWork) return keyId;
         // As alive as a heartbeat of the block before would make it.
-        uint40 seen = uint40(block.number - 1);
-        if (_live[nodeId].lastBlock < seen) _live[nodeId].lastBlock = seen;
+        uint64 seen = uint64(block.number - 1);
+        if (_live[nodeId].lastBlock() < seen) _live[nodeId] = _live[nodeId].withLastBlock(seen);
         if (status != NodeStatus.Active) _activate(nodeId);
     }
 
@@ -124,7 +123,7 @@ contract NodeRegistry is NodeKeys {
         (record.endpoint, record.tlsSpkiHash, record.hpkeKeyHash) = (endpoint, tlsSpkiHash, hpkeKeyHash);
         emit EndpointChanged(nodeId, endpoint, tlsSpkiHash, hpkeKeyHash);
         _retire(nodeId);
-        NodeStatus status = _live[nodeId].status;
+        NodeStatus status = _live[nodeId].status();
         if (status == NodeStatus.Active || status == NodeStatus.Dead) _move(nodeId, NodeStatus.Registered);
     }
 
@@ -139,7 +138,7 @@ contract NodeRegistry is NodeKeys {
         emit KeyEpochCompromised(nodeId, keyId, since);
         if (_records[nodeId].keyId != keyId) return;
         _retire(nodeId);
-        NodeStatus status = _live[nodeId].status;
+        NodeStatus status = _live[nodeId].status();
         if (status == NodeStatus.Active || status == NodeStatus.Dead) _move(nodeId, NodeStatus.Registered);
     }
 
@@ -160,11 +159,11 @@ contract NodeRegistry is NodeKeys {
     /// @inheritdoc INodeRegistry
     function addBond(bytes32 nodeId, uint96 amount) external override {
         _known(nodeId);
-        Live storage live = _live[nodeId];
-        bool gone = live.status == NodeStatus.Exiting || live.status == NodeStatus.Exited || live.status == NodeStatus.Banned;
-        require(!gone, NodeRegistryInvalidTransition(nodeId, live.status, NodeStatus.Registered));
-        _deposit(nodeId, live.role, amount);
-        if (live.status == NodeStatus.Jailed && _standing(nodeId) >= minBond(live.role)) _move(nodeId, NodeStatus.Registered);
+        Live live = _live[nodeId];
+        bool gone = live.status() == NodeStatus.Exiting || live.status() == NodeStatus.Exited || live.status() == NodeStatus.Banned;
+        require(!gone, NodeRegistryInvalidTransition(nodeId, live.status(), NodeStatus.Registered));
+        _deposit(nodeId, live.role(), amount);
+        if (live.status() == NodeStatus.Jailed && _standing(nodeId) >= minBond(live.role())) _move(nodeId, NodeStatus.Registered);
     }
 
     /// @inheritdoc INodeRegistry
@@ -179,12 +178,12 @@ contract NodeRegistry is NodeKeys {
         // A pending header may still be proved wrong.
         require(account.locked == 0, NodeRegistryInsufficientLocked(nodeId, account.locked, 0));
         _retire(nodeId);
-        _startExit(nodeId, _live[nodeId].role, account.free);
+        _startExit(nodeId, _live[nodeId].role(), account.free);
     }
 
     /// @inheritdoc INodeRegistry
     function reduceBond(bytes32 nodeId, uint96 amount) external override onlyOperator(nodeId) {
-        Role role = _live[nodeId].role;
+        Role role = _live[nodeId].role();
         uint256 standing = _standing(nodeId);
         require(standing >= uint256(amount) + minBond(role), NodeRegistryBondTooSmall(nodeId, standing, uint256(amount) + minBond(role)));
         _startExit(nodeId, role, amount);
@@ -193,65 +192,63 @@ contract NodeRegistry is NodeKeys {
     /// @inheritdoc INodeRegistry
     function withdraw(bytes32 nodeId, address to) external override onlyOperator(nodeId) {
         require(to != address(0), NodeRegistryBadParams("to"));
-        if (_live[nodeId].status == NodeStatus.Exiting) _move(nodeId, NodeStatus.Exited);
-        _payExit(nodeId, _live[nodeId].role, to);
+        if (_live[nodeId].status() == NodeStatus.Exiting) _move(nodeId, NodeStatus.Exited);
+        _payExit(nodeId, _live[nodeId].role(), to);
     }
 
     // -------------------------------------------------------------------------------------------- anyone
 
     /// @inheritdoc INodeRegistry
     function heartbeat(bytes32 nodeId, uint64 blockNumber, bytes calldata signature) external override {
-        bytes32 digest = StatementLib.heartbeatDigest(nodeId, blockNumber, _recentHash(blockNumber), DOMAIN);
-        Live memory live = _live[nodeId];
-        require(blockNumber > live.lastBlock, NodeRegistryHeartbeatOld(nodeId, blockNumber, live.lastBlock));
-        if (block.timestamp >= live.validUntil) _refuseKeyOf(nodeId);
-        bool signed = live.signer == address(0)
+        Frame frame = HeartbeatFrame.open(blockNumber, _recentHash(blockNumber), DOMAIN, 1);
+        bytes32 digest = frame.digest(nodeId);
+        Live live = _live[nodeId];
+        require(blockNumber > live.lastBlock(), NodeRegistryHeartbeatOld(nodeId, blockNumber, live.lastBlock()));
+        if (block.timestamp >= live.validUntil()) _refuseKeyOf(nodeId);
+        bool signed = live.signer() == address(0)
             ? _verify(_keys[_records[nodeId].keyId], digest, signature)
-            : NodeSignatures.verify(SIGNATURES, KeyType.Secp256k1, live.signer, digest, signature);
+            : NodeSignatures.verify(SIGNATURES, KeyType.Secp256k1, live.signer(), digest, signature);
         require(signed, NodeRegistryBadSignature(nodeId));
 
-        bytes32[] memory accepted = new bytes32[](1);
-        accepted[0] = nodeId;
-        emit HeartbeatsAccepted(blockNumber, accepted);
-        _beat(nodeId, live, blockNumber);
+        frame.accept(nodeId);
+        frame.log();
+        _live[nodeId] = live.withLastBlock(blockNumber);
+        _revive(nodeId, live);
     }
 
     /// @inheritdoc INodeRegistry
     function heartbeats(uint64 blockNumber, SignedHeartbeat[] calldata beats) external override {
-        bytes32 blockHash = _recentHash(blockNumber);
-        bytes32[] memory accepted = new bytes32[](beats.length);
-        uint256 taken = 0;
+        Frame frame = HeartbeatFrame.open(blockNumber, _recentHash(blockNumber), DOMAIN, beats.length);
         for (uint256 i = 0; i < beats.length; ++i) {
-            bytes32 nodeId = beats[i].nodeId;
-            Live memory live = _live[nodeId];
-            if (live.signer == address(0) || live.lastBlock >= blockNumber || block.timestamp >= live.validUntil) continue;
-            bytes32 digest = StatementLib.heartbeatDigest(nodeId, blockNumber, blockHash, DOMAIN);
-            (address signer,,) = ECDSA.tryRecover(digest, beats[i].r, beats[i].vs);
-            if (signer != live.signer) continue;
-            accepted[taken++] = nodeId;
-            _beat(nodeId, live, blockNumber);
+            SignedHeartbeat calldata beat = beats[i];
+            bytes32 nodeId = beat.nodeId;
+            bytes32 slot = LiveLib.slotOf(_live, nodeId);
+            Live live = LiveLib.load(slot);
+            if (live.lastBlock() >= blockNumber || block.timestamp >= live.validUntil()) continue;
+            address signer = frame.signer(beat);
+            if (signer == address(0) || signer != live.signer()) continue;
+            frame.accept(nodeId);
+            live.withLastBlock(blockNumber).store(slot);
+            if (live.status() != NodeStatus.Active) _revive(nodeId, live);
         }
-        assembly ("memory-safe") {
-            mstore(accepted, taken)
-        }
-        emit HeartbeatsAccepted(blockNumber, accepted);
+        frame.log();
     }
 
     /// @inheritdoc INodeRegistry
     function markDead(bytes32 nodeId) external override {
         _known(nodeId);
-        Live storage live = _live[nodeId];
-        uint256 deadline = uint256(live.lastBlock) + _params.heartbeatBlocks;
+        Live live = _live[nodeId];
+        uint256 deadline = uint256(live.lastBlock()) + _params.heartbeatBlocks;
         require(block.number > deadline, NodeRegistryStillAlive(nodeId, uint64(deadline)));
         _move(nodeId, NodeStatus.Dead);
-        _payDeadFee(nodeId, live.role, msg.sender);
+        _payDeadFee(nodeId, live.role(), msg.sender);
     }
 
     /// @inheritdoc INodeRegistry
     function demote(bytes32 nodeId) external override {
         bytes32 keyId = _known(nodeId).keyId;
         require(!_keyValidNow(keyId), NodeRegistryKeyStillValid(nodeId, keyId));
-        NodeStatus status = _live[nodeId].status;
+        NodeStatus status = _live[nodeId].status();
         require(status == NodeStatus.Active, NodeRegistryInvalidTransition(nodeId, status, NodeStatus.Registered));
         _move(nodeId, NodeStatus.Registered);
     }
@@ -261,16 +258,16 @@ contract NodeRegistry is NodeKeys {
     /// @inheritdoc INodeRegistry
     function node(bytes32 nodeId) external view override returns (Node memory) {
         Record storage record = _records[nodeId];
-        Live storage live = _live[nodeId];
+        Live live = _live[nodeId];
         return Node({
             operator: record.operator,
             pendingOperator: record.pendingOperator,
             payout: record.payout,
             paymentAuthorizer: record.paymentAuthorizer,
-            role: live.role,
-            status: live.status,
+            role: live.role(),
+            status: live.status(),
             epoch: record.epoch,
-            lastHeartbeat: live.lastBlock,
+            lastHeartbeat: live.lastBlock(),
             keyId: record.keyId,
             tlsSpkiHash: record.tlsSpkiHash,
             hpkeKeyHash: record.hpkeKeyHash,
@@ -300,7 +297,7 @@ contract NodeRegistry is NodeKeys {
 
     /// @inheritdoc INodeRegistry
     function isActive(bytes32 nodeId) external view override returns (bool) {
-        return _live[nodeId].status == NodeStatus.Active && _keyValidNow(_records[nodeId].keyId);
+        return _live[nodeId].status() == NodeStatus.Active && _keyValidNow(_records[nodeId].keyId);
     }
 
     /// @inheritdoc INodeRegistry
@@ -321,30 +318,30 @@ contract NodeRegistry is NodeKeys {
     // -------------------------------------------------------------------------------------------- internal
 
     function _roleOf(bytes32 nodeId) internal view override returns (Role) {
-        return _live[nodeId].role;
+        return _live[nodeId].role();
     }
 
     function _afterSlash(bytes32 nodeId) internal override {
-        Live storage live = _live[nodeId];
+        Live live = _live[nodeId];
         uint256 standing = _standing(nodeId);
         if (standing == 0 && _bonds[nodeId].exiting == 0) {
-            if (live.status != NodeStatus.Banned && live.status != NodeStatus.Exited) _move(nodeId, NodeStatus.Banned);
+            if (live.status() != NodeStatus.Banned && live.status() != NodeStatus.Exited) _move(nodeId, NodeStatus.Banned);
             return;
         }
-        bool works = live.status == NodeStatus.Active || live.status == NodeStatus.Dead || live.status == NodeStatus.Registered;
-        if (works && standing < minBond(live.role)) _move(nodeId, NodeStatus.Jailed);
+        bool works = live.status() == NodeStatus.Active || live.status() == NodeStatus.Dead || live.status() == NodeStatus.Registered;
+        if (works && standing < minBond(live.role())) _move(nodeId, NodeStatus.Jailed);
     }
 
     /// The one place where a status changes.
     function _move(bytes32 nodeId, NodeStatus to) private {
-        Live storage live = _live[nodeId];
-        NodeStatus from = live.status;
+        Live live = _live[nodeId];
+        NodeStatus from = live.status();
         require((_targets(from) >> uint8(to)) & 1 == 1, NodeRegistryInvalidTransition(nodeId, from, to));
-        live.status = to;
-        if (from == NodeStatus.Active) _unlist(nodeId, live.role);
+        _live[nodeId] = live.withStatus(to);
+        if (from == NodeStatus.Active) _unlist(nodeId, live.role());
         if (to == NodeStatus.Active) {
-            _active[live.role].push(nodeId);
-            _records[nodeId].listIndex = uint64(_active[live.role].length);
+            _active[live.role()].push(nodeId);
+            _records[nodeId].listIndex = uint64(_active[live.role()].length);
         }
         emit NodeStatusChanged(nodeId, from, to);
     }
@@ -352,17 +349,16 @@ contract NodeRegistry is NodeKeys {
     /// Registered or Dead -> Active, if the bond is there; key and heartbeat were just checked.
     function _activate(bytes32 nodeId) private {
         uint256 standing = _standing(nodeId);
-        uint256 minimum = minBond(_live[nodeId].role);
+        uint256 minimum = minBond(_live[nodeId].role());
         require(standing >= minimum, NodeRegistryBondTooSmall(nodeId, standing, minimum));
         _move(nodeId, NodeStatus.Active);
     }
 
-    /// @param live What stood in the slot before.
-    function _beat(bytes32 nodeId, Live memory live, uint64 blockNumber) private {
-        _live[nodeId].lastBlock = uint40(blockNumber);
-        bool revives = live.status == NodeStatus.Dead || live.status == NodeStatus.Registered;
+    /// Dead or Registered -> Active after a heartbeat.
+    function _revive(bytes32 nodeId, Live live) private {
+        bool revives = live.status() == NodeStatus.Dead || live.status() == NodeStatus.Registered;
         // A dead node paid a fee and may be under its minimum, or its image was revoked: it stays out without failing a whole batch.
-        if (revives && _standing(nodeId) >= minBond(live.role) && _keyValidNow(_records[nodeId].keyId)) _move(nodeId, NodeStatus.Active);
+        if (revives && _standing(nodeId) >= minBond(live.role()) && _keyValidNow(_records[nodeId].keyId)) _move(nodeId, NodeStatus.Active);
     }
 
     /// Swaps the last one into the leaver's place.

@@ -65,27 +65,6 @@ library StatementLib {
         return _digest(keccak256(abi.encode(FINALITY_TYPEHASH, finality)), domainSeparator);
     }
 
-    /// Of a Heartbeat, without memory that stays: many are hashed in one call.
-    function heartbeatDigest(bytes32 nodeId, uint64 blockNumber, bytes32 blockHash, bytes32 domainSeparator)
-        internal
-        pure
-        returns (bytes32 hash)
-    {
-        bytes32 typehash = HEARTBEAT_TYPEHASH;
-        assembly ("memory-safe") {
-            let p := mload(0x40)
-            mstore(p, typehash)
-            mstore(add(p, 0x20), nodeId)
-            mstore(add(p, 0x40), and(blockNumber, 0xffffffffffffffff))
-            mstore(add(p, 0x60), blockHash)
-            let structHash := keccak256(p, 0x80)
-            mstore(p, "\x19\x01")
-            mstore(add(p, 0x02), domainSeparator)
-            mstore(add(p, 0x22), structHash)
-            hash := keccak256(p, 0x42)
-        }
-    }
-
     function digest(Rotation memory rotation, bytes32 domainSeparator) internal pure returns (bytes32) {
         return _digest(keccak256(abi.encode(ROTATION_TYPEHASH, rotation)), domainSeparator);
     }

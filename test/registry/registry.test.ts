@@ -156,14 +156,15 @@ describe("NodeRegistry", () => {
       await w.registry.connect(node.operator).attest(node.nodeId, params, encodeAttestation({ ...attestation, imageId: image }), "0x");
       const { keyId } = await w.registry.node(node.nodeId);
       const since = await w.now();
-      await w.policy.revokeImage(ZERO, WORKLOAD, image, since);
+      const number = await w.policy.indexOf(ZERO, WORKLOAD, image);
+      await w.policy.revokeImage(ZERO, number, since);
       expect((await w.registry.key(keyId)).status).to.equal(4n);
       expect(await w.registry.compromisedSince(keyId)).to.equal(since);
       expect(await w.registry.isActive(node.nodeId)).to.equal(false);
       await w.registry.demote(node.nodeId);
       expect((await w.registry.node(node.nodeId)).status).to.equal(BigInt(Status.Registered));
       await expect(w.policy.approveImage(ZERO, WORKLOAD, image)).to.be.revertedWithCustomError(w.policy, "MeasurementPolicyImageRevoked");
-      await expect(w.policy.revokeImage(ZERO, WORKLOAD, image, since + 1n)).to.be.revertedWithCustomError(w.policy, "MeasurementPolicyImageRevoked");
+      await expect(w.policy.revokeImage(ZERO, number, since + 1n)).to.be.revertedWithCustomError(w.policy, "MeasurementPolicyImageRevoked");
     });
   });
 
@@ -224,7 +225,7 @@ describe("NodeRegistry", () => {
         await w.networkHelpers.mine(Number(w.parameters.registry.heartbeatBlocks) + 2);
         await w.registry.markDead(dead.nodeId);
         const revoked = await w.now();
-        await policy.revokeImage(policyId, WORKLOAD, IMAGE, since && revoked);
+        await policy.revokeImage(policyId, await policy.indexOf(policyId, WORKLOAD, IMAGE), since && revoked);
 
         for (const each of [node, dead]) {
           const { value, signature } = await beat(each);

@@ -5,7 +5,7 @@ import {
   FaultKind, Role, encodeEvidence, faultCommitment, heartbeatDigest, leafCheckDigest, positionalTree, receiptDigest, receiptLeaf, signedHeartbeat,
 } from "../../../sdk/protocol/index.ts";
 import { assemble, build, domainOf, line, settlementOf, terms } from "../../../test/settlement/builder.ts";
-import { IMAGE, type World, WORKLOAD, bytes32, settlementWorld } from "../../../test/utils/settlement-world.ts";
+import { IMAGE, type World, WORKLOAD, ZERO, bytes32, settlementWorld } from "../../../test/utils/settlement-world.ts";
 
 type Node = Awaited<ReturnType<World["addNode"]>>;
 
@@ -100,8 +100,8 @@ export async function revocation(): Promise<Record<string, number>> {
   for (let i = 0; i < 50; i++) await w.addNode(Role.Inference, { policyId: policyId as Hex });
   const now = await w.now();
   return {
-    "image-revocation": await gasOf(policy.revokeImage(policyId, WORKLOAD, IMAGE, now)),
-    "image-revocation-default-policy": await gasOf(w.policy.revokeImage(`0x${"00".repeat(32)}`, WORKLOAD, IMAGE, now)),
+    "image-revocation": await gasOf(policy.revokeImage(policyId, await policy.indexOf(policyId, WORKLOAD, IMAGE), now)),
+    "image-revocation-default-policy": await gasOf(w.policy.revokeImage(ZERO, await w.policy.indexOf(ZERO, WORKLOAD, IMAGE), now)),
   };
 }
 

@@ -17,6 +17,7 @@ const REFUSALS: Record<string, Refusal> = {
   WITHDRAWAL_PENDING: { status: 402, code: "PAYMENT_INVALID", message: "The payer has begun to withdraw from this channel; open a new one." },
   CHANNEL_CAN_CHANGE_ITS_MIND: { status: 402, code: "PAYMENT_INVALID", message: "Vouchers of this channel are checked by a contract at claim time; name a payerAuthorizer." },
   WRONG_RESOURCE: { status: 402, code: "PAYMENT_INVALID", message: "The payment names another resource than this request." },
+  NOT_READY: { status: 503, code: "NOT_READY", message: "The payment could not be checked now. Nothing was charged; try again." },
   invalid_batch_settlement_evm_channel_busy: busy,
 };
 

@@ -1,41 +1,15 @@
 import type { Channel, ChannelStorage, ChannelUpdateResult } from "@x402/evm/batch-settlement/server";
 import { type Hex, zeroAddress } from "viem";
 import { fatal } from "../errors/index.ts";
-import type { Migration, Store } from "../storage/index.ts";
-import type { PlainResponse, StoredReceipt } from "./types.ts";
-
-export const paymentsMigration: Migration = {
-  component: "payments",
-  steps: [
-    `CREATE TABLE pay_channel (
-       payment_id TEXT PRIMARY KEY, record TEXT NOT NULL, terms_hash TEXT, client_nonce TEXT, next_sequence INTEGER NOT NULL DEFAULT 0,
-       registered INTEGER NOT NULL DEFAULT 0, ack_cumulative TEXT, ack_signature TEXT, acked TEXT, unclaimed_since INTEGER
-     ) STRICT;
-     CREATE TABLE pay_terms (hash TEXT PRIMARY KEY, document TEXT NOT NULL) STRICT;
-     CREATE TABLE pay_reservation (
-       payment_id TEXT NOT NULL, sequence INTEGER NOT NULL, pending_id TEXT NOT NULL UNIQUE, cumulative_before TEXT NOT NULL,
-       state TEXT NOT NULL, PRIMARY KEY (payment_id, sequence)
-     ) STRICT;
-     CREATE TABLE pay_single (payment_id TEXT PRIMARY KEY, scheme TEXT NOT NULL, body_hash TEXT NOT NULL, state TEXT NOT NULL) STRICT;
-     CREATE TABLE pay_receipt (
-       payment_id TEXT NOT NULL, sequence INTEGER NOT NULL, digest TEXT NOT NULL, charge TEXT NOT NULL, document TEXT NOT NULL,
-       stored_at INTEGER NOT NULL, PRIMARY KEY (payment_id, sequence)
-     ) STRICT;
-     CREATE TABLE pay_request (id TEXT PRIMARY KEY, body_hash TEXT NOT NULL, state TEXT NOT NULL, response TEXT, stored_at INTEGER NOT NULL) STRICT`,
-  ],
-};
+import { type GroupedTransaction, type Store, groupedTransactions } from "../storage/index.ts";
+import { AnswerStore, type Attached } from "./answer-store.ts";
+import { paymentsMigration } from "./schema.ts";
 
 /** What a lock holds besides the official record. */
 export interface Reservation {
   sequence: bigint;
   cumulativeBefore: bigint;
   pendingId: string;
-}
-
-interface Attached {
-  charge: bigint;
-  receipt?: StoredReceipt;
-  request?: { id: string; response?: PlainResponse };
 }
 
 interface ChannelRow {
@@ -64,18 +38,23 @@ export interface BookedChannel extends Channel {
 
 /**
  * The node's book of channels, as the official scheme's storage. The scheme calls `updateChannel` to lock, to charge and to
- * unlock; here each of these is one database transaction together with what must not be lost or doubled with it: a lock reserves the
- * receipt's sequence, a charge stores the receipt. Two processes on one file see one lock.
+ * unlock; here each of these is atomic together with what must not be lost or doubled with it: a lock reserves the receipt's sequence, a
+ * charge stores the receipt. Requests that arrive together share a commit. Two processes on one file see one lock.
  */
 export class ChannelBook implements ChannelStorage {
   readonly #store: Store;
   readonly #now: () => number;
+  readonly #group: GroupedTransaction;
   readonly #attached = new Map<string, Attached>();
+  /** Receipts, idempotent requests and single payments. */
+  readonly answers: AnswerStore;
 
   constructor(store: Store, now: () => number) {
     this.#store = store;
     this.#now = now;
     store.migrate(paymentsMigration);
+    this.#group = groupedTransactions(store);
+    this.answers = new AnswerStore(store, now);
   }
 
   get(channelId: string): Promise<Channel | undefined> {
@@ -90,6 +69,18 @@ export class ChannelBook implements ChannelStorage {
     return this.#store.all<ChannelRow>("SELECT * FROM pay_channel").map(toBooked);
   }
 
+  /** Channels with something to claim, or with an Ack that reaches further than the last one sent. */
+  bookedOpen(): BookedChannel[] {
+    return this.#store
+      .all<ChannelRow>("SELECT * FROM pay_channel WHERE unclaimed_since IS NOT NULL OR (ack_cumulative IS NOT NULL AND ack_cumulative IS NOT acked)")
+      .map(toBooked);
+  }
+
+  /** Which of these channels are booked. */
+  known(channelIds: readonly string[]): Hex[] {
+    return channelIds.map(key).filter((id) => this.#store.get("SELECT 1 FROM pay_channel WHERE payment_id = ?", id));
+  }
+
   bookedOf(channelId: string): BookedChannel | undefined {
     const row = this.#store.get<ChannelRow>("SELECT * FROM pay_channel WHERE payment_id = ?", key(channelId));
     return row && toBooked(row);
@@ -98,14 +89,14 @@ export class ChannelBook implements ChannelStorage {
   /** Charged to a payer over all its channels, and not claimed. */
   unclaimedOfPayer(payer: string): bigint {
     const rows = this.#store.all<{ record: string }>(
-      "SELECT record FROM pay_channel WHERE unclaimed_since IS NOT NULL AND lower(record ->> '$.channelConfig.payer') = ?", payer.toLowerCase(),
+      "SELECT record FROM pay_channel WHERE unclaimed_since IS NOT NULL AND payer = ?", payer.toLowerCase(),
     );
     return rows.reduce((sum, row) => sum + unclaimedOf(JSON.parse(row.record) as Channel), 0n);
   }
 
   updateChannel(channelId: string, update: (current: Channel | undefined) => Channel | undefined): Promise<ChannelUpdateResult> {
     const id = key(channelId);
-    return new Promise((resolve) => resolve(this.#store.transaction(() => {
+    return this.#group(() => {
       const current = this.#record(id);
       const next = update(current);
       if (next === current) return { channel: current, status: "unchanged" };
@@ -122,7 +113,7 @@ export class ChannelBook implements ChannelStorage {
       if (before && before !== pending) this.#close(current, next);
       if (pending && pending !== before) this.#reserve(id, pending, BigInt(next.chargedCumulativeAmount));
       return result;
-    })));
+    });
   }
 
   reservationOf(pendingId: string): Reservation {
@@ -159,12 +150,14 @@ export class ChannelBook implements ChannelStorage {
   }
 
   /** Keeps the highest. */
-  setAck(channelId: string, cumulative: bigint, signature: Hex): void {
-    const known = this.bookedOf(channelId)?.ack?.cumulative ?? -1n;
-    if (cumulative <= known) return;
-    this.#store.run(
-      "UPDATE pay_channel SET ack_cumulative = ?, ack_signature = ? WHERE payment_id = ?", cumulative.toString(), signature, key(channelId),
-    );
+  setAck(channelId: string, cumulative: bigint, signature: Hex): Promise<void> {
+    return this.#group(() => {
+      const known = this.bookedOf(channelId)?.ack?.cumulative ?? -1n;
+      if (cumulative <= known) return;
+      this.#store.run(
+        "UPDATE pay_channel SET ack_cumulative = ?, ack_signature = ? WHERE payment_id = ?", cumulative.toString(), signature, key(channelId),
+      );
+    });
   }
 
   setAcked(channelId: string, cumulative: bigint): void {
@@ -202,56 +195,6 @@ export class ChannelBook implements ChannelStorage {
     return cleared;
   }
 
-  receipt(paymentId: Hex, sequence: bigint): unknown {
-    const row = this.#store.get<{ document: string }>(
-      "SELECT document FROM pay_receipt WHERE payment_id = ? AND sequence = ?", key(paymentId), Number(sequence),
-    );
-    return row && (JSON.parse(row.document) as unknown);
-  }
-
-  storeReceipt(paymentId: Hex, sequence: bigint, attached: Attached): void {
-    this.#store.transaction(() => {
-      const { receipt, request, charge } = attached;
-      if (receipt) {
-        this.#store.run(
-          "INSERT INTO pay_receipt VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-          key(paymentId), Number(sequence), receipt.digest, charge.toString(), JSON.stringify(receipt.document), this.#now(),
-        );
-        receipt.alongside?.();
-      }
-      if (request) this.finishRequest(request.id, charge > 0n || receipt !== undefined, receipt?.response ?? request.response);
-    });
-  }
-
-  /** @returns undefined when the id is new: it is now in flight. */
-  beginRequest(id: string, bodyHash: Hex): { bodyHash: Hex; state: string; response?: PlainResponse } | undefined {
-    return this.#store.transaction(() => {
-      const row = this.#store.get<{ body_hash: Hex; state: string; response: string | null }>("SELECT * FROM pay_request WHERE id = ?", id);
-      if (row) {
-        return { bodyHash: row.body_hash, state: row.state, ...(row.response ? { response: JSON.parse(row.response) as PlainResponse } : {}) };
-      }
-      this.#store.run("INSERT INTO pay_request VALUES (?, ?, 'open', NULL, ?)", id, bodyHash, this.#now());
-      return undefined;
-    });
-  }
-
-  /** A request that failed may be sent again under its id. */
-  finishRequest(id: string, answered: boolean, response?: PlainResponse): void {
-    if (!answered) this.#store.run("DELETE FROM pay_request WHERE id = ? AND state = 'open'", id);
-    else this.#store.run("UPDATE pay_request SET state = 'done', response = ? WHERE id = ?", response ? JSON.stringify(response) : null, id);
-  }
-
-  /** A single payment serves one request, ever. @returns false when it is taken. */
-  takeSingle(paymentId: Hex, scheme: string, bodyHash: Hex): boolean {
-    return this.#store.run("INSERT INTO pay_single VALUES (?, ?, ?, 'open') ON CONFLICT DO NOTHING", key(paymentId), scheme, bodyHash) === 1;
-  }
-
-  /** Gives it back when nothing was paid, or keeps it for good. */
-  endSingle(paymentId: Hex, paid: boolean): void {
-    if (paid) this.#store.run("UPDATE pay_single SET state = 'paid' WHERE payment_id = ?", key(paymentId));
-    else this.#store.run("DELETE FROM pay_single WHERE payment_id = ? AND state = 'open'", key(paymentId));
-  }
-
   #record(id: string): Channel | undefined {
     const row = this.#store.get<{ record: string }>("SELECT record FROM pay_channel WHERE payment_id = ?", id);
     return row && (JSON.parse(row.record) as Channel);
@@ -260,9 +203,9 @@ export class ChannelBook implements ChannelStorage {
   #write(id: string, channel: Channel): ChannelUpdateResult {
     const unclaimed = BigInt(channel.chargedCumulativeAmount) > BigInt(channel.totalClaimed);
     this.#store.run(
-      `INSERT INTO pay_channel (payment_id, record, unclaimed_since) VALUES (?, ?, ?) ON CONFLICT (payment_id) DO UPDATE SET record = excluded.record,
+      `INSERT INTO pay_channel (payment_id, record, unclaimed_since, payer) VALUES (?, ?, ?, ?) ON CONFLICT (payment_id) DO UPDATE SET record = excluded.record,
        unclaimed_since = CASE WHEN excluded.unclaimed_since IS NULL THEN NULL ELSE coalesce(unclaimed_since, excluded.unclaimed_since) END`,
-      id, JSON.stringify(channel), unclaimed ? this.#now() : null,
+      id, JSON.stringify(channel), unclaimed ? this.#now() : null, channel.channelConfig.payer.toLowerCase(),
     );
     return { channel, status: "updated" };
   }
@@ -281,7 +224,7 @@ export class ChannelBook implements ChannelStorage {
     this.#store.run("UPDATE pay_reservation SET state = ? WHERE pending_id = ?", charged > 0n ? "committed" : "released", pendingId);
     if (!attached) return;
     const { sequence } = this.reservationOf(pendingId);
-    this.storeReceipt(key(current.channelId), sequence, { ...attached, charge: charged });
+    this.answers.store(key(current.channelId), sequence, { ...attached, charge: charged });
     this.#attached.delete(pendingId);
   }
 }

@@ -1,12 +1,13 @@
 import type { AuthorizerSigner } from "@x402/evm/batch-settlement/server";
 import { type Address, type Hex, type PublicClient, keccak256 } from "viem";
-import { X402_CHANNELS, channelsAbi, escrowAbi } from "../../sdk/payments/abi.ts";
+import { X402_CHANNELS, escrowAbi } from "../../sdk/payments/abi.ts";
 import { termsFromJson } from "../../sdk/payments/wire.ts";
 import type { Clock } from "../clock/index.ts";
 import { type BookedChannel, type ChannelBook, unclaimedOf } from "./book.ts";
 import { MULTICALL3, ackCall, claimCall, registerCall, rowOf, together } from "./calls.ts";
 import { claimTypes } from "./claim-types.ts";
 import type { TxSender } from "./types.ts";
+import type { ChannelWatch } from "./watch.ts";
 
 export interface ClaimPolicy {
   /** A channel with so much delivered and not claimed is due, smallest token unit. */
@@ -59,6 +60,8 @@ export interface ClaimOptions {
   book: ChannelBook;
   clock: Clock;
   client: PublicClient;
+  /** Keeps the book's copy of the chain; a run catches up first. */
+  watch: ChannelWatch;
   tx: TxSender;
   chainId: number;
   escrow: Address;
@@ -77,24 +80,11 @@ export interface ClaimRun {
 
 /** Registers, claims, and carries Acks. One run at a time. */
 export function claimScheduler(options: ClaimOptions) {
-  const { book, client, tx, chainId, escrow } = options;
+  const { book, client, tx, chainId, escrow, watch } = options;
   let running: Promise<ClaimRun> | undefined;
 
   async function submit(kind: string, to: Address, data: Hex): Promise<Hex> {
     return (await tx.submit({ key: `payments:${kind}:${keccak256(data)}`, chainId, to, data })).hash;
-  }
-
-  /** What the chain says of every channel with something to claim or to acknowledge, and of those that a payer may withdraw from. */
-  async function refresh(channels: readonly BookedChannel[]): Promise<void> {
-    await Promise.all(channels.map(async (channel) => {
-      const args = [channel.channelId as Hex] as const;
-      const [[balance, totalClaimed], [, initiatedAt], refundNonce] = await Promise.all([
-        client.readContract({ address: X402_CHANNELS, abi: channelsAbi, functionName: "channels", args }),
-        client.readContract({ address: X402_CHANNELS, abi: channelsAbi, functionName: "pendingWithdrawals", args }),
-        client.readContract({ address: X402_CHANNELS, abi: channelsAbi, functionName: "refundNonce", args }),
-      ]);
-      book.setOnchain(channel.channelId, { balance, totalClaimed, withdrawRequestedAt: initiatedAt, refundNonce: Number(refundNonce) });
-    }));
   }
 
   const lineOf = (channel: BookedChannel) =>
@@ -132,7 +122,7 @@ export function claimScheduler(options: ClaimOptions) {
 
   /** An Ack is worth sending as far as it reaches into what is claimed. */
   async function acknowledge(): Promise<{ hashes: Hex[]; count: number }> {
-    const due = book.booked().flatMap((channel) => {
+    const due = book.bookedOpen().flatMap((channel) => {
       if (!channel.ack || !channel.registered) return [];
       const claimed = BigInt(channel.totalClaimed);
       const reach = channel.ack.cumulative < claimed ? channel.ack.cumulative : claimed;
@@ -146,13 +136,13 @@ export function claimScheduler(options: ClaimOptions) {
   }
 
   async function run(all: boolean): Promise<ClaimRun> {
-    await refresh(book.booked());
-    const snapshot = { channels: book.booked(), now: options.clock.now(), gasPrice: await client.getGasPrice() };
+    await watch.step();
+    const snapshot = { channels: book.bookedOpen(), now: options.clock.now(), gasPrice: await client.getGasPrice() };
     const policy = all ? { ...options.policy, exposure: 1n } : options.policy;
     const planned = planClaims(snapshot, policy);
     const registered = await register(planned.map(({ channel }) => channel));
     const claimed = await claim(planned);
-    if (claimed.length > 0) await refresh(planned.map(({ channel }) => channel));
+    if (claimed.length > 0) await watch.refresh(planned.map(({ channel }) => channel.channelId));
     const acked = await acknowledge();
     return { claimed: planned, registered: registered.length, acked: acked.count, transactions: [...registered, ...claimed, ...acked.hashes] };
   }
@@ -164,6 +154,6 @@ export function claimScheduler(options: ClaimOptions) {
       return running;
     },
     /** Delivered and not claimed, for /metrics. */
-    exposure: (): bigint => book.booked().reduce((sum, channel) => sum + unclaimedOf(channel), 0n),
+    exposure: (): bigint => book.bookedOpen().reduce((sum, channel) => sum + unclaimedOf(channel), 0n),
   };
 }

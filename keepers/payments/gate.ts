@@ -1,22 +1,25 @@
-import { type HTTPProcessResult, decodePaymentSignatureHeader, encodePaymentResponseHeader, x402HTTPResourceServer } from "@x402/core/http";
+import { type HTTPProcessResult, decodePaymentSignatureHeader, x402HTTPResourceServer } from "@x402/core/http";
 import { type FacilitatorClient, x402ResourceServer } from "@x402/core/server";
 import type { PaymentPayload, PaymentRequirements, SettleResponse } from "@x402/core/types";
-import { type AuthorizerSigner, BatchSettlementEvmScheme } from "@x402/evm/batch-settlement/server";
+import type { AuthorizerSigner } from "@x402/evm/batch-settlement/server";
 import { ExactEvmScheme } from "@x402/evm/exact/server";
 import { UptoEvmScheme } from "@x402/evm/upto/server";
 import { PAYMENT_IDENTIFIER, declareEip2612GasSponsoringExtension, declarePaymentIdentifierExtension, extractPaymentIdentifier } from "@x402/extensions";
-import { type Address, type Hex, recoverTypedDataAddress } from "viem";
-import { ackTypedData, type Terms, termsHash } from "../../sdk/protocol/index.ts";
-import { requestTag, singlePaymentId, termsToJson } from "../../sdk/payments/wire.ts";
+import type { Address, Hex, PublicClient } from "viem";
+import { recoverSigner, typedDataDigest } from "../../sdk/crypto/index.ts";
+import { ackTypedData, type Terms } from "../../sdk/protocol/index.ts";
+import { describeTerms, requestTag, singlePaymentId } from "../../sdk/payments/wire.ts";
 import type { SchemeName, SignedAck } from "../../sdk/payments/types.ts";
 import type { Clock } from "../clock/index.ts";
-import { fatal } from "../errors/index.ts";
+import { fatal, messageOf } from "../errors/index.ts";
 import type { Store } from "../storage/index.ts";
 import { GateAdapter, gateOf } from "./adapter.ts";
 import { json, refusal } from "./answers.ts";
 import { ChannelBook } from "./book.ts";
 import { type AdmissionRules, objectionToChannel } from "./rules.ts";
 import { paidSingle, paidVoucher } from "./paid.ts";
+import { ChannelScheme } from "./scheme.ts";
+import { type ChannelWatch, channelWatch } from "./watch.ts";
 import type { Admission, GateRequest, PaymentGate, Quote } from "./types.ts";
 
 export interface GateOptions {
@@ -48,14 +51,20 @@ export interface GateOptions {
   /** Most of one `upto` or `exact` payment: they are unprotected. */
   singleCap?: bigint;
   maxTimeoutSeconds?: number;
-  /** How long the chain's word on a channel is good, ms. */
-  onchainTtlMs?: number;
+  /** Reads of the payment chain: the gate keeps its book at the head. */
+  client: PublicClient;
+  /** Blocks that may still be replaced. */
+  reorgDepth?: bigint;
+  /** A copy of the chain older than this decides nothing: requests then read it, ms. */
+  chainMaxAgeMs?: number;
   /** Told when a channel must be claimed now: its payer withdraws, or its exposure is at the cap. */
   onUrgent?(paymentId: string): void;
 }
 
 export interface Gate extends PaymentGate {
   readonly book: ChannelBook;
+  /** Keeps the book at the chain's head; the node steps it every block. */
+  readonly watch: ChannelWatch;
 }
 
 /** A client may sign a higher ceiling than asked, so that it can quote by itself and send a body once; not without bound. */
@@ -69,22 +78,32 @@ export function paymentGate(options: GateOptions): Gate {
   const { network } = options;
   const book = new ChannelBook(options.store, () => options.clock.now());
   const offered = options.schemes ?? (options.vault ? (["batch-settlement", "upto", "exact"] as const) : (["batch-settlement"] as const));
-  const scheme = new BatchSettlementEvmScheme(options.escrow, {
+  const watch = channelWatch({
+    book, client: options.client, clock: options.clock, reorgDepth: options.reorgDepth ?? 16n, maxAgeMs: options.chainMaxAgeMs ?? 30_000,
+    onWithdrawal: (paymentId) => options.onUrgent?.(paymentId),
+  });
+  const scheme = new ChannelScheme(options.escrow, {
     storage: book,
     receiverAuthorizerSigner: options.authorizer,
     withdrawDelay: options.withdrawDelay,
-    ...(options.onchainTtlMs === undefined ? {} : { onchainStateTtlMs: options.onchainTtlMs }),
+    chainId: options.chainId,
+    isFresh: watch.isFresh,
   });
   const resource = new x402ResourceServer(options.facilitator)
     .register(network, scheme)
     .register(network, new UptoEvmScheme())
     .register(network, new ExactEvmScheme());
 
-  const rules: AdmissionRules = { exposureCap: options.exposureCap, network, defaultTerms: options.defaultTerms };
+  const rules: AdmissionRules = { exposureCap: options.exposureCap, chainId: options.chainId, defaultTerms: options.defaultTerms };
   resource.onBeforeVerify(async ({ paymentPayload, requirements, transportContext }) => {
-    const gate = gateOf((transportContext as { request: { adapter: GateAdapter } }).request);
-    const reason = objectionTo(paymentPayload as PaymentPayload, requirements as PaymentRequirements, gate);
-    return reason ? { abort: true, reason } : undefined;
+    // The official server goes on after a hook that throws: what could not be checked is refused here.
+    try {
+      const gate = gateOf((transportContext as { request: { adapter: GateAdapter } }).request);
+      const reason = objectionTo(paymentPayload as PaymentPayload, requirements as PaymentRequirements, gate);
+      return reason ? { abort: true, reason } : undefined;
+    } catch (error) {
+      return { abort: true, reason: "NOT_READY", message: messageOf(error) };
+    }
   });
 
   function objectionTo(payment: PaymentPayload, requirements: PaymentRequirements, gate: GateAdapter): string | undefined {
@@ -97,30 +116,30 @@ export function paymentGate(options: GateOptions): Gate {
     const id = singlePaymentId(payment, options.chainId);
     if (!id) return "invalid_payload";
     // Before anything is sent: six copies of one payment run one handler.
-    if (!book.takeSingle(id, requirements.scheme, gate.request.bodyHash)) return "PAYMENT_REUSED";
+    if (!book.answers.takeSingle(id, requirements.scheme, gate.request.bodyHash)) return "PAYMENT_REUSED";
     gate.single = id;
     return undefined;
   }
 
   const priceOf = (name: SchemeName) => (context: { adapter: unknown }) => {
     const { quote, bodyHash } = (context.adapter as GateAdapter).request;
-    const terms = options.termsOf(quote);
+    const { hash, json: terms } = describeTerms(options.termsOf(quote));
     return {
       amount: amountOf(name, quote, (context.adapter as GateAdapter).offered).toString(),
       asset: options.token,
       extra: {
         name: options.tokenName,
         version: options.tokenVersion,
-        termsHash: termsHash(terms),
-        ...(name === "batch-settlement" ? { terms: termsToJson(terms) } : { unprotected: true, request: requestTag(bodyHash) }),
+        termsHash: hash,
+        ...(name === "batch-settlement" ? { terms } : { unprotected: true, request: requestTag(bodyHash) }),
         ...(name === "upto" ? { assetTransferMethod: "permit2" } : {}),
         ...(name === "exact" ? { paymentFlow: "upfront" } : {}),
         ...(name === "batch-settlement" && options.minDeposit !== undefined ? { minDeposit: options.minDeposit.toString() } : {}),
       },
     };
   };
-  const route = {
-    accepts: offered.map((name) => ({
+  const routeFor = (names: readonly SchemeName[]) => ({
+    accepts: names.map((name) => ({
       scheme: name,
       network,
       payTo: name === "batch-settlement" ? options.escrow : options.vault!,
@@ -129,26 +148,30 @@ export function paymentGate(options: GateOptions): Gate {
     })),
     mimeType: "application/json",
     extensions: { [PAYMENT_IDENTIFIER]: declarePaymentIdentifierExtension(false), ...declareEip2612GasSponsoringExtension() },
-  };
-  const http = new x402HTTPResourceServer(resource, { "*": route as never });
+  });
+  const serverFor = (names: readonly SchemeName[]) => new x402HTTPResourceServer(resource, { "*": routeFor(names) as never });
+  const everything = serverFor(offered);
+  /** A request that brings a payment is matched against offers of its own scheme: making all of them costs more than checking one. */
+  const byScheme = new Map<string, x402HTTPResourceServer>(offered.map((name) => [name, serverFor([name])]));
 
   async function admit(request: GateRequest): Promise<Admission> {
     const payment = readPayment(request);
     const requestId = payment ? (extractPaymentIdentifier(payment) ?? undefined) : undefined;
     if (requestId) {
-      const seen = book.beginRequest(requestId, request.bodyHash);
+      const seen = book.answers.begin(requestId, request.bodyHash);
       if (seen) return repeated(seen, request.bodyHash);
     }
     const gate = new GateAdapter(request, payment);
     const failed = (response: ReturnType<typeof refusal>): Admission => {
-      if (gate.single) book.endSingle(gate.single, false);
-      if (requestId) book.finishRequest(requestId, false);
+      if (gate.single) book.answers.endSingle(gate.single, false);
+      if (requestId) book.answers.finish(requestId, false);
       return { kind: "refused", response };
     };
     if (payment && singleAboveCap(payment, options)) {
       return failed(json(402, {}, "PAYMENT_INVALID", `Unprotected payments are taken up to ${options.singleCap} units; use a channel.`));
     }
     try {
+      const http = byScheme.get(payment?.accepted?.scheme ?? "") ?? everything;
       let result = await http.processHTTPRequest(gate.context());
       let deposit: SettleResponse | undefined;
       if (result.type === "payment-verified" && isDeposit(result.paymentPayload)) {
@@ -161,20 +184,20 @@ export function paymentGate(options: GateOptions): Gate {
         const { response } = result;
         if (response.status !== 200) return failed(refusal(response.status, response.headers));
         // A cooperative refund: the official scheme has answered it, there is nothing to infer.
-        if (requestId) book.finishRequest(requestId, true);
+        if (requestId) book.answers.finish(requestId, true);
         return { kind: "replay", response: { status: 200, headers: response.headers, body: JSON.stringify(response.body ?? {}) } };
       }
       const settle = (charge: bigint) => settleNow(result as Verified, gate, charge);
       if (result.paymentRequirements.scheme === "batch-settlement") {
         const terms = isDefault(result.paymentPayload) ? options.defaultTerms! : options.termsOf(request.quote);
-        return { kind: "paid", paid: paidVoucher({ result, book, settle, deposit, requestId, terms, encode: encodePaymentResponseHeader }) };
+        return { kind: "paid", paid: paidVoucher({ result, book, settle, deposit, requestId, terms }) };
       }
       const id = gate.single!;
       const terms = options.termsOf(request.quote);
-      return { kind: "paid", paid: paidSingle({ result, book, settle, paymentId: id, requestId, terms, encode: encodePaymentResponseHeader }) };
+      return { kind: "paid", paid: paidSingle({ result, book, settle, paymentId: id, requestId, terms }) };
     } catch (error) {
-      if (gate.single) book.endSingle(gate.single, false);
-      if (requestId) book.finishRequest(requestId, false);
+      if (gate.single) book.answers.endSingle(gate.single, false);
+      if (requestId) book.answers.finish(requestId, false);
       throw error;
     }
   }
@@ -197,7 +220,7 @@ export function paymentGate(options: GateOptions): Gate {
   }
 
   function settleNow(verified: Verified, gate: GateAdapter, charge: bigint) {
-    return http.processSettlement(
+    return everything.processSettlement(
       verified.paymentPayload, verified.paymentRequirements, verified.declaredExtensions, { request: gate.context() },
       { amount: charge.toString() }, verified.beforeHandlerSettlement,
     );
@@ -205,27 +228,28 @@ export function paymentGate(options: GateOptions): Gate {
 
   return {
     book,
+    watch,
     async start() {
       book.clearLocks();
-      await http.initialize();
+      await Promise.all([everything.initialize(), ...[...byScheme.values()].map((server) => server.initialize()), watch.step()]);
     },
     admit,
-    async acceptAck(ack: SignedAck) {
+    acceptAck(ack: SignedAck) {
       const channel = book.bookedOf(ack.paymentId);
       if (!channel) throw fatal("payments.unknown_channel", "This node knows no channel with that id.", { paymentId: ack.paymentId });
       const { signature, ...message } = ack;
       const typed = ackTypedData(message, { chainId: options.chainId, verifyingContract: options.escrow });
-      const signer = await recoverTypedDataAddress({ ...typed, signature }).catch(() => undefined);
+      const signer = recoverSigner(typedDataDigest(typed), signature);
       const { payer, payerAuthorizer } = channel.channelConfig;
-      if (!signer || (signer !== payer && signer.toLowerCase() !== payer.toLowerCase() && signer.toLowerCase() !== payerAuthorizer.toLowerCase())) {
+      if (!signer || (signer !== payer.toLowerCase() && signer !== payerAuthorizer.toLowerCase())) {
         throw fatal("payments.bad_ack", "The Ack is not signed by the channel's payer or its voucher key.", { paymentId: ack.paymentId });
       }
       if (ack.cumulative > BigInt(channel.chargedCumulativeAmount)) {
         throw fatal("payments.bad_ack", "The Ack is for more than was delivered.", { cumulative: ack.cumulative, charged: channel.chargedCumulativeAmount });
       }
-      book.setAck(ack.paymentId, ack.cumulative, signature);
+      return book.setAck(ack.paymentId, ack.cumulative, signature);
     },
-    storedReceipt: (paymentId: Hex, sequence: bigint) => book.receipt(paymentId, sequence),
+    storedReceipt: (paymentId: Hex, sequence: bigint) => book.answers.receipt(paymentId, sequence),
   };
 }
 

@@ -2,8 +2,8 @@ import type { HTTPProcessResult, ProcessSettleResultResponse } from "@x402/core/
 import type { SettleResponse } from "@x402/core/types";
 import type { Channel } from "@x402/evm/batch-settlement/server";
 import type { Address, Hex } from "viem";
-import { type Terms, termsHash } from "../../sdk/protocol/index.ts";
-import { payerOfSingle, termsToJson } from "../../sdk/payments/wire.ts";
+import type { Terms } from "../../sdk/protocol/index.ts";
+import { describeTerms, encodeHeader, payerOfSingle } from "../../sdk/payments/wire.ts";
 import { fatal } from "../errors/index.ts";
 import type { ChannelBook } from "./book.ts";
 import type { PaidRequest, Settlement, StoredReceipt } from "./types.ts";
@@ -16,7 +16,6 @@ interface Common {
   settle(charge: bigint): Promise<ProcessSettleResultResponse>;
   requestId: string | undefined;
   terms: Terms;
-  encode(settlement: SettleResponse): string;
 }
 
 /** A voucher whose channel is locked. */
@@ -28,10 +27,10 @@ export function paidVoucher(input: Common & { deposit: SettleResponse | undefine
   if (!channel?.pendingRequest) throw fatal("payments.no_reservation", "The channel is not locked for this request.", { paymentId });
   const { pendingId } = channel.pendingRequest;
   const { sequence, cumulativeBefore } = book.reservationOf(pendingId);
-  const hash = termsHash(input.terms);
+  const { hash, json } = describeTerms(input.terms);
   if (!channel.termsHash) {
     const clientNonce = (result.paymentPayload.accepted.extra as { clientNonce?: Hex }).clientNonce;
-    book.setTerms(paymentId, hash, termsToJson(input.terms), BigInt(payload.channelConfig.salt) === 0n ? undefined : clientNonce);
+    book.setTerms(paymentId, hash, json, BigInt(payload.channelConfig.salt) === 0n ? undefined : clientNonce);
   }
   const end = once(paymentId);
   return {
@@ -69,7 +68,7 @@ export function paidSingle(input: Common & { paymentId: Hex }): PaidRequest {
   const scheme = result.paymentRequirements.scheme as "upto" | "exact";
   const amount = BigInt(result.paymentRequirements.amount);
   const upfront = result.beforeHandlerSettlement?.result;
-  if (upfront) book.endSingle(paymentId, true);
+  if (upfront) book.answers.endSingle(paymentId, true);
   const end = once(paymentId);
   return {
     scheme,
@@ -78,7 +77,7 @@ export function paidSingle(input: Common & { paymentId: Hex }): PaidRequest {
     ceiling: amount,
     cumulativeBefore: 0n,
     sequence: 0n,
-    termsHash: termsHash(input.terms),
+    termsHash: describeTerms(input.terms).hash,
     protected: false,
     ...(upfront?.transaction ? { transaction: upfront.transaction as Hex } : {}),
     async commit(charge, receipt) {
@@ -86,34 +85,34 @@ export function paidSingle(input: Common & { paymentId: Hex }): PaidRequest {
       checkCharge(charge, amount);
       const paid = upfront ? amount : charge;
       if (paid === 0n) {
-        book.endSingle(paymentId, false);
-        book.storeReceipt(paymentId, 0n, { charge: 0n, receipt, ...request(input.requestId) });
+        book.answers.endSingle(paymentId, false);
+        book.answers.store(paymentId, 0n, { charge: 0n, receipt, ...request(input.requestId) });
         return settlement(input, { success: true, transaction: "", network: result.paymentRequirements.network, amount: "0" }, 0n, undefined);
       }
       const settled = await input.settle(paid);
       if (!settled.success) {
         // A transfer that may still arrive keeps the payment taken: it must not serve twice.
-        if (settled.errorReason !== "settlement_pending") book.endSingle(paymentId, false);
-        if (input.requestId) book.finishRequest(input.requestId, false);
+        if (settled.errorReason !== "settlement_pending") book.answers.endSingle(paymentId, false);
+        if (input.requestId) book.answers.finish(input.requestId, false);
         throw settleFailed(settled);
       }
-      book.endSingle(paymentId, true);
-      book.storeReceipt(paymentId, 0n, { charge: paid, receipt, ...request(input.requestId) });
+      book.answers.endSingle(paymentId, true);
+      book.answers.store(paymentId, 0n, { charge: paid, receipt, ...request(input.requestId) });
       return settlement(input, bare(settled), paid, settled.transaction);
     },
     async release(reason, receipt) {
       end();
       await result.cancellationDispatcher.cancel({ reason: "handler_failed", error: reason });
       // `exact` was paid upfront: it stays spent, and its receipt says that nothing was delivered.
-      if (!upfront) book.endSingle(paymentId, false);
-      book.storeReceipt(paymentId, 0n, { charge: 0n, receipt, ...request(input.requestId) });
+      if (!upfront) book.answers.endSingle(paymentId, false);
+      book.answers.store(paymentId, 0n, { charge: 0n, receipt, ...request(input.requestId) });
     },
   };
 }
 
 function settlement(input: Common, answer: SettleResponse, charge: bigint, transaction: string | undefined): Settlement {
   return {
-    headers: { "PAYMENT-RESPONSE": input.encode(answer) },
+    headers: { "PAYMENT-RESPONSE": encodeHeader(answer) },
     charge,
     ...(transaction ? { transaction: transaction as Hex } : {}),
   };

@@ -1,16 +1,16 @@
 import type { PaymentPayload, PaymentRequirements } from "@x402/core/types";
 import type { Channel } from "@x402/evm/batch-settlement/server";
-import { computeChannelId } from "@x402/evm/batch-settlement/client";
 import type { Hex } from "viem";
-import { type Terms, channelSalt, termsHash } from "../../sdk/protocol/index.ts";
-import { termsToJson } from "../../sdk/payments/wire.ts";
+import { type Terms, channelSalt } from "../../sdk/protocol/index.ts";
+import { channelIdOf } from "../../sdk/payments/voucher.ts";
+import { describeTerms } from "../../sdk/payments/wire.ts";
 import { type ChannelBook, canChangeItsMind, unclaimedOf } from "./book.ts";
 
 type ChannelConfig = Channel["channelConfig"];
 
 export interface AdmissionRules {
   exposureCap: bigint;
-  network: `${string}:${string}`;
+  chainId: number;
   defaultTerms?: Terms;
 }
 
@@ -30,20 +30,20 @@ export function objectionToChannel(
   const isDefault = BigInt(config.salt) === 0n;
   const expected = isDefault ? rules.defaultTerms : terms;
   if (!expected) return { reason: "TERMS_MISMATCH" };
-  const hash = termsHash(expected);
+  const { hash, json } = describeTerms(expected);
   const clientNonce = (payment.accepted.extra as { clientNonce?: unknown } | undefined)?.clientNonce;
   if (!isDefault) {
     if (typeof clientNonce !== "string" || !/^0x[0-9a-fA-F]{64}$/.test(clientNonce)) return { reason: "TERMS_MISMATCH" };
     if (channelSalt(hash, clientNonce as Hex).toLowerCase() !== config.salt.toLowerCase()) return { reason: "TERMS_MISMATCH" };
   }
 
-  const id = channelIdOf(config, requirements.network);
+  const id = idOf(config, rules.chainId);
   if (!id) return { reason: "invalid_payload" };
   const known = book.bookedOf(id);
   if (known) {
     if (known.withdrawRequestedAt !== 0) return { reason: "WITHDRAWAL_PENDING", urgent: id };
     if (canChangeItsMind(known) && unclaimedOf(known) > 0n) return { reason: "CHANNEL_CAN_CHANGE_ITS_MIND", urgent: id };
-    if (!known.termsHash) book.setTerms(id, hash, termsToJson(expected), isDefault ? undefined : (clientNonce as Hex));
+    if (!known.termsHash) book.setTerms(id, hash, json, isDefault ? undefined : (clientNonce as Hex));
   }
   const exposure = exposureOf(book, config.payer);
   if (exposure + BigInt(requirements.amount) > rules.exposureCap) return { reason: "EXPOSURE_LIMIT", urgent: id };
@@ -55,9 +55,9 @@ export function exposureOf(book: ChannelBook, payer: string): bigint {
   return book.unclaimedOfPayer(payer);
 }
 
-function channelIdOf(config: ChannelConfig, network: string): string | undefined {
+function idOf(config: ChannelConfig, chainId: number): string | undefined {
   try {
-    return computeChannelId(config, network);
+    return channelIdOf(config as Parameters<typeof channelIdOf>[0], chainId);
   } catch {
     return undefined;
   }

@@ -109,7 +109,10 @@ export interface PaymentGate {
   /** Fetches the facilitator's abilities and checks the configuration; call once. */
   start(): Promise<void>;
   admit(request: GateRequest): Promise<Admission>;
-  /** `X-OG-ACK` and `POST /v1/acks`: verified against the channel's payer, stored, carried with the next claim. */
+  /**
+   * `X-OG-ACK` and `POST /v1/acks`: verified against the channel's payer, stored, carried with the next claim.
+   * @returns When it is stored. @throws At once, `payments.unknown_channel` or `payments.bad_ack`.
+   */
   acceptAck(ack: SignedAck): Promise<void>;
   /** `GET /v1/receipts/{paymentId}/{sequence}`. */
   storedReceipt(paymentId: Hex, sequence: bigint): unknown;

@@ -1,2 +1,3 @@
+export * from "./group.ts";
 export * from "./kv.ts";
 export * from "./sqlite.ts";

@@ -1,5 +1,5 @@
 import { x402Client } from "@x402/core/client";
-import { decodePaymentRequiredHeader, encodePaymentSignatureHeader } from "@x402/core/http";
+import { decodePaymentRequiredHeader } from "@x402/core/http";
 import type { PaymentPayload, PaymentRequired, PaymentRequirements } from "@x402/core/types";
 import { type ClientEvmSigner, toClientEvmSigner } from "@x402/evm";
 import { ExactEvmScheme } from "@x402/evm/exact/client";
@@ -11,7 +11,7 @@ import { type ChannelMemory, type PayerChannel, memoryChannels, openChannel } fr
 import { type CheckedOffer, type OfferPolicy, OfferRefused, checkOffer, checkRequirements } from "./offers.ts";
 import { answerOf, type Sent } from "./answer.ts";
 import type { ChannelState, Offer, PaidRequestInit, PayerSigner, PaymentClient, SchemeName, SignedAck } from "./types.ts";
-import { bodyHashOf, termsToJson } from "./wire.ts";
+import { bodyHashOf, encodeHeader, termsToJson } from "./wire.ts";
 
 /** The reads that a payer makes of the payment chain; a viem PublicClient fits. */
 export interface PayerReads {
@@ -53,6 +53,13 @@ export function paymentClient(options: PaymentClientOptions): PaymentClient {
     // Amounts and assets are checked by the policy, with better words.
     .setSpendControls(false);
 
+  const payers = new WeakMap<PayerChannel, x402Client>();
+  function payerOf(channel: PayerChannel): x402Client {
+    let client = payers.get(channel);
+    if (!client) payers.set(channel, (client = new x402Client().register(policy.network, channel.scheme).setSpendControls(false)));
+    return client;
+  }
+
   function channelFor(offer: CheckedOffer): Promise<PayerChannel> {
     const key = `${offer.requirements.payTo} ${offer.authorizer} ${offer.requirements.asset} ${offer.termsHash}`.toLowerCase();
     let channel = channels.get(key);
@@ -75,12 +82,14 @@ export function paymentClient(options: PaymentClientOptions): PaymentClient {
   async function sign(required: PaymentRequired, offer: CheckedOffer, init: PaidRequestInit, channel: PayerChannel | undefined): Promise<PaymentPayload> {
     const needsMoney = !channel || (await channel.balance()) < (await channel.charged()) + offer.amount;
     const requirements = needsMoney ? await patience(offer.requirements) : offer.requirements;
-    const client = channel ? new x402Client().register(policy.network, channel.scheme).setSpendControls(false) : single;
+    const client = channel ? payerOf(channel) : single;
     const payload = await client.createPaymentPayload({ ...required, accepts: [requirements] });
     const extra = { ...offer.requirements.extra, ...(channel ? { clientNonce: channel.clientNonce } : {}) };
-    const extensions = structuredClone(payload.extensions ?? {});
+    // A voucher needs none of the offered extensions; their declarations are longer than the payment.
+    const { extensions: echoed, ...bare } = payload;
+    const extensions = channel && !needsMoney && !init.idempotencyKey ? {} : structuredClone(echoed ?? {});
     if (init.idempotencyKey) appendPaymentIdentifierToExtensions(extensions, init.idempotencyKey);
-    return { ...payload, accepted: { ...offer.requirements, extra }, ...(Object.keys(extensions).length ? { extensions } : {}) };
+    return { ...bare, accepted: { ...offer.requirements, extra }, ...(Object.keys(extensions).length ? { extensions } : {}) };
   }
 
   async function request(url: string, init: PaidRequestInit, headers: Record<string, string>): Promise<Response> {
@@ -116,7 +125,7 @@ export function paymentClient(options: PaymentClientOptions): PaymentClient {
     const payment = await sign(required, offer, init, channel);
     const before = channel ? await channel.charged() : 0n;
     if (channel) channel.signed = before + offer.amount;
-    const headers = { "PAYMENT-SIGNATURE": encodePaymentSignatureHeader(payment), ...(channel ? await ackHeader(channel) : {}) };
+    const headers = { "PAYMENT-SIGNATURE": encodeHeader(payment), ...(channel ? await ackHeader(channel) : {}) };
     const response = await request(url, init, headers);
     return { response, offer, payment, channel, before };
   }

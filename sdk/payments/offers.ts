@@ -1,8 +1,8 @@
 import type { PaymentRequired, PaymentRequirements } from "@x402/core/types";
 import { type Address, type Hex, isAddress } from "viem";
-import { SettlementMode, type Terms, termsHash } from "../protocol/index.ts";
+import { SettlementMode, type Terms } from "../protocol/index.ts";
 import type { Network, SchemeName } from "./types.ts";
-import { termsFromJson } from "./wire.ts";
+import { describeTerms, termsFromJson } from "./wire.ts";
 
 /** What a payer accepts of an offer; everything else is refused before anything is signed. */
 export interface OfferPolicy {
@@ -19,6 +19,8 @@ export interface OfferPolicy {
   maxCharge: bigint;
   /** Unprotected schemes are refused unless allowed. */
   allowUnprotected?: boolean;
+  /** Where unprotected schemes may pay to; any address when absent. */
+  vaults?: readonly Address[];
   /** Private terms release at claim, without certificate: only when the user was asked. */
   allowPrivate?: boolean;
   maxRoyaltyBps?: number;
@@ -68,6 +70,7 @@ export async function checkRequirements(requirements: PaymentRequirements, polic
     checked = { scheme, requirements, amount, ...channelTerms(requirements, extra, policy) };
   } else {
     if (!policy.allowUnprotected) throw new OfferRefused("scheme", `${scheme} is unprotected: allow it, or pay by channel.`);
+    if (policy.vaults && !includes(policy.vaults, requirements.payTo)) throw new OfferRefused("payTo", `${requirements.payTo} is not a vault that this payer knows.`);
     checked = { scheme, requirements, amount, termsHash: extra.termsHash as Hex };
   }
   await policy.check?.(checked);
@@ -82,7 +85,7 @@ function channelTerms(requirements: PaymentRequirements, extra: Record<string, u
   } catch (error) {
     throw new OfferRefused("terms", error instanceof Error ? error.message : "The terms cannot be read.");
   }
-  const hash = termsHash(terms);
+  const { hash } = describeTerms(terms);
   if (hash.toLowerCase() !== (extra.termsHash as string).toLowerCase()) throw new OfferRefused("termsHash", "The terms do not have the hash that the offer says.");
   if (!includes(policy.inboxes, terms.inbox)) throw new OfferRefused("inbox", `${terms.inbox} is not an inbox that this payer trusts.`);
   if (terms.settlementMode === SettlementMode.Private && !policy.allowPrivate) {

@@ -1,7 +1,39 @@
 import type { PaymentPayload } from "@x402/core/types";
 import { type Address, type Hex, encodeAbiParameters, getAddress, isAddress, isHex, keccak256, toBytes } from "viem";
 import { canonicalJson } from "../protocol/commitments.ts";
-import type { Terms } from "../protocol/index.ts";
+import { type Terms, termsHash } from "../protocol/index.ts";
+
+/** Terms as an offer shows them, with their hash. */
+export interface DescribedTerms {
+  hash: Hex;
+  json: Record<string, string | number>;
+}
+
+const described = new Map<string, DescribedTerms>();
+/** A node has a few terms for each model; a peer that sends new ones for ever must not fill the memory. */
+const MAX_DESCRIBED = 1_024;
+
+/** Hash and JSON of terms, computed once: every paid request needs both. */
+export function describeTerms(terms: Terms): DescribedTerms {
+  const key = [
+    terms.nodeId, terms.payout, terms.settlementMode, terms.verification, terms.tariffHash, terms.policyId, terms.royaltyTo, terms.royaltyBps,
+    terms.feeBpsCap, terms.inbox,
+  ].join();
+  let known = described.get(key);
+  if (!known) {
+    if (described.size >= MAX_DESCRIBED) described.clear();
+    known = { hash: termsHash(terms), json: termsToJson(terms) };
+    described.set(key, known);
+  }
+  return known;
+}
+
+/** The value of an x402 header: base64 of JSON. */
+export function encodeHeader(value: unknown): string {
+  const text = JSON.stringify(value);
+  if (typeof Buffer !== "undefined") return Buffer.from(text).toString("base64");
+  return btoa(String.fromCodePoint(...new TextEncoder().encode(text)));
+}
 
 /** Terms in a 402's `extra.terms`: plain JSON, equal text for equal terms. */
 export function termsToJson(terms: Terms): Record<string, string | number> {

@@ -54,7 +54,7 @@ describe("claim scheduler", () => {
       await answer(payers[0]!.post, { charge: 50 }, { scheme: "upto" });
       await answer(payers[0]!.post, { ceiling: 70, charge: 10 }, { scheme: "exact" });
       const scheduler = claimScheduler({
-        book: node.gate.book, clock: systemClock(), client: node.client as never, tx: node.tx, chainId: w.chainId, escrow: w.addresses.PaymentEscrow,
+        book: node.gate.book, clock: systemClock(), client: node.client as never, watch: node.gate.watch, tx: node.tx, chainId: w.chainId, escrow: w.addresses.PaymentEscrow,
         authorizer: node.authorizer as never, sender: account(5).address, policy: { exposure: 2_000n, ageMs: 60_000, maxRows: 50 },
       });
       expect(scheduler.exposure()).to.equal(2_100n);
@@ -85,7 +85,7 @@ describe("claim scheduler", () => {
       await w.networkHelpers.setBalance(signer.address, 10n ** 18n);
       await w.channels.connect(await w.ethers.getSigner(signer.address)).initiateWithdraw(channelConfig, 10_000n);
       const scheduler = claimScheduler({
-        book: node.gate.book, clock: systemClock(), client: node.client as never, tx: node.tx, chainId: w.chainId, escrow: w.addresses.PaymentEscrow,
+        book: node.gate.book, clock: systemClock(), client: node.client as never, watch: node.gate.watch, tx: node.tx, chainId: w.chainId, escrow: w.addresses.PaymentEscrow,
         authorizer: node.authorizer as never, sender: account(5).address, policy: { exposure: 1_000_000n, ageMs: 60_000_000, maxRows: 50 },
       });
       const run = await scheduler.run();

@@ -3,8 +3,9 @@ import { serve } from "@hono/node-server";
 import { Hono } from "hono";
 import { streamSSE } from "hono/streaming";
 import type { AddressInfo } from "node:net";
-import { type Address, type Hex, createPublicClient, createWalletClient, keccak256, toHex } from "viem";
-import { generatePrivateKey, mnemonicToAccount, privateKeyToAccount } from "viem/accounts";
+import { type Address, type Hex, createPublicClient, createWalletClient, custom, keccak256, toHex } from "viem";
+import { generatePrivateKey, mnemonicToAccount } from "viem/accounts";
+import { localAccount } from "../../sdk/crypto/index.ts";
 import { systemClock } from "../../keepers/clock/index.ts";
 import { localFacilitator, makeFacilitator, walletSender } from "../../keepers/payments/facilitator.ts";
 import { type Gate, type GateOptions, paymentGate } from "../../keepers/payments/gate.ts";
@@ -28,11 +29,15 @@ export interface TestNode {
   authorizer: ReturnType<typeof account>;
   client: ReturnType<typeof createPublicClient>;
   tx: ReturnType<typeof walletSender>;
+  /** Calls to the chain by the node's gate and facilitator. */
+  calls(): number;
   close(): Promise<void>;
 }
 
 export async function startNode(w: World, over: Partial<GateOptions> = {}): Promise<TestNode> {
-  const client = createPublicClient({ chain: w.chain, transport: w.transport, pollingInterval: 20, cacheTime: 0 });
+  let calls = 0;
+  const counting = custom({ request: (args) => (calls++, w.connection.provider.request(args as never) as Promise<unknown>) }, { retryCount: 0 });
+  const client = createPublicClient({ chain: w.chain, transport: counting, pollingInterval: 20, cacheTime: 0 });
   const sender = account(5);
   const wallet = createWalletClient({ chain: w.chain, transport: w.transport, account: sender });
   const tx = walletSender(client as never, wallet as never);
@@ -48,7 +53,7 @@ export async function startNode(w: World, over: Partial<GateOptions> = {}): Prom
     token: w.addresses.TestDollar, tokenName: "Test Dollar", tokenVersion: "1", escrow: w.addresses.PaymentEscrow,
     authorizer: authorizer as never, withdrawDelay: 86_400, vault: account(6).address, minDeposit: 20_000n,
     termsOf: (quote) => ({ ...terms, settlementMode: quote.settlementMode }), exposureCap: 1_000_000n, singleCap: 50_000n, defaultTerms: terms,
-    onUrgent: (paymentId) => urgent.push(paymentId), ...over,
+    onUrgent: (paymentId) => urgent.push(paymentId), client: client as never, ...over,
   });
   await gate.start();
 
@@ -99,7 +104,7 @@ export async function startNode(w: World, over: Partial<GateOptions> = {}): Prom
     const made = serve({ fetch: app.fetch, port: 0, hostname: "127.0.0.1" }, () => resolve(made));
   });
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, gate, facilitator, handled: () => handled, urgent, terms, authorizer,
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, gate, facilitator, handled: () => handled, calls: () => calls, urgent, terms, authorizer,
     client: client as never, tx,
     close: () => new Promise((resolve) => server.close(() => resolve())),
   };
@@ -125,7 +130,7 @@ export const view = (receipt: WireReceipt) => ({
 });
 
 export async function payer(w: World, node: TestNode, over: Partial<Parameters<typeof paymentClient>[0]> = {}) {
-  const signer = privateKeyToAccount(generatePrivateKey());
+  const signer = localAccount(generatePrivateKey());
   await w.token.mint(signer.address, 1_000_000n);
   const client = paymentClient({
     signer: signer as never, chainId: w.chainId, reads: node.client as never,

@@ -77,6 +77,8 @@ export function paymentRoom({ payment, signer, journal, store, clock, jobs, metr
     withdrawDelay: options.withdrawDelay,
     termsOf: options.termsOf,
     exposureCap: options.maxUnclaimed,
+    client: payment.client,
+    reorgDepth: BigInt(payment.reorgDepth),
     onUrgent: (paymentId) => {
       log.warn({ paymentId }, "a channel must be claimed now");
       jobs.kick("claim");
@@ -86,6 +88,7 @@ export function paymentRoom({ payment, signer, journal, store, clock, jobs, metr
     book: gate.book,
     clock,
     client: payment.client,
+    watch: gate.watch,
     tx,
     chainId: payment.chainId,
     escrow: options.escrow,
@@ -100,6 +103,7 @@ export function paymentRoom({ payment, signer, journal, store, clock, jobs, metr
     offerFields: { network, token, tokenName, tokenVersion, escrow: options.escrow, authorizer: signer.address, withdrawDelay: options.withdrawDelay },
     async start() {
       await gate.start();
+      jobs.every("watch-channels", payment.pollMs, () => gate.watch.step());
       jobs.every("claim", Math.min(options.claimAgeMs, 5_000), async () => {
         const { claimed, acked, transactions } = await claims.run();
         if (transactions.length > 0) log.info({ claimed: claimed.map(({ channel, reason }) => ({ paymentId: channel.channelId, reason })), acked, transactions }, "claimed");

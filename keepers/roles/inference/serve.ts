@@ -79,7 +79,7 @@ export async function admit(
     bodyHash: keccak256(toBytes(canonicalJson(body))),
     quote,
   };
-  await takeAck(deps, gateRequest.header("x-og-ack"));
+  takeAck(deps, gateRequest.header("x-og-ack"));
   const admission = await deps.gate.admit(gateRequest);
   if (admission.kind !== "paid") {
     const { status, headers, body: text } = admission.response;
@@ -88,12 +88,17 @@ export async function admit(
   return admitted(deps, admission.paid, body, model, quote);
 }
 
-/** The Ack that comes with a request accepts what was delivered before; it is worth money, so a bad one is said and not ignored. */
-async function takeAck(deps: ServeDeps, header: string | undefined): Promise<void> {
+/**
+ * The Ack that comes with a request accepts what was delivered before; it is worth money, so a bad one is said and not ignored. A good
+ * one is stored while the request is admitted; the payer's next one covers it if that fails.
+ */
+function takeAck(deps: ServeDeps, header: string | undefined): void {
   if (!header) return;
   try {
     const { paymentId, cumulative, signature } = schemas.ack.parse(JSON.parse(Buffer.from(header, "base64").toString()));
-    await deps.gate.acceptAck({ paymentId: paymentId as Hex, cumulative: BigInt(cumulative), signature: signature as Hex });
+    deps.gate
+      .acceptAck({ paymentId: paymentId as Hex, cumulative: BigInt(cumulative), signature: signature as Hex })
+      .catch((error: unknown) => deps.log.warn({ error, paymentId }, "an Ack could not be stored"));
   } catch (error) {
     throw new GatewayError(400, "BAD_ACK", `X-OG-ACK is not accepted: ${messageOf(error)} Nothing was charged.`);
   }

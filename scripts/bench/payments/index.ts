@@ -1,4 +1,7 @@
 /** Suite `payments`: gas of the escrow, and paid requests over real HTTP with server and client in one process. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { x402Client } from "@x402/core/client";
 import { toClientEvmSigner } from "@x402/evm";
 import { BatchSettlementEvmScheme } from "@x402/evm/batch-settlement/client";
@@ -6,6 +9,7 @@ import { wrapFetchWithPayment } from "@x402/fetch";
 import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
 import { systemClock } from "../../../keepers/clock/index.ts";
 import { claimScheduler } from "../../../keepers/payments/claims.ts";
+import { openStore } from "../../../keepers/storage/index.ts";
 import { type World, world } from "../../../test/payments/fixture.ts";
 import { type TestNode, type WireReceipt, account, payer, startNode, view } from "../../../test/payments/node.ts";
 import type { Suite } from "../suite.ts";
@@ -14,6 +18,7 @@ import { stockServer } from "./stock.ts";
 
 const CHANNELS = 8;
 const REQUESTS = 400;
+const ROUNDS = 3;
 
 export default {
   title: "Payments: gas through the escrow; paid requests on 8 channels, client and server in one process",
@@ -25,7 +30,10 @@ export default {
     const gas = await gasFigures(await world(), print);
     print("gas measured");
     const w = await world();
-    const node = await startNode(w, { exposureCap: 10n ** 9n });
+    // The node's database is a file, synced at each commit, as a keeper's; the stock stack keeps its channels in memory.
+    const dir = mkdtempSync(join(tmpdir(), "og-bench-"));
+    const node = await startNode(w, { exposureCap: 10n ** 9n, store: openStore(join(dir, "node.sqlite")) });
+    const following = setInterval(() => void node.gate.watch.step(), 2_000);
     const stock = await stockServer(w, node);
     const payers = await Promise.all(Array.from({ length: CHANNELS }, () => payer(w, node)));
     const once = async (post: (typeof payers)[number]["post"], body: object = { charge: 1 }) => {
@@ -35,10 +43,18 @@ export default {
     for (const { post } of payers) await once(post, { charge: 1 });
     print("8 channels open");
 
-    const paidPerSecond = await rate(payers.map(({ post }) => () => once(post)));
-    print(`${Math.round(paidPerSecond)} paid requests a second`);
-    const stockPerSecond = await rate(await stockClients(w, node, stock.url));
-    print(`${Math.round(stockPerSecond)} by the stock stack`);
+    const lanes = { ours: payers.map(({ post }) => () => once(post)), stock: await stockClients(w, node, stock.url) };
+    const rates: Record<keyof typeof lanes, number[]> = { ours: [], stock: [] };
+    // By turns, for the machine's other work to meet both alike; the first round warms up.
+    for (let round = 0; round <= ROUNDS; round++) {
+      for (const stack of ["ours", "stock"] as const) {
+        const perSecond = await rate(lanes[stack]);
+        if (round > 0) rates[stack].push(perSecond);
+        print(`${Math.round(perSecond)} paid requests a second, ${stack}${round === 0 ? " (warming up)" : ""}`);
+      }
+    }
+    const paidPerSecond = middle(rates.ours);
+    const stockPerSecond = middle(rates.stock);
 
     const [first] = payers as [(typeof payers)[number]];
     const paid = await median(100, () => once(first.post));
@@ -59,13 +75,15 @@ export default {
     const six = await Promise.all(Array.from({ length: 6 }, () => once(first.post, { charge: 1, delay: 5 }).then(() => 1)));
 
     const scheduler = claimScheduler({
-      book: node.gate.book, clock: systemClock(), client: node.client as never, tx: node.tx, chainId: w.chainId, escrow: w.addresses.PaymentEscrow,
+      book: node.gate.book, clock: systemClock(), client: node.client as never, watch: node.gate.watch, tx: node.tx, chainId: w.chainId, escrow: w.addresses.PaymentEscrow,
       authorizer: node.authorizer as never, sender: account(5).address, policy: { exposure: 1n, ageMs: 1, maxRows: 50 },
     });
     await scheduler.run(true);
     const unclaimed = Number(scheduler.exposure());
+    clearInterval(following);
     await node.close();
     stock.close();
+    rmSync(dir, { recursive: true });
     return {
       ...gas,
       "voucher-overhead-ms": round(paid - free),
@@ -97,8 +115,10 @@ async function median(times: number, work: () => Promise<number | void>): Promis
     const at = await work();
     list.push((at ?? performance.now()) - started);
   }
-  return list.sort((a, b) => a - b)[times >> 1]!;
+  return middle(list);
 }
+
+const middle = (list: readonly number[]) => [...list].sort((a, b) => a - b)[list.length >> 1]!;
 
 async function stockClients(w: World, node: TestNode, url: string): Promise<(() => Promise<unknown>)[]> {
   const network = `eip155:${w.chainId}` as const;

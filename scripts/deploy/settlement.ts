@@ -2,8 +2,8 @@
  * The settlement chain's contracts, in order. Every step looks first whether it is done: a second run sends nothing.
  *   1 bond token (devnets)   2 AccessManager   3 MeasurementPolicy   4 SignatureChecker   5 AttestationGate
  *   6 NodeRegistry   7 Groth16Keys   8 ModelRegistry   9 VerifierRouter   10 Committee   11 InferenceSettlement
- *   12 FaultCourt   13 Demands   14 DataFeeds   15 HealthLens   16 Nitro verifier under a given root   17 wiring: who may lock, slash
- *   and reject, which verifier serves which TEE type, what the committee's statements are about
+ *   12 FaultCourt   13 Demands   14 DataFeeds   15 HealthLens   16 Nitro and Intel verifiers, each under a given root   17 wiring: who
+ *   may lock, slash and reject, which verifier serves which TEE type, what the committee's statements are about
  */
 import { type Address, type Hex, zeroAddress } from "viem";
 import { generatorTable } from "../../sdk/attestation/p384/index.ts";
@@ -33,6 +33,10 @@ export interface SettlementAddresses {
   Sha384Pair?: Address;
   P384?: Address;
   NitroVerifier?: Address;
+  /** Only when an Intel root was given. */
+  IntelStatements?: Address;
+  IntelCollateral?: Address;
+  TdxVerifier?: Address;
 }
 
 export interface SettlementDeployment {
@@ -43,6 +47,8 @@ export interface SettlementDeployment {
   bondToken?: Address;
   /** Root of Nitro attestations as NitroVerifier takes it: the development root on devnets only. */
   nitroRoot?: Hex;
+  /** Root of Intel quotes and collateral, keccak256 of its DER: a development root on devnets only. */
+  intelRoot?: Hex;
   /** Addresses of an earlier run. */
   known?: Partial<SettlementAddresses>;
   onStep?(name: string, address: Address): void;
@@ -118,6 +124,11 @@ export async function deploySettlement(chain: DeployChain, options: SettlementDe
     addresses.P384 = await step("P384", [generatorTable()]);
     addresses.NitroVerifier = await step("NitroVerifier", [options.nitroRoot, addresses.Sha384Pair, addresses.P384, AccessManager]);
   }
+  if (options.intelRoot) {
+    addresses.IntelStatements = await step("IntelStatements", []);
+    addresses.IntelCollateral = await step("IntelCollateral", [options.intelRoot, addresses.IntelStatements]);
+    addresses.TdxVerifier = await step("TdxVerifier", [addresses.IntelCollateral]);
+  }
   await wire(chain, addresses);
   return addresses;
 }
@@ -166,9 +177,12 @@ async function wire(chain: DeployChain, addresses: SettlementAddresses): Promise
   if ((await chain.read(addresses.Committee, committee, "settlement")) === zeroAddress) {
     await chain.write(addresses.Committee, committee, "connect", [addresses.InferenceSettlement]);
   }
-  if (addresses.NitroVerifier) {
-    const gate = artifact("AttestationGate").abi;
-    const current = await chain.read(addresses.AttestationGate, gate, "attestationVerifier", [1]);
-    if (current !== addresses.NitroVerifier) await chain.write(addresses.AttestationGate, gate, "setAttestationVerifier", [1, addresses.NitroVerifier]);
+  // Nitro, TDX, SGX: one contract reads both kinds of quotes, and policies say which of them they take.
+  const verifiers = { 1: addresses.NitroVerifier, 2: addresses.TdxVerifier, 3: addresses.TdxVerifier };
+  const gate = artifact("AttestationGate").abi;
+  for (const [teeType, verifier] of Object.entries(verifiers)) {
+    if (verifier === undefined) continue;
+    const current = await chain.read(addresses.AttestationGate, gate, "attestationVerifier", [Number(teeType)]);
+    if (current !== verifier) await chain.write(addresses.AttestationGate, gate, "setAttestationVerifier", [Number(teeType), verifier]);
   }
 }

@@ -2,10 +2,11 @@
 import { Command } from "commander";
 
 import { explainIntel, intelReason } from "../attestation/intel/index.ts";
-import { NitroError, explainNitro, keccakHex, parseCoseSign1, parseNitroDocument } from "../attestation/nitro/index.ts";
+import { NitroError, explainNitro, keccakHex, nitroReason, parseCoseSign1, parseNitroDocument } from "../attestation/nitro/index.ts";
 import type { Check } from "../attestation/nitro/index.ts";
-import { UsageError, readBundle, readCollateral, readEvidence, readRoot, readTime } from "./attest/read.ts";
+import { UsageError, readBundle, readCollateral, readEvidence, readRevoked, readRoot, readTime } from "./attest/read.ts";
 import type { EvidenceFile } from "./attest/read.ts";
+import { registryReason } from "./attest/reasons.ts";
 import { recordCollateral, register } from "./attest/register.ts";
 import type { RegisterOptions } from "./attest/register.ts";
 
@@ -20,6 +21,7 @@ interface Options {
   at?: string;
   root?: string;
   collateral?: string;
+  revoked?: string;
   allowDebug?: boolean;
 }
 
@@ -50,6 +52,7 @@ export function attestCommand(io: AttestIo = processIo): Command {
     .option("--at <time>", time)
     .option("--root <root>", roots)
     .option("--allow-debug", "does not refuse an enclave in debug mode, whose memory the host can read")
+    .option("--revoked <ids>", "for documents: ids of revoked certificates, in a file or with commas between them")
     .option("--collateral <file>", "for quotes: TCB information, QE identity and revocation lists, as JSON")
     .action((path: string, options: Options) => guarded(io, () => verify(io, readEvidence(path), options)));
 
@@ -60,7 +63,7 @@ export function attestCommand(io: AttestIo = processIo): Command {
     .requiredOption("--registry <address>", "the NodeRegistry")
     .requiredOption("--node <id>", "the node's id")
     .requiredOption("--public-key <hex>", "the key that the evidence binds")
-    .option("--key-type <n>", "KeyType of the registry", "0")
+    .option("--key-type <n>", "KeyType of the registry: 1 secp256k1, 2 P-256, 3 RSA-PSS-2048", "1")
     .requiredOption("--nonce-block <n>", "block whose hash is in the nonce")
     .option("--operator <address>", "whom the nonce was made for; by default who sends")
     .option("--verifier <address>", "NitroVerifier: leaves out the certificates that it remembers")
@@ -95,9 +98,15 @@ async function guarded(io: AttestIo, work: () => boolean | Promise<boolean>): Pr
     if (!(await work())) io.setExitCode(REFUSED);
   } catch (error: unknown) {
     const known = error instanceof UsageError;
-    io.fail(error instanceof NitroError ? `refused: ${intelReason(error)}` : shortest(error));
+    io.fail(reasonOf(error));
     io.setExitCode(known ? MISUSED : REFUSED);
   }
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof NitroError) return `refused: ${/^(Cbor|Cose|Nitro)/.test(error.code) ? nitroReason(error) : intelReason(error)}`;
+  const registry = registryReason(error);
+  return registry === undefined ? shortest(error) : `refused by the registry: ${registry}`;
 }
 
 /** viem puts the essence into `shortMessage` and pages of request data behind it. */
@@ -132,7 +141,9 @@ function verify(io: AttestIo, { kind, bytes }: EvidenceFile, options: Options): 
   const root = readRoot(options.root, kind);
   if (kind === "nitro" && options.collateral !== undefined) throw new UsageError("Nitro documents have no collateral.");
   const collateral = options.collateral === undefined ? undefined : readCollateral(options.collateral, root, now);
-  const { checks, attestation } = kind === "nitro" ? explainNitro(bytes, { root, now }) : explainIntel(bytes, { now, collateral });
+  if (kind === "intel" && options.revoked !== undefined) throw new UsageError("Quotes are revoked by the lists of their collateral.");
+  const revoked = readRevoked(options.revoked);
+  const { checks, attestation } = kind === "nitro" ? explainNitro(bytes, { root, now, revoked }) : explainIntel(bytes, { now, collateral });
   // The verifiers report it as a fact; no registry takes it.
   if (attestation?.debug && !options.allowDebug) {
     checks.push({ id: "production", ok: false, text: "an enclave in debug mode proves nothing: the host can read its memory" });

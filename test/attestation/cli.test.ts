@@ -1,4 +1,5 @@
 /** `og attest`, called as the command line calls it. */
+import { generateKeyPairSync } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +10,8 @@ import { DevelopmentPlatform } from "../../keepers/attestation/development/intel
 import { DevelopmentAuthority, SimulatedEnclave, createRoot } from "../../keepers/attestation/index.ts";
 import { keccakHex } from "../../sdk/attestation/nitro/index.ts";
 import { attestCommand } from "../../sdk/cli/attest.ts";
+import { forge, standardEnvelope, withField } from "./nitro/forge.ts";
+import type { CertificateEdit, Forgery } from "./nitro/forge.ts";
 
 const NOW = 1_800_000_000;
 const request = { publicKey: new Uint8Array(65).fill(4), userData: new Uint8Array(32).fill(5), nonce: new Uint8Array(32).fill(6) };
@@ -79,6 +82,59 @@ describe("og attest", () => {
         expect(code).to.equal(1);
       }
       expect((await og("verify", file("e.bin", await make(false)), ...at, "--root", root, "--allow-debug")).code).to.equal(0);
+    });
+
+    describe("every class of bad input has its words", () => {
+      const signedPart = (edit: (payload: Uint8Array) => Uint8Array): Forgery => ({ payload: edit });
+      const extra = (...value: number[]): Forgery => ({ entries: withField("extra", Uint8Array.from(value)) });
+      const onLeaf = (edit: CertificateEdit): Forgery => ({ certificates: { 4: edit } });
+      const p256Key = generateKeyPairSync("ec", { namedCurve: "P-256" }).publicKey.export({ type: "spki", format: "der" });
+      const cases: [string, Forgery, string][] = [
+        ["indefinite", { entries: withField("nonce", Uint8Array.of(0x5f, 0x41, 0, 0xff)) }, "a string in pieces"],
+        ["nested", extra(...new Array<number>(40).fill(0x81), 0), "nested too deeply"],
+        ["oversized", { userData: new Uint8Array(1_025) }, "longer than the device makes it"],
+        ["too many entries", extra(0x98, 0x41, ...new Array<number>(65).fill(0)), "more entries than any real document"],
+        ["duplicated", { entries: (entries) => [...entries, entries[0]!] }, "appears twice"],
+        ["non-minimal", extra(0x18, 0x01), "not written in its shortest form"],
+        ["trailing", signedPart((payload) => Uint8Array.of(...payload, 0)), "left over at the end"],
+        ["wrong curve", onLeaf({ parts: () => ({ publicKey: new Uint8Array(p256Key) }) }), "a key is not on the curve P-384"],
+        ["wrong algorithm", { envelope: (parts) => standardEnvelope({ ...parts, header: Uint8Array.of(0xa1, 0x01, 0x26) }) }, "the algorithm is not ES384"],
+        ["expired", onLeaf({ options: { notAfter: NOW - 1 } }), "is valid from"],
+        ["future", onLeaf({ options: { notBefore: NOW + 60 } }), "is valid from"],
+        ["wrong signature", onLeaf({ signer: generateKeyPairSync("ec", { namedCurve: "P-384" }).privateKey }), "the signature of certificate 4 is wrong"],
+      ];
+      for (const [title, forgery, words] of cases) {
+        it(title, async () => {
+          const { document, root } = forge(forgery);
+          const { error, code } = await og("verify", file("forged.bin", document), ...at, "--root", root);
+          expect(error).to.contain("refused: ").and.to.contain(words);
+          expect(code).to.equal(1);
+        });
+      }
+
+      it("truncated, at any length, in verify and in inspect", async () => {
+        const { document, root } = forge();
+        for (const length of [1, 8, 80, 400, 2_000, document.length - 1]) {
+          for (const args of [["verify", ...at, "--root", root], ["inspect"]]) {
+            const { out, error, code } = await og(args[0]!, file("cut.bin", document.subarray(0, length)), ...args.slice(1));
+            expect(error + out).to.contain("ends in the middle");
+            expect(code).to.equal(1);
+          }
+        }
+      });
+
+      it("revoked, by the id that a good verification prints", async () => {
+        const { document, root } = forge();
+        const path = file("good.bin", document);
+        const { out } = await og("verify", path, ...at, "--root", root);
+        const [id] = /0x[0-9a-f]{64}(?=\) is valid)/.exec(out.split("\n").find((line) => line.includes("validity-3"))!)!;
+        for (const list of [id, file("revoked.txt", `${id}\n`)]) {
+          const { error, code } = await og("verify", path, ...at, "--root", root, "--revoked", list);
+          expect(error).to.contain("refused: ").and.to.contain("a certificate has been revoked");
+          expect(code).to.equal(1);
+        }
+        expect((await og("verify", path, "--revoked", "0x12")).code).to.equal(2);
+      });
     });
 
     it("inspects without judging the root", async () => {

@@ -302,7 +302,11 @@ export class DevelopmentPlatform {
 
   /** A whole quote, as the machine would give it. */
   quote(reportData: Uint8Array, version = 4): Uint8Array {
-    const parts = this.seal(this.draft({ version, reportData }));
+    return this.wholeQuote(this.seal(this.draft({ version, reportData })));
+  }
+
+  /** Sealed parts as the machine would give them, certificates behind. */
+  wholeQuote(parts: QuoteParts): Uint8Array {
     const pck = wrapSigned(parts.pckTbs, parts.pckSignature);
     return frameQuote(parts, [pck, this.certificate("authority"), this.rootCertificate]);
   }

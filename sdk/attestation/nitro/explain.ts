@@ -60,11 +60,12 @@ const REASONS: Record<string, string> = {
   X509Algorithm: "a certificate is not signed with ECDSA and SHA-384",
 };
 
-const words = (error: unknown): string => {
+/** What an error of these readers means. */
+export function nitroReason(error: unknown): string {
   if (!(error instanceof NitroError)) return error instanceof Error ? error.message : String(error);
   const reason = REASONS[error.code] ?? (error.code.startsWith("Der") ? "a certificate is not strict DER" : "a certificate is malformed");
   return `${reason} (${error.message})`;
-};
+}
 
 /** Never throws: what stops the verification is the last check of the list. */
 export function explainNitro(bytes: Uint8Array, options: NitroOptions): Explanation {
@@ -83,7 +84,7 @@ export function explainNitro(bytes: Uint8Array, options: NitroOptions): Explanat
     const notAfter = Math.min(...certificates.map((certificate) => certificate.notAfter));
     return ok ? { ok, checks, attestation: attestationOf(opened.document, notAfter) } : { ok, checks };
   } catch (error: unknown) {
-    check(error instanceof NitroError ? error.code : "form", false, words(error));
+    check(error instanceof NitroError ? error.code : "form", false, nitroReason(error));
     return { ok: false, checks };
   }
 }
@@ -93,7 +94,7 @@ type Report = (id: string, ok: boolean, text: string) => void;
 function validity(check: Report, certificate: Certificate, index: number, now: number): void {
   const ok = now >= certificate.notBefore && now <= certificate.notAfter;
   const span = `${day(certificate.notBefore)} to ${day(certificate.notAfter)}`;
-  const id = certificateId(certificate).slice(0, 10);
+  const id = certificateId(certificate);
   check(`validity-${index}`, ok, `certificate ${index} (id ${id}) is valid from ${span}; it is ${day(now)}`);
 }
 

@@ -3,7 +3,7 @@ export { parseCoseSign1 } from "./cose.ts";
 export { parseNitroDocument } from "./document.ts";
 export type { NitroDocument } from "./document.ts";
 export { NitroError } from "./errors.ts";
-export { explainNitro } from "./explain.ts";
+export { explainNitro, nitroReason } from "./explain.ts";
 export type { Check, Explanation } from "./explain.ts";
 export { AWS_NITRO_ROOT, DEVNET_CHAIN_IDS, rootFor } from "./roots.ts";
 export * from "./verify.ts";

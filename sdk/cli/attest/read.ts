@@ -54,6 +54,16 @@ export function readRoot(root: string | undefined, kind: EvidenceKind): Hex {
   return keccakHex(text.includes("-----BEGIN") ? (pemCertificates(text)[0] as Uint8Array) : bytes);
 }
 
+/** Ids of certificates, keccak256 of issuer and serial number: as `og attest verify` prints and NitroVerifier keeps them. */
+export function readRevoked(list: string | undefined): ReadonlySet<Hex> {
+  if (list === undefined) return new Set();
+  const text = existsSync(list) ? Buffer.from(readBytes(list)).toString("utf8") : list;
+  const ids = text.split(/[\s,]+/).filter((id) => id !== "");
+  const wrong = ids.find((id) => !/^0x[0-9a-fA-F]{64}$/.test(id));
+  if (wrong !== undefined) throw new UsageError(`--revoked: ${wrong} is not a certificate's id, 32 bytes in hexadecimal.`);
+  return new Set(ids.map((id) => id.toLowerCase() as Hex));
+}
+
 /** Seconds since 1970, or a date. */
 export function readTime(at: string | undefined): number {
   if (at === undefined) return Math.floor(Date.now() / 1000);

@@ -8,15 +8,18 @@ import { collateralCalls, openQuote, splitEvidence } from "../../attestation/int
 import type { CollateralBundle } from "../../attestation/intel/index.ts";
 import { buildNitroCall, keccakHex, toHex as hexOf } from "../../attestation/nitro/index.ts";
 import type { Hex } from "../../attestation/nitro/index.ts";
+import { REGISTRY_ERRORS } from "./reasons.ts";
 import { UsageError } from "./read.ts";
 import type { EvidenceFile } from "./read.ts";
 
-const REGISTRY = parseAbi([
+const REGISTRY_CALLS = parseAbi([
   "struct KeyParams { uint8 keyType; bytes publicKey; uint64 nonceBlock; uint8 teeType; }",
   "function attest(bytes32 nodeId, KeyParams params, bytes evidence, bytes hints) returns (bytes32 keyId)",
   "function bindingHash(bytes32 nodeId, uint8 keyType, bytes publicKey) view returns (bytes32)",
   "function attestationNonce(address operator, uint64 nonceBlock) view returns (bytes32)",
 ]);
+/** With every error that admission can end in. */
+const REGISTRY = [...REGISTRY_CALLS, ...REGISTRY_ERRORS] as unknown as typeof REGISTRY_CALLS;
 const NITRO = parseAbi([
   "struct Known { uint64 notAfter; uint64 notBefore; uint16 subject; uint16 publicKey; uint8 pathLength; uint8 role; uint32 epoch; }",
   "function records(bytes32[] chainKeys) view returns (Known[] memory)",

@@ -1,4 +1,4 @@
-import { BudgetError, UnsupportedError } from "./errors.ts";
+import { BudgetError, CompileError, UnsupportedError } from "./errors.ts";
 import { stateError, type ErrorStatement } from "./error.ts";
 import { importModel } from "./import/model.ts";
 import { canonicalText, graphHash } from "./integer/canonical.ts";
@@ -6,7 +6,7 @@ import { evaluateNodes } from "./integer/evaluate.ts";
 import { assignWires, finish, type IntGraph, type Lane } from "./integer/finish.ts";
 import type { IntNode } from "./integer/graph.ts";
 import type { CompileOptions } from "./options.ts";
-import { inputBoxes } from "./quantise/box.ts";
+import { inputBoxes, quantise } from "./quantise/box.ts";
 import { toReal } from "./quantise/dyadic.ts";
 import { Lowerer, type InputScale } from "./quantise/lower.ts";
 import { defaults, type QuantiseOptions } from "./quantise/options.ts";
@@ -45,28 +45,74 @@ export interface CompiledModel {
 
 const DEFAULT_MAX_ROWS = 1 << 21;
 
+/** Samples that calibrate the scales, and how many more a small model is observed on. */
+const SAMPLES = 16;
+const MORE_SAMPLES = 48;
+const SMALL_ROWS = 1 << 15;
+
+/** Bits that are added to the usual ones, one after the other, while the stated error says nothing and the circuit stays small. */
+const FINER = [4, 8];
+
 export function compileModel(onnx: Uint8Array, options: CompileOptions = {}): CompiledModel {
   const given = Object.fromEntries(Object.entries(options).filter(([, v]) => v !== undefined)) as CompileOptions;
-  const quantise: QuantiseOptions = { ...defaults, ...given };
   const traced = trace(importModel(onnx), options);
   const { real, outputs } = folded(traced);
-  const order = reachable(real, outputs);
-  const boxes = inputBoxes(traced, quantise);
-  const count = options.sampleCount ?? 16;
+  const source = { traced, real, outputs, order: reachable(real, outputs) };
+  const usual = { ...defaults, ...given };
+  const first = compileAt(source, usual, options);
+  const chosen = (["inputBits", "weightBits", "activationBits", "pieceBits"] as const).filter((k) => given[k] === undefined);
+  const vacuous = (m: CompiledModel): boolean => m.errors.some((e) => e.vacuous);
+  if (!vacuous(first) || first.rows.total > SMALL_ROWS || chosen.length === 0) return first;
+  for (const more of FINER) {
+    const bits = Object.fromEntries(chosen.map((k) => [k, usual[k] + more]));
+    const next = finer(source, { ...usual, ...bits, outputBits: usual.outputBits + (given.outputBits === undefined ? more : 0) }, options);
+    if (!next) break;
+    if (!vacuous(next)) {
+      const list = chosen.map((k) => `${k} ${usual[k] + more}`).join(", ");
+      return { ...next, warnings: [...next.warnings, `at the usual precision the stated error says nothing: compiled with ${list}`] };
+    }
+  }
+  return first;
+}
+
+/** A finer circuit may be too large, or need digits that no piece has: then there is none. */
+function finer(source: Source, precision: QuantiseOptions, options: CompileOptions): CompiledModel | undefined {
+  try {
+    return compileAt(source, precision, options);
+  } catch (error: unknown) {
+    if (error instanceof CompileError) return undefined;
+    throw error;
+  }
+}
+
+interface Source {
+  readonly traced: Traced;
+  readonly real: RealGraph;
+  readonly outputs: Val[];
+  readonly order: Real[];
+}
+
+/** One attempt at a given precision. */
+function compileAt(source: Source, precision: QuantiseOptions, options: CompileOptions): CompiledModel {
+  const { traced, real, outputs, order } = source;
+  const boxes = inputBoxes(traced, precision);
+  const count = options.sampleCount ?? SAMPLES;
   const grid = sampleInputs(boxes, count);
   const samples = [...(options.samples ?? []).map((s) => [...s]), ...(options.samples?.length ? [] : grid.map((s) => realInputs(s, boxes)))];
   const typical = typicalMagnitudes(order, samples, real.nodes.length);
-  const lowerer = new Lowerer(quantise, boxes, typical, traced.real.layers);
+  const limit = options.maxRows ?? DEFAULT_MAX_ROWS;
+  const lowerer = new Lowerer(precision, boxes, typical, traced.real.layers, limit);
   lowerer.run(order);
-  const packed = packOutputs(lowerer, traced, outputs, quantise);
+  const packed = packOutputs(lowerer, traced, outputs, precision);
   const { graph, image } = finishGraph(lowerer, packed.lanes, traced, boxes);
   const hashedInput = graph.inputs.some((l) => l.word > 0) && options.inputMode !== "words";
   const layers = rowsByLayer(graph, hashedInput);
   const total = layers.reduce((sum, l) => sum + l.rows, 0);
-  const limit = options.maxRows ?? DEFAULT_MAX_ROWS;
   if (total > limit) throw new BudgetError("the number of rows", total, limit);
   const graphText = canonicalText(graph);
   const reference = (inputs: readonly number[]): number[][] => referenceOutputs(order, real.nodes.length, outputs, traced, inputs);
+  const more = options.sampleCount === undefined && total <= SMALL_ROWS ? sampleInputs(boxes, MORE_SAMPLES, 11) : [];
+  const run = { graph, boxes, grid: [...grid, ...more], given: options.samples ?? [], traced, reference };
   return {
     graph,
     graphText,
@@ -74,7 +120,7 @@ export function compileModel(onnx: Uint8Array, options: CompileOptions = {}): Co
     inputs: traced.inputs.map(({ name, shape, kind, offset }) => ({ name, shape, kind, offset })),
     outputs: traced.outputs.map(({ name, shape, kind }) => ({ name, shape, kind })),
     boxes,
-    errors: observe(graph, boxes, grid, reference, traced, packed.errors),
+    errors: state(run, packed.errors, order.some((n) => JUMPS.has(n.op))),
     pieces: lowerer.pieces.claims
       .filter((p) => image[p.y] !== -1 && image[p.bits] !== -1)
       .map((p) => ({ ...p, y: image[p.y] as number, bits: image[p.bits] as number })),
@@ -140,40 +186,73 @@ function referenceOutputs(order: readonly Real[], size: number, outputs: readonl
   );
 }
 
-/** Runs the integer model next to the real one on the samples and states, for each output tensor, which error holds. */
-function observe(
-  graph: IntGraph,
-  boxes: readonly InputScale[],
-  grid: readonly bigint[][],
-  reference: (inputs: readonly number[]) => number[][],
-  traced: Traced,
-  proved: readonly number[],
-): ErrorStatement[] {
-  const seen = traced.outputs.map(() => ({ error: 0, lo: Infinity, hi: -Infinity }));
-  for (const [k, ints] of grid.entries()) {
-    const want = reference(offGrid(ints, boxes, k + 1));
+interface Observation {
+  readonly error: number;
+  readonly range: number;
+}
+
+/**
+ * Runs the integer model next to the real one on the samples: largest distance, and spread of the real output. On the grid, an output that
+ * moves by less than `jump` between the given input and the quantised one counts with its distance to both.
+ */
+function observe(run: Run, at: ErrorStatement["at"], jump: readonly number[]): Observation[] {
+  const { graph, boxes, grid, traced } = run;
+  const blank = (): { error: number; lo: number; hi: number }[] => traced.outputs.map(() => ({ error: 0, lo: Infinity, hi: -Infinity }));
+  const seeded = blank();
+  const own = blank();
+  const pairs = grid.map((ints, k) => ({ ints, reals: offGrid(ints, boxes, k + 1), seen: seeded }));
+  // What the caller gave is what the model is used on: its spread is the one that matters.
+  for (const reals of run.given) pairs.push({ ints: reals.map((v, i) => quantise(v, boxes[i] as InputScale).value), reals: [...reals], seen: own });
+  for (const { ints, reals, seen } of pairs) {
+    const direct = run.reference(reals);
+    const want = at === "grid" ? run.reference(realInputs(ints, boxes)) : direct;
     const value = evaluateNodes(graph, ints);
-    let at = 1;
+    let lane = 1;
     want.forEach((list, t) => {
       const s = seen[t] as { error: number; lo: number; hi: number };
-      for (const w of list) {
-        const lane = graph.outputs[at++] as Lane;
-        const got = toReal(value[lane.node] as bigint, lane.e);
+      for (const [i, w] of list.entries()) {
+        const l = graph.outputs[lane++] as Lane;
+        const got = toReal(value[l.node] as bigint, l.e);
         if (Number.isFinite(w)) {
-          s.error = Math.max(s.error, Math.abs(got - w));
+          const plain = (direct[t] as number[])[i] as number;
+          s.error = Math.max(s.error, Math.abs(got - w), Math.abs(plain - w) < (jump[t] as number) ? Math.abs(got - plain) : 0);
           s.lo = Math.min(s.lo, w);
           s.hi = Math.max(s.hi, w);
         }
       }
     });
   }
-  let at = 0;
-  return traced.outputs.map((t, i) => {
-    const worst = t.values.data.reduce((m: number) => Math.max(m, proved[at++] as number), 0);
-    const s = seen[i] as { error: number; lo: number; hi: number };
-    const range = s.hi > s.lo ? s.hi - s.lo : Math.abs(s.hi) || 1;
-    return stateError(t.name, worst, s.error, grid.length, range);
+  const spread = (s: { lo: number; hi: number } | undefined): number => (s && s.hi > s.lo ? s.hi - s.lo : 0);
+  return seeded.map((s, i) => {
+    const mine = own[i] as { error: number; lo: number; hi: number };
+    return { error: Math.max(s.error, mine.error), range: spread(mine) || spread(s) || Math.abs(s.hi) || 1 };
   });
 }
+
+interface Run {
+  readonly graph: IntGraph;
+  readonly boxes: readonly InputScale[];
+  readonly grid: readonly bigint[][];
+  /** Real inputs of the caller. */
+  readonly given: readonly (readonly number[])[];
+  readonly traced: Traced;
+  readonly reference: (inputs: readonly number[]) => number[][];
+}
+
+/** States, for each output tensor, which error holds: at the input if that says something, else at the quantised input where the model jumps. */
+function state(run: Run, proved: readonly number[], jumps: boolean): ErrorStatement[] {
+  let at = 0;
+  const worst = run.traced.outputs.map((t) => t.values.data.reduce((m: number) => Math.max(m, proved[at++] as number), 0));
+  const make = (where: ErrorStatement["at"]): ErrorStatement[] =>
+    observe(run, where, jump).map((o, i) => stateError(run.traced.outputs[i]?.name ?? "", worst[i] as number, o.error, run.grid.length, o.range, where));
+  let jump = run.traced.outputs.map(() => Infinity);
+  const direct = make("input");
+  if (!jumps || !direct.some((e) => e.vacuous)) return direct;
+  jump = direct.map((e) => 0.05 * e.range);
+  const onGrid = make("grid");
+  return direct.map((e, i) => (e.vacuous && !(onGrid[i] as ErrorStatement).vacuous ? (onGrid[i] as ErrorStatement) : e));
+}
+
+const JUMPS = new Set(["ge0", "eq0", "step", "floordiv", "bitwise"]);
 
 export { UnsupportedError };

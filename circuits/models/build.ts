@@ -5,10 +5,14 @@ import { seeded } from "../compiler/quantise/samples.ts";
 /** Writes ONNX models for tests and benchmarks: nothing is fetched, every weight comes from a seed. */
 const { onnx } = onnxProto;
 
+export type ElementType = keyof typeof types;
+
+const types = { float: 1, uint8: 2, int8: 3, uint16: 4, int32: 6, int64: 7, bool: 9 } as const;
+
 export interface TensorSpec {
   readonly shape: number[];
   readonly data: number[];
-  readonly type?: "float" | "int64" | "bool";
+  readonly type?: ElementType;
 }
 
 export type Attr = number | number[] | string | TensorSpec | { float: number } | { floats: number[] } | { strings: string[] };
@@ -24,21 +28,19 @@ export interface NodeSpec {
 
 export interface ModelSpec {
   readonly inputs: Record<string, (number | string)[]>;
-  readonly inputTypes?: Record<string, "float" | "int64" | "bool">;
+  readonly inputTypes?: Record<string, ElementType>;
   readonly constants?: Record<string, TensorSpec>;
   readonly nodes: NodeSpec[];
   readonly outputs: string[];
-  readonly outputTypes?: Record<string, "float" | "int64" | "bool">;
+  readonly outputTypes?: Record<string, ElementType>;
   readonly opset?: number;
 }
-
-const types = { float: 1, int64: 7, bool: 9 } as const;
 
 function tensor(name: string, t: TensorSpec): object {
   const base = { name, dims: t.shape, dataType: types[t.type ?? "float"] };
   if (t.type === "int64") return { ...base, int64Data: t.data };
-  if (t.type === "bool") return { ...base, int32Data: t.data };
-  return { ...base, floatData: t.data };
+  if (t.type === undefined || t.type === "float") return { ...base, floatData: t.data };
+  return { ...base, int32Data: t.data };
 }
 
 function attribute(name: string, v: Attr): object {
@@ -52,7 +54,7 @@ function attribute(name: string, v: Attr): object {
 }
 
 export function encode(spec: ModelSpec): Uint8Array {
-  const info = (name: string, shape: (number | string)[] | undefined, type: "float" | "int64" | "bool" = "float"): object => ({
+  const info = (name: string, shape: (number | string)[] | undefined, type: ElementType = "float"): object => ({
     name,
     type: {
       tensorType: {
@@ -72,7 +74,7 @@ export function encode(spec: ModelSpec): Uint8Array {
   const domains = new Set(spec.nodes.map((n) => n.domain ?? "").filter((d) => d !== ""));
   const message = onnx.ModelProto.fromObject({
     irVersion: 8,
-    opsetImport: [{ domain: "", version: spec.opset ?? 13 }, ...[...domains].map((domain) => ({ domain, version: 3 }))],
+    opsetImport: [{ domain: "", version: spec.opset ?? 13 }, ...[...domains].map((domain) => ({ domain, version: domain === "com.microsoft" ? 1 : 3 }))],
     graph: {
       name: "g",
       node: nodes,

@@ -52,6 +52,8 @@ export function boundHolds(g: PublishedGraph, n: Node): boolean {
       const r = caseHull(g, n.args[0] as number);
       return r !== undefined && inside(r.lo, r.hi);
     }
+    case "nonzero":
+      return inside(1n, n.hi) && neverZero(g, n);
     case "cauchy":
       return cauchyHolds(g, n);
     // Rules below are weaker claims of the compiler that this program does not prove: it reports how often they are used.
@@ -65,6 +67,26 @@ export function boundHolds(g: PublishedGraph, n: Node): boolean {
 }
 
 export const UNPROVED_RULES = ["clip", "softmax", "index"];
+
+/** v + [v = 0] for v >= 0, or |v| + [v = 0] written 2 max(v, 0) - v + [v = 0]: at least 1, and at most the larger end of v. */
+function neverZero(g: PublishedGraph, n: Node): boolean {
+  const zero = g.nodes[n.args[1] as number] as Node;
+  if (zero.op !== "eqz") return false;
+  const v = deep(g, zero.args[0] as number);
+  const own = g.nodes[zero.args[0] as number] as Node;
+  const flag = { of: new Map([[strip(g, n.args[1] as number), 1n]]), c: 0n };
+  const rest = combination([[deep(g, n.args[0] as number), 1n], [flag, -1n]], 0n);
+  if (same(rest, v)) return own.lo >= 0n && n.hi >= (own.hi > 1n ? own.hi : 1n);
+  const ramp = [...rest.of].find(([id, k]) => k === 2n && (g.nodes[id] as Node).op === "relu");
+  if (!ramp) return false;
+  const relu = g.nodes[ramp[0]] as Node;
+  const bits = g.nodes[relu.args[0] as number] as Node;
+  const most = own.hi > -own.lo ? own.hi : -own.lo;
+  return (
+    relu.n[0] === 0 && bits.c === 1n << BigInt((bits.n[0] as number) - 1) && same(deep(g, bits.args[0] as number), v) &&
+    same(combination([[rest, 1n], [{ of: new Map([[ramp[0], 2n]]), c: 0n }, -1n], [v, 1n]], 0n), { of: new Map(), c: 0n }) && n.hi >= most
+  );
+}
 
 /** id = top - x_j */
 function differs(g: PublishedGraph, id: number, top: number, j: number): boolean {

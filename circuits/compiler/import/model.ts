@@ -20,6 +20,7 @@ export interface GraphNode {
 export interface ValueInfo {
   readonly name: string;
   readonly kind: Kind;
+  readonly type: number;
   readonly shape: (number | string | null)[];
 }
 
@@ -68,7 +69,7 @@ function valueInfo(proto: onnx.IValueInfoProto): ValueInfo {
     const value = Number(d.dimValue ?? 0);
     return value > 0 ? value : null;
   });
-  return { name: proto.name ?? "", kind: kindOf(tensor.elemType ?? 0), shape };
+  return { name: proto.name ?? "", kind: kindOf(tensor.elemType ?? 0), type: tensor.elemType ?? 0, shape };
 }
 
 /** Order in which every value is written before it is read; a cycle or a missing tensor is refused. */

@@ -9,6 +9,8 @@ export interface Tensor {
   readonly shape: number[];
   readonly kind: Kind;
   readonly data: number[];
+  /** ONNX element type: what integer operators wrap and saturate by. */
+  readonly type: number;
 }
 
 const MAX_ELEMENTS = 1 << 24;
@@ -88,5 +90,5 @@ export function decodeTensor(proto: onnx.ITensorProto): Tensor {
     data = typedField(proto, type);
     if (data.length !== size) throw new InvalidModelError(`tensor "${name}" holds ${data.length} values for ${size} elements`);
   }
-  return { shape, kind: reader.kind, data };
+  return { shape, kind: reader.kind, data, type };
 }

@@ -51,6 +51,8 @@ const CSE_TERMS = 256;
 export class IntBuilder {
   readonly nodes: IntNode[] = [];
   layer = 0;
+  /** Rows of the nodes so far, dead ones included. */
+  rows = 0;
   readonly #known = new Map<string, number>();
 
   at(id: number): IntNode {
@@ -64,6 +66,7 @@ export class IntBuilder {
     if (known !== undefined) return known;
     const id = this.nodes.push({ id: this.nodes.length, op, args, k, c, n, lo, hi, layer: this.layer, rule, wire }) - 1;
     if (key) this.#known.set(key, id);
+    this.rows += op === "bits" ? (n[0] as number) + 1 : op === "eqz" ? 3 : op === "mul" || op === "relu" ? 1 : 0;
     return id;
   }
 

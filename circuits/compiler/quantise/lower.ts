@@ -1,7 +1,10 @@
-import { UnsupportedError } from "../errors.ts";
+import { BudgetError, UnsupportedError } from "../errors.ts";
+import { floorDiv } from "../integer/evaluate.ts";
 import { IntBuilder, bitLength } from "../integer/graph.ts";
+import { functionSpec } from "../real/functions.ts";
 import { isConst, type Real, type Val } from "../real/graph.ts";
-import { ceilLog2, scaleRound, toReal, up } from "./dyadic.ts";
+import { ceilLog2, dyadic, scaleRound, toReal, up } from "./dyadic.ts";
+import { lowerBitwise } from "./bitwise.ts";
 import { lowerInverseSqrt, lowerQuotient, lowerSqrt, floorQuotient } from "./divide.ts";
 import { flagHull } from "./hull.ts";
 import { lowerProduct, lowerSum } from "./linear.ts";
@@ -19,7 +22,11 @@ export interface InputScale {
   readonly hi: bigint;
   readonly e: number;
   readonly whole: boolean;
+  /** Largest distance of a real in the box to its integer, in steps, where it is more than the half that rounding takes. */
+  readonly slack?: number;
 }
+
+const flipped = (int: IntBuilder, x: Quantity): Quantity => ({ ...x, node: int.lin([x.node], [-1n]) });
 
 /** Lowers real nodes to integer nodes, one at a time, in topological order. */
 export class Lowerer {
@@ -34,6 +41,7 @@ export class Lowerer {
   readonly ties: number[] = [];
   readonly warnings: string[] = [];
   readonly #of = new Map<Real, Quantity>();
+  readonly #maxRows: number;
   readonly #options: QuantiseOptions;
   readonly #inputs: readonly InputScale[];
   /** Typical magnitude by real id. */
@@ -53,7 +61,9 @@ export class Lowerer {
     inputs: readonly InputScale[],
     typical: Float64Array,
     layers: readonly { operator: string; node: string }[],
+    maxRows = Infinity,
   ) {
+    this.#maxRows = maxRows;
     this.#options = options;
     this.#inputs = inputs;
     this.#typical = typical;
@@ -76,6 +86,8 @@ export class Lowerer {
       this.int.layer = n.layer;
       try {
         this.#of.set(n, this.#lower(n));
+        // What nothing reads is dropped later, but never more than half of it: a model far too large is refused before it takes minutes.
+        if (this.int.rows > 2 * this.#maxRows) throw new BudgetError("the number of rows", this.int.rows, this.#maxRows);
       } catch (error: unknown) {
         if (!(error instanceof RangeError)) throw error;
         const place = this.#layers[n.layer] ?? { operator: n.op, node: "" };
@@ -120,7 +132,9 @@ export class Lowerer {
       case "div":
         return this.#division(n, args);
       case "floordiv":
-        return this.#floorDivision(a, n.p[0] as number);
+        return n.p.length > 0 ? this.#floorDivision(a, n.p[0] as number) : this.#ratio(n, args);
+      case "bitwise":
+        return lowerBitwise(q, n.fn, a, n.args.length > 1 ? b : BigInt(n.p[0] as number));
       case "seam":
         return this.#seam(n, a);
       case "bound":
@@ -132,7 +146,7 @@ export class Lowerer {
     const box = this.#inputs[index] as InputScale;
     const node = this.int.input(index, box.lo, box.hi);
     this.q.guard(node, [this.int.bits(node, -box.lo, Math.max(1, bitLength(box.hi - box.lo)))]);
-    return { node, e: box.e, err: box.whole ? 0 : toReal(1n, box.e - 1) };
+    return { node, e: box.e, err: box.whole ? 0 : (box.slack ?? 0.5) * toReal(1n, box.e) };
   }
 
   /** Scale on which a value of this node's typical size keeps `activationBits`. */
@@ -229,7 +243,10 @@ export class Lowerer {
         return n.fn === "sqrt" ? lowerSqrt(this.q, safe, scale) : lowerInverseSqrt(this.q, safe, scale);
       });
     }
-    return this.pieces.lower(n.fn, x, typical);
+    const { from, to } = functionSpec(n.fn);
+    const inside = (v: Quantity): Quantity => this.pieces.lower(n.fn, v, typical);
+    const upper = (v: Quantity): Quantity => (to < Infinity ? this.#within(flipped(this.int, v), -scaleRound(to, x.e), (w) => inside(flipped(this.int, w))) : inside(v));
+    return from > -Infinity ? this.#within(x, scaleRound(from, x.e), upper) : upper(x);
   }
 
   /** Elements below `least` leave the domain: they count as violations, and the result is 0 there. */
@@ -248,31 +265,67 @@ export class Lowerer {
   #division(n: Real, args: readonly Quantity[]): Quantity {
     const { q } = this;
     const scale = Number.isFinite(this.#scaleFor(n)) ? this.#scaleFor(n) - 2 : -this.#options.activationBits;
-    let b = args[args.length - 1] as Quantity;
-    let negative = false;
-    if (q.at(b).hi < 0n) {
-      b = { ...b, node: this.int.lin([b.node], [-1n]) };
-      negative = true;
-    }
-    if (q.at(b).lo <= 0n) throw new RangeError("the divisor's interval contains 0");
-    const flip = (r: Quantity): Quantity => (negative ? { ...r, node: this.int.lin([r.node], [-1n]) } : r);
-    if (args.length === 1) return flip(lowerQuotient(q, this.q.constant(n.c, Math.min(scale + b.e, ceilLog2(n.c) - 8)), b, scale));
+    const { divisor: b, positive, keep } = this.#divisor(args[args.length - 1] as Quantity);
+    const restore = (r: Quantity): Quantity =>
+      keep(positive === undefined ? r : { ...r, node: this.int.mul(this.int.lin([positive], [2n], -1n), r.node) });
+    if (args.length === 1) return restore(lowerQuotient(q, this.q.constant(n.c, Math.min(scale + b.e, ceilLog2(n.c) - 8)), b, scale));
     const a = args[0] as Quantity;
-    if ((this.#divisions.get(n.args[1] as Real) ?? 0) < 3) return flip(lowerQuotient(q, a, b, scale));
+    if ((this.#divisions.get(n.args[1] as Real) ?? 0) < 3) return restore(lowerQuotient(q, a, b, scale));
     // One reciprocal, then a product each: fine enough for the largest numerator.
     const size = q.magnitude(a);
     const fine = size > 0 ? scale - Math.max(0, ceilLog2(size)) : scale;
     const one = lowerQuotient(q, this.q.constant(1, Math.min(0, fine + b.e)), b, fine);
-    return flip(lowerProduct(q, a, one, PRODUCT_BITS));
+    return restore(lowerProduct(q, a, one, PRODUCT_BITS));
   }
 
-  #floorDivision(x: Quantity, n: number): Quantity {
+  /**
+   * A divisor that is positive everywhere: the size of the given one, and 1 where that is 0; then the element counts as a violation and
+   * `keep` makes the result 0. `positive` is the flag of its sign where the data decides it.
+   */
+  #divisor(b: Quantity): { divisor: Quantity; positive: number | undefined; keep: (r: Quantity) => Quantity } {
     const { int, q } = this;
-    if (x.e > 0) return this.#floorDivision(q.align(x, 0), n);
-    const divisor = BigInt(n) << BigInt(-x.e);
+    const { lo, hi } = q.at(b);
+    const same = (r: Quantity): Quantity => r;
+    if (lo > 0n) return { divisor: b, positive: undefined, keep: same };
+    if (hi < 0n) return { divisor: flipped(int, b), positive: int.constant(0n), keep: same };
+    if (lo === 0n && hi === 0n) throw new RangeError("the divisor is 0");
+    const zero = int.eqz(b.node);
+    this.violations.push(zero);
+    const keep = (r: Quantity): Quantity => ({ ...r, node: int.mul(int.lin([zero], [-1n], 1n), r.node), err: Infinity });
+    if (lo === 0n) {
+      const node = int.bound(int.lin([b.node, zero], [1n, 1n]), "nonzero", 1n, hi, [zero]);
+      return { divisor: { ...b, node }, positive: undefined, keep };
+    }
+    const bits = int.signed(b.node);
+    const size = int.lin([int.relu(bits, 0), b.node, zero], [2n, -1n, 1n]);
+    const node = int.bound(size, "nonzero", 1n, hi > -lo ? hi : -lo, [zero]);
+    return { divisor: { ...b, node }, positive: int.bit(bits, (int.at(bits).n[0] as number) - 1), keep };
+  }
+
+  /** floor(x / n), n = m 2^t: both sides on the finer of their scales. */
+  #floorDivision(given: Quantity, n: number): Quantity {
+    const { int, q } = this;
+    const { m, e: t } = dyadic(n);
+    const x = given.e > t ? q.align(given, t) : given;
+    const divisor = m << BigInt(t - x.e);
     const err = x.err > 0 ? up(1 + x.err / n) : 0;
-    if ((divisor & (divisor - 1n)) === 0n) return { ...q.floorShift({ ...x }, bitLength(divisor) - 1), e: 0, err };
+    const [low, high] = [floorDiv(q.at(x).lo, divisor), floorDiv(q.at(x).hi, divisor)];
+    if (low === high) return { node: int.constant(low), e: 0, err };
+    if ((divisor & (divisor - 1n)) === 0n) return { ...q.floorShift(x, bitLength(divisor) - 1), e: 0, err };
     return { node: floorQuotient(q, x.node, int.constant(divisor)), e: 0, err };
+  }
+
+  /** floor(a / b), b from the data: the sign of b goes to the numerator. */
+  #ratio(n: Real, args: readonly Quantity[]): Quantity {
+    const { int, q } = this;
+    const b = args[args.length - 1] as Quantity;
+    const own = args.length === 1 ? q.constant(n.c, Math.min(b.e, Number.isInteger(n.c) ? 0 : b.e)) : (args[0] as Quantity);
+    const e = Math.min(own.e, b.e);
+    const { divisor, positive, keep } = this.#divisor(q.align(b, e));
+    const a = q.align(own, e);
+    const turned = positive === undefined ? a.node : int.mul(int.lin([positive], [2n], -1n), a.node);
+    const made = keep({ node: floorQuotient(q, turned, divisor.node), e: 0, err: 0 });
+    return { ...made, err: args.some((v) => v.err > 0) ? Infinity : 0 };
   }
 
   /** Rounds to the usual precision where that removes more than a few bits. */
@@ -313,6 +366,7 @@ export class Lowerer {
   #bound(n: Real, x: Quantity, because: readonly Quantity[]): Quantity {
     const [lo, hi] = n.p as [number, number];
     if (n.fn === "sure") return this.#sure(n, x, because);
+    if (n.fn === "rounded") return { ...x, err: up(x.err + hi * this.q.magnitude(x)) };
     if (n.fn === "select") return this.#hull(x, because);
     // Two units of slack: either side of a clip may have been rounded.
     const low = Number.isFinite(lo) ? scaleRound(lo, x.e) - 2n : this.q.at(x).lo;

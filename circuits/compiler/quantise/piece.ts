@@ -173,7 +173,11 @@ export class Pieces {
     const target = amplitude * 2 ** -this.#bits;
     const slope = spec.slope(Math.max(lo - x.err, spec.above > -Infinity ? lo / 2 : -Infinity), hi + x.err);
     const span = Math.max(hi - lo, target / slope);
-    const e = Math.max(Math.floor(Math.log2(target / slope)), ceilLog2(span) - MAX_BITS + 1);
+    const change = (h: number): number => Math.min(slope * h, spec.change(h));
+    let grain = Math.floor(Math.log2(target / slope));
+    // Where the slope has no bound, the grain is what the function moves by.
+    while (change(2 ** (grain + 1)) <= target) grain += 1;
+    const e = Math.max(grain, ceilLog2(span) - MAX_BITS + 1);
     const scaled = x.e > e ? this.#q.align(x, e) : x;
     const shift = e - scaled.e;
     const node = int.at(scaled.node);
@@ -191,7 +195,6 @@ export class Pieces {
     const y = circuit(int, p, segment, int.field(bits, shift, shift + p.u));
     const out = int.bound(y, "piece", p.lo, p.hi, [bits], [this.claims.length]);
     this.claims.push({ fn: name, y, bits, from: shift, n, e, origin: String(origin), half, centre: 0, ey: p.e, error: p.error });
-    const rounding = half ? slope * 2 ** (e - 1) : 0;
-    return { node: out, e: p.e, err: up(slope * x.err + p.error + rounding) };
+    return { node: out, e: p.e, err: up(change(x.err + (half ? 2 ** (e - 1) : 0)) + p.error) };
   }
 }

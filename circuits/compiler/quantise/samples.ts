@@ -40,21 +40,28 @@ export function offGrid(ints: readonly bigint[], boxes: readonly InputScale[], s
   });
 }
 
-/** Typical magnitude of each node: the largest value seen in its layer (among nodes of its kind) over the samples. */
+/**
+ * Typical magnitude of each node over the samples: the largest value seen in its layer (among nodes of its kind), or the smallest where
+ * `least` says so. Inverse roots and quotients are of very different sizes over a box, and what multiplies them is large when they are small.
+ */
 export function typicalMagnitudes(order: readonly Real[], samples: readonly number[][], size: number): Float64Array {
   const own = new Float64Array(size);
+  const least = (n: Real): boolean => n.op === "fn" && n.fn === "rsqrt";
   for (const s of samples) {
     const value = evaluateReal(order, s, size);
     for (const n of order) {
       const v = Math.abs(value[n.id] as number);
-      if (v > (own[n.id] as number) && v < Infinity) own[n.id] = v;
+      const before = own[n.id] as number;
+      if (v < Infinity && (least(n) ? v > 0 && (before === 0 || v < before) : v > before)) own[n.id] = v;
     }
   }
   const group = new Map<string, number>();
+  const key = (n: Real): string => `${n.layer}:${n.op}:${n.fn}`;
   for (const n of order) {
-    const key = `${n.layer}:${n.op}:${n.fn}`;
-    group.set(key, Math.max(group.get(key) ?? 0, own[n.id] as number));
+    const v = own[n.id] as number;
+    const before = group.get(key(n)) ?? 0;
+    group.set(key(n), least(n) && before > 0 && v > 0 ? Math.min(before, v) : Math.max(before, v));
   }
-  for (const n of order) own[n.id] = group.get(`${n.layer}:${n.op}:${n.fn}`) as number;
+  for (const n of order) own[n.id] = group.get(key(n)) as number;
   return own;
 }

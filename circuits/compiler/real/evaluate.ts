@@ -1,5 +1,5 @@
 import { functionValue } from "./functions.ts";
-import type { Real } from "./graph.ts";
+import { bitwiseValue, type Real } from "./graph.ts";
 
 /**
  * The model in float64: the third oracle, and the source of typical magnitudes. `order` must be topological (ids ascend).
@@ -11,6 +11,8 @@ export function evaluateReal(order: readonly Real[], inputs: readonly number[], 
   for (const n of order) value[n.id] = evaluateNode(n, at, inputs);
   return value;
 }
+
+const ratio = (a: number, b: number): number => (b === 0 ? 0 : Math.floor(a / b));
 
 function evaluateNode(n: Real, at: (r: Real | undefined) => number, inputs: readonly number[]): number {
   const a = n.args[0];
@@ -42,7 +44,10 @@ function evaluateNode(n: Real, at: (r: Real | undefined) => number, inputs: read
     case "div":
       return n.args.length === 1 ? n.c / at(a) : at(a) / at(n.args[1]);
     case "floordiv":
-      return Math.floor(at(a) / (n.p[0] as number));
+      if (n.p.length > 0) return Math.floor(at(a) / (n.p[0] as number));
+      return n.args.length === 1 ? ratio(n.c, at(a)) : ratio(at(a), at(n.args[1]));
+    case "bitwise":
+      return bitwiseValue(n.fn, at(a), n.args.length > 1 ? at(n.args[1]) : (n.p[0] as number));
     case "bound":
     case "seam":
       return at(a);

@@ -14,6 +14,11 @@ export interface FunctionSpec {
   readonly ramp: boolean;
   /** Open lower end of the natural domain (plain only). */
   readonly above: number;
+  /** Closed ends of the natural domain: what lies outside of them is a violation. */
+  readonly from: number;
+  readonly to: number;
+  /** An upper bound of |f(x + h) - f(x)| where the slope has none. */
+  readonly change: (h: number) => number;
 }
 
 /** erf to double precision: Taylor series below 3, continued fraction of erfc above. */
@@ -39,13 +44,19 @@ const gelu = (x: number): number => 0.5 * x * (1 + erf(x / Math.SQRT2));
 const geluTanh = (x: number): number => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
 
 type Part = Partial<FunctionSpec> & Pick<FunctionSpec, "shape" | "value" | "slope">;
-const spec = (part: Part): FunctionSpec => ({ centre: 0, tail: 0, ramp: false, above: -Infinity, ...part });
+const spec = (part: Part): FunctionSpec => ({ centre: 0, tail: 0, ramp: false, above: -Infinity, from: -Infinity, to: Infinity, change: () => Infinity, ...part });
 /** f(x) - max(0, x) for the functions that follow the ramp: even, and 0 far out. */
 const ramp = (value: (x: number) => number, slope: number): FunctionSpec => spec({ shape: "even", value, slope: () => slope, ramp: true });
 const odd = (value: (x: number) => number, slope: number, tail: number, centre = 0): FunctionSpec =>
   spec({ shape: "odd", value, slope: () => slope, tail, centre });
 const plain = (value: (x: number) => number, slope: (lo: number, hi: number) => number, above = -Infinity): FunctionSpec =>
   spec({ shape: "plain", value, slope, above });
+
+/** Steep without bound at both ends of [-1, 1], where it changes most. */
+const arc = (value: (x: number) => number): FunctionSpec => ({
+  ...plain((x) => value(Math.min(1, Math.max(-1, x))), (lo, hi) => 1 / Math.sqrt(Math.max(1e-12, 1 - Math.max(lo * lo, hi * hi)))),
+  from: -1, to: 1, change: (h) => Math.acos(1 - Math.min(2, h)),
+});
 
 const table: Record<string, FunctionSpec> = {
   sigmoid: odd(sigmoid, 0.25, 0.5, 0.5),
@@ -65,13 +76,16 @@ const table: Record<string, FunctionSpec> = {
   cos: plain(Math.cos, () => 1),
   tan: plain(Math.tan, (lo, hi) => 1 + Math.max(Math.tan(lo) ** 2, Math.tan(hi) ** 2)),
   atan: plain(Math.atan, () => 1),
-  asin: plain(Math.asin, (lo, hi) => 1 / Math.sqrt(Math.max(1e-12, 1 - Math.max(lo * lo, hi * hi)))),
-  acos: plain(Math.acos, (lo, hi) => 1 / Math.sqrt(Math.max(1e-12, 1 - Math.max(lo * lo, hi * hi)))),
+  asin: arc(Math.asin),
+  acos: arc(Math.acos),
   sinh: plain(Math.sinh, (lo, hi) => Math.cosh(Math.max(-lo, hi))),
   cosh: plain(Math.cosh, (lo, hi) => Math.abs(Math.sinh(Math.max(-lo, hi)))),
   asinh: plain(Math.asinh, () => 1),
-  acosh: plain(Math.acosh, (lo) => 1 / Math.sqrt(Math.max(1e-12, lo * lo - 1)), 1),
-  atanh: plain(Math.atanh, (lo, hi) => 1 / Math.max(1e-12, 1 - Math.max(lo * lo, hi * hi))),
+  acosh: {
+    ...plain((x) => Math.acosh(Math.max(1, x)), (lo) => 1 / Math.sqrt(Math.max(1e-12, lo * lo - 1))),
+    from: 1, change: (h) => Math.acosh(1 + h),
+  },
+  atanh: { ...plain(Math.atanh, (lo, hi) => 1 / Math.max(1e-12, 1 - Math.max(lo * lo, hi * hi))), from: -1 + 2 ** -12, to: 1 - 2 ** -12 },
   softsign: plain((x) => x / (1 + Math.abs(x)), () => 1),
   mish: plain((x) => x * Math.tanh(Math.log1p(Math.exp(x))), () => 1.1),
 };

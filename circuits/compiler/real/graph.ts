@@ -1,9 +1,12 @@
+import { BudgetError } from "../errors.ts";
+import { normalisedLimit } from "./variance.ts";
+
 /**
  * The model over the reals, one node per scalar. Layout operators leave no trace here (they only move references), linear
  * operators become one `lin` node per output element, and everything else is one of a handful of primitives. Nodes are hash-consed,
  * so common subexpressions are one node from the start; constants never become nodes.
  */
-export type RealOp = "input" | "lin" | "mul" | "relu" | "ge0" | "eq0" | "max2" | "maxn" | "fn" | "div" | "floordiv" | "bound" | "seam" | "step" | "gap";
+export type RealOp = "input" | "lin" | "mul" | "relu" | "ge0" | "eq0" | "max2" | "maxn" | "fn" | "div" | "floordiv" | "bound" | "seam" | "step" | "gap" | "bitwise";
 
 export interface Real {
   readonly id: number;
@@ -25,16 +28,30 @@ export interface Real {
 
 export type Val = number | Real;
 
+export type BitOperation = "and" | "or" | "xor";
+
+export function bitwiseValue(fn: string, a: number, b: number): number {
+  const [x, y] = [BigInt(Math.round(a)), BigInt(Math.round(b))];
+  return Number(fn === "and" ? x & y : fn === "or" ? x | y : x ^ y);
+}
+
 export const isConst = (v: Val): v is number => typeof v === "number";
+
+/** Larger graphs do not fit the memory: they are refused before they fill it. */
+const MAX_TERMS = 60_000_000;
 
 /** Longer sums than this are not looked up: equal ones are rare and the key would be long. */
 const CSE_TERMS = 256;
+
+/** Below this a lower limit of a norm is no part of what the model means. */
+const SAFETY = 1e-6;
 
 export class RealGraph {
   readonly nodes: Real[] = [];
   readonly layers: { operator: string; node: string }[] = [];
   layer = 0;
   readonly #known = new Map<string, Real>();
+  #terms = 0;
 
   at(operator: string, node: string): void {
     this.layer = this.layers.push({ operator, node }) - 1;
@@ -45,6 +62,8 @@ export class RealGraph {
     const key = args.length <= CSE_TERMS ? `${op}|${fn}|${c}|${p.join()}|${args.map((a) => a.id).join()}|${w.join()}` : "";
     const known = key ? this.#known.get(key) : undefined;
     if (known) return known;
+    this.#terms += args.length;
+    if (this.#terms > MAX_TERMS) throw new BudgetError("the number of terms", this.#terms, MAX_TERMS);
     const node: Real = { id: this.nodes.length, op, args, w, c, fn, p, layer: this.layer, whole };
     this.nodes.push(node);
     if (key) this.#known.set(key, node);
@@ -95,7 +114,12 @@ export class RealGraph {
     if (isConst(a)) return isConst(b) ? a * b : this.lin([b], [a]);
     if (isConst(b)) return this.lin([a], [b]);
     const [x, y] = a.id <= b.id ? [a, b] : [b, a];
-    return this.#node("mul", [x, y], { whole: a.whole && b.whole });
+    const product = this.#node("mul", [x, y], { whole: a.whole && b.whole });
+    for (const [d, root] of [[x, y], [y, x]] as const) {
+      const limit = root.op === "fn" && root.fn === "rsqrt" ? normalisedLimit(d, root.args[0] as Real) : undefined;
+      if (limit !== undefined) return this.bound(product, "cauchy", -limit, limit, [root.args[0] as Real, root, d]);
+    }
+    return product;
   }
 
   relu(a: Val): Val {
@@ -130,7 +154,14 @@ export class RealGraph {
 
   max(a: Val, b: Val): Val {
     if (isConst(a) && isConst(b)) return Math.max(a, b);
-    if (a === b) return a;
+    if (a === b || b === -Infinity) return a;
+    if (a === -Infinity) return b;
+    // max(|x|, c) with a c that only keeps a divisor from being zero.
+    for (const [v, c] of [[a, b], [b, a]] as const) {
+      if (isConst(c) && !isConst(v) && v.op === "fn" && v.fn === "sqrt" && c > 0 && c <= SAFETY) {
+        return this.fn("sqrt", this.lin([v.args[0] as Real], [1], c * c) as Real);
+      }
+    }
     // max(v, constant): the constant's side is a plain ReLU.
     if (isConst(a)) return this.lin([this.relu(this.lin([b], [1], -a))], [1], a);
     if (isConst(b)) return this.lin([this.relu(this.lin([a], [1], -b))], [1], b);
@@ -171,13 +202,28 @@ export class RealGraph {
   /** a / b for b > 0 everywhere; a constant numerator stands in `c`. */
   div(a: Val, b: Val): Val {
     if (isConst(b)) return this.mul(a, 1 / b);
+    // A quotient by a root is a product with the inverse root: cheaper, and its bounds are known.
+    if (b.op === "fn" && b.fn === "sqrt") return this.mul(a, this.fn("rsqrt", b.args[0] as Real));
     if (isConst(a)) return a === 0 ? 0 : this.#node("div", [b], { c: a });
     return this.#node("div", [a, b]);
   }
 
-  /** floor(a / n) for whole a and a positive whole constant n. */
+  /** floor(a / n) for a positive constant n. */
   floordiv(a: Val, n: number): Val {
     return isConst(a) ? Math.floor(a / n) : this.#node("floordiv", [a], { p: [n], whole: true });
+  }
+
+  /** Bit by bit on two's complement digits of whole numbers; `fn` names the operation. */
+  bitwise(fn: BitOperation, a: Val, b: Val): Val {
+    if (isConst(a) && isConst(b)) return bitwiseValue(fn, a, b);
+    if (isConst(a)) return this.bitwise(fn, b, a);
+    return this.#node("bitwise", isConst(b) ? [a] : [a, b], { fn, p: isConst(b) ? [b] : [], whole: true });
+  }
+
+  /** floor(a / b) for a b that the data decides; 0, and a violation, where b is 0. */
+  ratio(a: Val, b: Real): Val {
+    if (a === 0) return 0;
+    return this.#node("floordiv", isConst(a) ? [b] : [a, b], { c: isConst(a) ? a : 0, whole: true });
   }
 
   /** The same value; a good place to round to the usual precision, because products follow. */

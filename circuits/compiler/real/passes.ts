@@ -1,4 +1,4 @@
-import { isConst, type Real, type RealGraph, type Val } from "./graph.ts";
+import { isConst, type BitOperation, type Real, type RealGraph, type Val } from "./graph.ts";
 
 /** Nodes that some output reads, in topological order: everything else (dead inputs included) is gone from here on. */
 export function reachable(graph: RealGraph, outputs: readonly Val[]): Real[] {
@@ -68,7 +68,10 @@ function rebuild(n: Real, get: (r: Real | undefined) => Val, fresh: RealGraph, r
     case "div":
       return n.args.length === 1 ? fresh.div(n.c, a) : fresh.div(a, b);
     case "floordiv":
-      return fresh.floordiv(a, n.p[0] as number);
+      if (n.p.length > 0) return fresh.floordiv(a, n.p[0] as number);
+      return n.args.length === 1 ? fresh.ratio(n.c, a as Real) : fresh.ratio(a, b as Real);
+    case "bitwise":
+      return fresh.bitwise(n.fn as BitOperation, a, n.args.length > 1 ? b : (n.p[0] as number));
     case "seam":
       return fresh.seam(a);
     case "bound":

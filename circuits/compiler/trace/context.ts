@@ -3,6 +3,7 @@ import type { Attribute, Graph, GraphNode } from "../import/model.ts";
 import type { Tensor } from "../import/tensor.ts";
 import type { RealGraph } from "../real/graph.ts";
 import { numbers, type SymTensor } from "./tensor.ts";
+import { integerType, type IntegerType } from "./types.ts";
 
 /** What an operator sees of its node: inputs, attributes, the graph to build into, and a way to refuse. */
 export class NodeContext {
@@ -10,6 +11,8 @@ export class NodeContext {
   readonly inputs: (SymTensor | undefined)[];
   readonly real: RealGraph;
   readonly opset: number;
+  /** ONNX element types of the inputs. */
+  readonly types: readonly number[];
   /** Runs a subgraph (If, Loop, Scan) with the names of its surroundings in sight. */
   readonly run: (graph: Graph, inputs: SymTensor[]) => SymTensor[];
 
@@ -18,12 +21,14 @@ export class NodeContext {
     inputs: (SymTensor | undefined)[],
     real: RealGraph,
     opset: number,
+    types: readonly number[],
     run: (graph: Graph, inputs: SymTensor[]) => SymTensor[],
   ) {
     this.node = node;
     this.inputs = inputs;
     this.real = real;
     this.opset = opset;
+    this.types = types;
     this.run = run;
   }
 
@@ -35,6 +40,11 @@ export class NodeContext {
     const t = this.inputs[i];
     if (!t) throw new InvalidModelError(`node "${this.node.name}" (${this.node.operator}) lacks input ${i}`);
     return t;
+  }
+
+  /** Bits and sign of an integer input: what shifts wrap by and quantised values saturate to. */
+  integer(i: number): IntegerType {
+    return integerType(this.types[i] ?? 7);
   }
 
   optional(i: number): SymTensor | undefined {

@@ -8,9 +8,18 @@ import { pool } from "./ops/pool.ts";
 import { recurrent } from "./ops/recurrent.ts";
 import { reduce } from "./ops/reduce.ts";
 import { trees } from "./ops/trees.ts";
+import { attentionOperators } from "./ops/attention.ts";
+import { classic } from "./ops/classic.ts";
 import { control } from "./ops/control.ts";
+import { integer } from "./ops/integer.ts";
+import { loss } from "./ops/loss.ts";
+import { quantisedOperators } from "./ops/quantised.ts";
+import { resizing } from "./ops/resize.ts";
+import { sequence } from "./ops/sequence.ts";
+import { signal } from "./ops/signal.ts";
 
 /** Every operator that has a circuit. What is not here is refused by name. */
 export const operators: OperatorTable = {
   ...linear, ...layout, ...elementwise, ...pool, ...reduce, ...normalise, ...indexing, ...recurrent, ...trees, ...control,
+  ...integer, ...quantisedOperators, ...classic, ...sequence, ...signal, ...resizing, ...loss, ...attentionOperators,
 };

@@ -8,6 +8,8 @@ export interface SymTensor {
   readonly shape: number[];
   readonly kind: Kind;
   readonly data: Val[];
+  /** A sequence of tensors has no elements of its own. */
+  readonly items?: readonly SymTensor[];
 }
 
 const MAX_ELEMENTS = 1 << 24;

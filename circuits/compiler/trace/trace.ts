@@ -5,6 +5,7 @@ import { RealGraph } from "../real/graph.ts";
 import { NodeContext, type OperatorTable } from "./context.ts";
 import { operators } from "./operators.ts";
 import { constant, type SymTensor } from "./tensor.ts";
+import { outputType } from "./types.ts";
 
 export interface TracedTensor {
   readonly name: string;
@@ -24,6 +25,8 @@ export interface Traced {
 export interface Shapes {
   readonly shapes?: Readonly<Record<string, readonly number[]>>;
   readonly dimensions?: Readonly<Record<string, number>>;
+  /** Inputs that are the same for every proof, such as a shape or a sequence length: they become constants of the circuit. */
+  readonly fixed?: Readonly<Record<string, readonly number[]>>;
 }
 
 /** Specialises shapes, then executes the graph on references: folding, specialisation and CSE happen on the way. */
@@ -45,6 +48,12 @@ export function trace(model: Model, given: Shapes): Traced {
     if (fixed && fixed.length !== info.shape.length) throw new InvalidModelError(`input "${info.name}" has rank ${info.shape.length}`);
     const size = sizeOf(shape);
     if (size > 1 << 20) throw new InvalidModelError(`input "${info.name}" has ${size} elements, limit ${1 << 20}`);
+    const known = given.fixed?.[info.name];
+    if (known) {
+      if (known.length !== size) throw new InvalidModelError(`input "${info.name}" is fixed to ${known.length} values, its shape holds ${size}`);
+      values.set(info.name, { shape, kind: info.kind, data: [...known] });
+      continue;
+    }
     real.at("Input", info.name);
     const base = offset;
     const data = Array.from({ length: size }, (_, i) => real.input(base + i, info.kind !== "float"));
@@ -52,7 +61,8 @@ export function trace(model: Model, given: Shapes): Traced {
     inputs.push({ name: info.name, kind: info.kind, shape, offset });
     offset += size;
   }
-  run(model.graph, values, real, model.opset, operators);
+  const scope = { values, types: new Map(model.graph.inputs.map((info) => [info.name, info.type])) };
+  run(model.graph, scope, real, model.opset, operators);
   const outputs = model.graph.outputs.map((name) => {
     const t = values.get(name) as SymTensor;
     return { name, kind: t.kind, shape: t.shape, values: t };
@@ -60,8 +70,18 @@ export function trace(model: Model, given: Shapes): Traced {
   return { real, inputs, outputs, warnings };
 }
 
-function run(graph: Graph, values: Map<string, SymTensor>, real: RealGraph, opset: number, table: OperatorTable): void {
-  for (const [name, t] of graph.constants) values.set(name, constant(t));
+/** What the names of a graph stand for. */
+interface Scope {
+  readonly values: Map<string, SymTensor>;
+  /** ONNX element types: the kind of a tensor does not say how wide its integers are. */
+  readonly types: Map<string, number>;
+}
+
+function run(graph: Graph, { values, types }: Scope, real: RealGraph, opset: number, table: OperatorTable): void {
+  for (const [name, t] of graph.constants) {
+    values.set(name, constant(t));
+    types.set(name, t.type);
+  }
   for (const node of graph.nodes) {
     real.at(node.operator, node.name);
     const operator = Object.hasOwn(table, node.operator) ? table[node.operator] : undefined;
@@ -70,17 +90,24 @@ function run(graph: Graph, values: Map<string, SymTensor>, real: RealGraph, opse
     }
     const inputs = node.inputs.map((i) => (i === "" ? undefined : values.get(i)));
     const inner = (body: Graph, args: SymTensor[]): SymTensor[] => {
-      const scope = new Map(values);
-      body.inputs.forEach((info, i) => scope.set(info.name, args[i] as SymTensor));
+      const scope = { values: new Map(values), types: new Map(types) };
+      body.inputs.forEach((info, i) => {
+        scope.values.set(info.name, args[i] as SymTensor);
+        scope.types.set(info.name, info.type);
+      });
       run(body, scope, real, opset, table);
-      return body.outputs.map((o) => scope.get(o) as SymTensor);
+      return body.outputs.map((o) => scope.values.get(o) as SymTensor);
     };
-    const made = operator(new NodeContext(node, inputs, real, opset, inner));
+    const own = node.inputs.map((i) => types.get(i) ?? 0);
+    const made = operator(new NodeContext(node, inputs, real, opset, own, inner));
     const list = Array.isArray(made) ? made : [made];
+    const sources = inputs.map((t, i) => (t ? { kind: t.kind, type: own[i] as number } : undefined));
     node.outputs.forEach((name, i) => {
       const t = list[i];
-      if (name !== "" && t) values.set(name, t);
-      else if (name !== "") throw new UnsupportedError({ operator: node.operator, node: node.name }, `output ${i} is not available`, "Remove its reader");
+      if (name === "") return;
+      if (!t) throw new UnsupportedError({ operator: node.operator, node: node.name }, `output ${i} is not available`, "Remove its reader");
+      values.set(name, t);
+      types.set(name, outputType(node, t.kind, sources));
     });
   }
 }

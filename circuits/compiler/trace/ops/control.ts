@@ -1,7 +1,7 @@
 import type { Val } from "../../real/graph.ts";
 import type { NodeContext, OperatorTable } from "../context.ts";
-import { numbers, type SymTensor } from "../tensor.ts";
-import { concat } from "./layout.ts";
+import { axisOf, numbers, type SymTensor } from "../tensor.ts";
+import { concat, slicesOf } from "./layout.ts";
 
 const LOOP_LIMIT = 4096;
 
@@ -46,22 +46,26 @@ function scan(x: NodeContext): SymTensor[] {
   const body = x.graphAttribute("body");
   const width = x.number("num_scan_inputs");
   const states = x.inputs.length - width;
-  const axes = x.list("scan_input_axes");
-  const reversed = [...(x.list("scan_input_directions") ?? []), ...(x.list("scan_output_directions") ?? [])].some((v) => v !== 0);
-  if (reversed || axes?.some((a) => a !== 0) || x.opset < 9) throw x.refuse("a scan that does not run forwards along axis 0", "Transpose outside");
+  const axes = x.list("scan_input_axes") ?? [];
+  const [readBack, writeBack] = [x.list("scan_input_directions") ?? [], x.list("scan_output_directions") ?? []];
+  if (x.opset < 9) throw x.refuse("a scan over a batch (opset 8)", "Export with a newer opset");
+  if (x.list("scan_output_axes")?.some((a) => a !== 0)) throw x.refuse("scan outputs along another axis than 0", "Transpose outside");
   let state = x.inputs.slice(0, states).map((t) => t as SymTensor);
-  const sources = x.inputs.slice(states).map((t) => t as SymTensor);
+  const sources = x.inputs.slice(states).map((t, k) => {
+    const source = t as SymTensor;
+    const axis = axisOf(axes[k] ?? 0, source.shape.length);
+    const list = slicesOf(source, axis, new Array<number>(source.shape[axis] as number).fill(1));
+    const rows = list.map((row) => ({ ...row, shape: row.shape.filter((_, d) => d !== axis) }));
+    return readBack[k] === 1 ? rows.reverse() : rows;
+  });
   const scans: SymTensor[][] = [];
-  for (let i = 0; i < (sources[0]?.shape[0] as number); i++) {
-    const rows = sources.map((t) => {
-      const size = t.data.length / (t.shape[0] as number);
-      return { ...t, shape: t.shape.slice(1), data: t.data.slice(i * size, (i + 1) * size) };
-    });
+  for (let i = 0; i < (sources[0]?.length ?? 0); i++) {
+    const rows = sources.map((list) => list[i] as SymTensor);
     const made = x.run(body, [...state, ...rows]);
     made.slice(states).forEach((t, k) => (scans[k] ??= []).push(t));
     state = made.slice(0, states);
   }
-  return [...state, ...scans.map((list) => stack(x, list))];
+  return [...state, ...scans.map((list, k) => stack(x, writeBack[k] === 1 ? [...list].reverse() : list))];
 }
 
 export const control: OperatorTable = { If: branch, Loop: loop, Scan: scan };

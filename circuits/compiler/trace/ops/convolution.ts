@@ -52,9 +52,11 @@ export function window(x: NodeContext, spatial: readonly number[], kernel: reado
 }
 
 export function convolution(x: NodeContext): SymTensor {
-  const t = x.input(0);
-  const w = x.input(1);
-  const bias = x.optional(2);
+  return convolve(x, x.input(0), x.input(1), x.optional(2)?.data);
+}
+
+/** Convolution of given operands by the attributes of the node: quantised ones pass what they dequantised. */
+export function convolve(x: NodeContext, t: SymTensor, w: SymTensor, bias?: readonly Val[]): SymTensor {
   const groups = x.number("group", 1);
   const spatial = t.shape.slice(2);
   const win = window(x, spatial, w.shape.slice(2));
@@ -79,7 +81,7 @@ export function convolution(x: NodeContext): SymTensor {
         weights.push(w.data[(o * perGroup + c) * taps + k] as Val);
       }
     }
-    return dot(x.real, values, weights, bias?.data[o]);
+    return dot(x.real, values, weights, bias?.[o]);
   });
 }
 
@@ -128,7 +130,8 @@ export function convolutionTransposed(x: NodeContext): SymTensor {
     const rest = total.map((n, d) => n - (small[d] as number));
     pads = auto === "SAME_UPPER" ? [...small, ...rest] : [...rest, ...small];
   }
-  const out = full.map((n, d) => n - (pads[d] as number) - (pads[rank + d] as number));
+  // A wanted size beyond what the kernel reaches is filled with the bias.
+  const out = target ?? full.map((n, d) => n - (pads[d] as number) - (pads[rank + d] as number));
   const channels = t.shape[1] as number;
   const outPerGroup = w.shape[1] as number;
   const inPerGroup = channels / groups;

@@ -1,6 +1,7 @@
 import type { Kind } from "../../import/tensor.ts";
-import { isConst, type RealGraph, type Val } from "../../real/graph.ts";
+import { isConst, type Real, type RealGraph, type Val } from "../../real/graph.ts";
 import { functionValue } from "../../real/functions.ts";
+import { belongsTo, centred } from "../../real/variance.ts";
 import type { NodeContext, Operator, OperatorTable } from "../context.ts";
 import { axisOf, map, zip, type SymTensor } from "../tensor.ts";
 
@@ -34,7 +35,22 @@ export function apply(r: RealGraph, name: string, a: Val): Val {
   return isConst(a) ? functionValue(name, a) : r.fn(name, a);
 }
 
-export const exp = (r: RealGraph, a: Val): Val => (isConst(a) ? Math.exp(a) : r.fn("exp", a));
+/** e^a; where a is a value less a maximum it belongs to, the decaying exponential covers it and cannot overflow. */
+export function exp(r: RealGraph, a: Val): Val {
+  if (isConst(a)) return Math.exp(a);
+  const [p, q] = a.op === "lin" && a.args.length === 2 && a.c === 0 ? a.args : [];
+  const [x, top] = a.w[0] === 1 && a.w[1] === -1 ? [p, q] : a.w[0] === -1 && a.w[1] === 1 ? [q, p] : [];
+  if (!x || !top || x === top || !belongsTo(top, x)) return r.fn("exp", a);
+  const gap = r.gap(top, x);
+  return isConst(gap) ? Math.exp(-gap) : r.fn("expneg", gap);
+}
+
+/** A variance that was written as a difference becomes a sum of squares before its root is taken. */
+export function root(r: RealGraph, a: Val, inverse = false): Val {
+  const v = centred(r, a);
+  if (isConst(v)) return inverse ? 1 / Math.sqrt(v) : Math.sqrt(v);
+  return r.fn(inverse ? "rsqrt" : "sqrt", v);
+}
 export const sigmoid = (r: RealGraph, a: Val): Val => apply(r, "sigmoid", a);
 export const tanh = (r: RealGraph, a: Val): Val => apply(r, "tanh", a);
 /** e^x - 1 for x <= 0 and 0 above: the curved half of the ELU family. */
@@ -76,7 +92,10 @@ function division(x: NodeContext): SymTensor {
   const [a, b] = operands(x);
   if (a.kind === "float") return zip(a, b, "float", (p, q) => quotient(x.real, p, q));
   return zip(a, b, a.kind, (p, q) => {
-    if (!isConst(q)) throw x.refuse("integer division by a value that is not constant", "Divide by a constant");
+    if (!isConst(q)) {
+      const size = x.real.ratio(abs(x.real, p), abs(x.real, q) as Real);
+      return x.integer(0).signed ? x.real.mul(x.real.mul(sign(x.real, p), sign(x.real, q)), size) : x.real.ratio(p, q);
+    }
     if (q === 0) throw x.refuse("division by zero", "Remove the node");
     if (isConst(p)) return Math.trunc(p / q);
     // Truncation towards zero: floor of the magnitude, with the sign put back.
@@ -103,8 +122,7 @@ function power(x: NodeContext): SymTensor {
 export function powerOf(r: RealGraph, a: Val, n: number): Val {
   if (isConst(a)) return a ** n;
   if (n === 0) return 1;
-  if (n === 0.5) return r.fn("sqrt", a);
-  if (n === -0.5) return r.fn("rsqrt", a);
+  if (n === 0.5 || n === -0.5) return root(r, a, n < 0);
   if (Number.isInteger(n) && n > 0 && n <= 64) {
     if (n === 1) return a;
     const half = powerOf(r, a, Math.floor(n / 2));
@@ -115,15 +133,34 @@ export function powerOf(r: RealGraph, a: Val, n: number): Val {
   return exp(r, r.mul(n, r.fn("log", a)));
 }
 
+/** The sign of the divisor, or with fmod that of the dividend. */
 function modulo(x: NodeContext): SymTensor {
   const [a, b] = operands(x);
-  const float = x.number("fmod", 0) === 1;
+  const truncated = x.number("fmod", 0) === 1;
+  const r = x.real;
   return zip(a, b, a.kind, (p, q) => {
-    if (!isConst(q) || q === 0) throw x.refuse("the divisor is not a constant other than zero", "Use a constant divisor");
-    if (isConst(p)) return float ? p % q : p - q * Math.floor(p / q);
-    if (float || q < 0 || a.kind === "float") throw x.refuse("only Mod of integers by a positive constant has a circuit", "Use integers");
-    return x.real.lin([p, x.real.floordiv(p, q)], [1, -q]);
+    if (q === 0) throw x.refuse("the divisor is zero", "Remove the node");
+    if (isConst(p) && isConst(q)) return truncated ? p % q : p - q * Math.floor(p / q);
+    if (!truncated) return r.sub(p, r.mul(q, floorRatio(r, p, q)));
+    const [m, n] = [abs(r, p), abs(r, q)];
+    return r.mul(sign(r, p), r.sub(m, r.mul(n, floorRatio(r, m, n))));
   });
+}
+
+/** floor(a / b), b constant or from the data. */
+function floorRatio(r: RealGraph, a: Val, b: Val): Val {
+  if (!isConst(b)) return r.ratio(a, b);
+  return b > 0 ? r.floordiv(a, b) : r.floordiv(r.mul(-1, a), -b);
+}
+
+/** floor(x + 1/2), less one where x + 1/2 is an odd whole number. */
+export function round(r: RealGraph, a: Val): Val {
+  if (isConst(a)) return roundEven(a);
+  if (a.whole) return a;
+  const up = r.floordiv(r.lin([a], [1], 0.5), 1);
+  const tie = r.eq0(r.lin([up, a], [1, -1], -0.5));
+  const oddness = r.lin([up, r.floordiv(up, 2)], [1, -2]);
+  return r.sub(up, r.mul(tie, oddness));
 }
 
 const not = (r: RealGraph, a: Val): Val => r.lin([a], [-1], 1);
@@ -140,8 +177,8 @@ const table = (names: readonly string[], make: (name: string) => Operator): Oper
   Object.fromEntries(names.map((n) => [n, make(n)]));
 
 const plain: Record<string, string> = {
-  Sigmoid: "sigmoid", Tanh: "tanh", Erf: "erf", Log: "log", Sqrt: "sqrt", Sin: "sin", Cos: "cos", Tan: "tan", Atan: "atan", Asin: "asin",
-  Acos: "acos", Sinh: "sinh", Cosh: "cosh", Asinh: "asinh", Acosh: "acosh", Atanh: "atanh", Softsign: "softsign", Mish: "mish", Exp: "exp",
+  Sigmoid: "sigmoid", Tanh: "tanh", Erf: "erf", Log: "log", Sin: "sin", Cos: "cos", Tan: "tan", Atan: "atan", Asin: "asin",
+  Acos: "acos", Sinh: "sinh", Cosh: "cosh", Asinh: "asinh", Acosh: "acosh", Atanh: "atanh", Softsign: "softsign", Mish: "mish",
 };
 
 export const elementwise: OperatorTable = {
@@ -159,6 +196,8 @@ export const elementwise: OperatorTable = {
   },
   Max: variadic((r, a, b) => r.max(a, b)),
   Min: variadic((r, a, b) => r.min(a, b)),
+  Exp: unary((r, a) => exp(r, a)),
+  Sqrt: unary((r, a) => root(r, a)),
   Neg: unary((r, a) => r.mul(-1, a)),
   Abs: unary(abs),
   Sign: unary(sign),
@@ -197,19 +236,14 @@ export const elementwise: OperatorTable = {
   Gelu: unary((r, a, x) => apply(r, x.text("approximate", "none") === "tanh" ? "geluTanh" : "gelu", a)),
   Reciprocal: unary((r, a) => (isConst(a) ? 1 / a : r.div(1, a))),
   Clip: (x) => {
-    const lo = x.opset < 11 ? x.number("min", -Infinity) : (x.known(1, "the lower limit")?.[0] ?? -Infinity);
-    const hi = x.opset < 11 ? x.number("max", Infinity) : (x.known(2, "the upper limit")?.[0] ?? Infinity);
-    return map(x.input(0), (v) => x.real.clip(v, lo, hi));
+    const lo = x.opset < 11 ? x.number("min", -Infinity) : (x.optional(1)?.data[0] ?? -Infinity);
+    const hi = x.opset < 11 ? x.number("max", Infinity) : (x.optional(2)?.data[0] ?? Infinity);
+    if (isConst(lo) && isConst(hi)) return map(x.input(0), (v) => (lo > hi ? hi : x.real.clip(v, lo, hi)));
+    return map(x.input(0), (v) => x.real.min(lo === -Infinity ? v : x.real.max(v, lo), hi));
   },
   Floor: rounding(Math.floor, (r, a) => r.floordiv(a, 1)),
   Ceil: rounding(Math.ceil, (r, a) => r.mul(-1, r.floordiv(r.mul(-1, a), 1))),
-  Round: rounding(roundEven, (r, a) => {
-    // floor(x + 1/2), less one where x + 1/2 is an odd whole number.
-    const up = r.floordiv(r.lin([a], [1], 0.5), 1);
-    const tie = r.eq0(r.lin([up, a], [1, -1], -0.5));
-    const oddness = r.lin([up, r.floordiv(up, 2)], [1, -2]);
-    return r.sub(up, r.mul(tie, oddness));
-  }),
+  Round: rounding(roundEven, round),
   Less: binary(less, "bool"),
   Greater: binary((r, a, b) => less(r, b, a), "bool"),
   LessOrEqual: binary((r, a, b) => r.ge0(r.sub(b, a)), "bool"),
@@ -229,7 +263,7 @@ export const elementwise: OperatorTable = {
   IsNaN: unary(() => 0, "bool"),
   IsInf: unary(() => 0, "bool"),
   Cast: (x) => cast(x, x.number("to")),
-  CastLike: (x) => ({ ...x.input(0), kind: x.input(1).kind }),
+  CastLike: (x) => cast(x, x.types[1] ?? 1),
 };
 
 function cast(x: NodeContext, to: number): SymTensor {
@@ -237,6 +271,9 @@ function cast(x: NodeContext, to: number): SymTensor {
   const kind: Kind = to === 9 ? "bool" : [1, 10, 11, 16].includes(to) ? "float" : "int";
   if (to === 8) throw x.refuse("text has no circuit", "Cast outside of the model");
   if (kind === "bool") return map(a, (v) => (isConst(v) ? Number(v !== 0) : a.kind === "bool" ? v : not(x.real, x.real.eq0(v))), "bool");
+  const grain = to === 10 ? 2 ** -11 : to === 16 ? 2 ** -8 : 0;
+  // Narrower floats round: the circuit does not, and its stated error says by how much the two differ.
+  if (grain > 0 && kind === "float") return map(a, (v) => (isConst(v) ? v : x.real.bound(v, "rounded", -grain, grain, [])), kind);
   if (kind === "float" || a.kind !== "float") return { ...a, kind };
   return map(a, (v) => {
     if (isConst(v)) return Math.trunc(v);

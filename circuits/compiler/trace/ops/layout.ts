@@ -60,6 +60,11 @@ function split(x: NodeContext): SymTensor[] {
   const parts = x.number("num_outputs", x.node.outputs.length);
   const even = Math.ceil(n / parts);
   const sizes = x.listOrInput("split", 1, "the sizes") ?? Array.from({ length: parts }, (_, i) => Math.min(even, n - i * even));
+  return slicesOf(t, axis, sizes);
+}
+
+/** Neighbouring slices of the given sizes along an axis. */
+export function slicesOf(t: SymTensor, axis: number, sizes: readonly number[]): SymTensor[] {
   const own = strides(t.shape);
   let start = 0;
   return sizes.map((size) => {
@@ -208,6 +213,15 @@ export const layout: OperatorTable = {
       const d = (index[index.length - 1] as number) - (index[index.length - 2] as number);
       return (upper ? d >= k : d <= k) ? (t.data[at] as Val) : 0;
     });
+  },
+  Compress: (x) => {
+    const flags = x.known(1, "the condition") as number[];
+    const axis = x.node.attributes.has("axis") ? axisOf(x.number("axis"), x.input(0).shape.length) : undefined;
+    const t = axis === undefined ? { ...x.input(0), shape: [x.input(0).data.length] } : x.input(0);
+    const at = flags.flatMap((f, i) => (f ? [i] : []));
+    const own = strides(t.shape);
+    return build(t.shape.map((d, i) => (i === (axis ?? 0) ? at.length : d)), t.kind, (index) =>
+      t.data[flat(index.map((v, d) => (d === (axis ?? 0) ? (at[v] as number) : v)), own)] as Val);
   },
   DepthToSpace: depthToSpace,
   SpaceToDepth: spaceToDepth,

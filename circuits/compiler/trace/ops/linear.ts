@@ -3,6 +3,8 @@ import { isConst, type RealGraph, type Val } from "../../real/graph.ts";
 import type { NodeContext, OperatorTable } from "../context.ts";
 import { broadcastShape, broadcastTo, build, map, strides, transpose, zip, type SymTensor } from "../tensor.ts";
 import { convolution, convolutionTransposed } from "./convolution.ts";
+import { powerOf } from "./elementwise.ts";
+import { trainedBatchNormalization } from "./normalise.ts";
 
 /** sum a_i b_i where either side may be constant; the products of two references cost a row each. */
 export function dot(r: RealGraph, a: readonly Val[], b: readonly Val[], c: Val = 0): Val {
@@ -60,24 +62,38 @@ function gemm(x: NodeContext): SymTensor {
 }
 
 /** Batch normalisation with the stored statistics: one multiply-add per channel, which folds into the convolution before it. */
-function batchNormalization(x: NodeContext): SymTensor {
+function batchNormalization(x: NodeContext): SymTensor | SymTensor[] {
+  if (x.number("training_mode", 0) === 1) return trainedBatchNormalization(x);
+  const r = x.real;
   const t = x.input(0);
-  const [scale, bias, mean, variance] = [1, 2, 3, 4].map((i) => x.known(i, "a statistic") as number[]) as [number[], number[], number[], number[]];
+  const [scale, bias, mean, variance] = [1, 2, 3, 4].map((i) => x.input(i).data) as [Val[], Val[], Val[], Val[]];
   const epsilon = x.number("epsilon", 1e-5);
   const inner = sizeOf(t.shape.slice(2));
   const channels = t.shape[1] as number;
+  const factor = scale.map((s, c) => r.mul(s, powerOf(r, r.lin([variance[c] as Val], [1], epsilon), -0.5)));
   return map(t, (v, i) => {
-    const c = Math.floor(i / inner) % channels;
-    const k = (scale[c] as number) / Math.sqrt((variance[c] as number) + epsilon);
-    return x.real.lin([v], [k], (bias[c] as number) - k * (mean[c] as number));
+    // Before opset 9, statistics may stand for every position of a channel.
+    const c = scale.length === channels ? Math.floor(i / inner) % channels : i % scale.length;
+    return r.add(r.mul(factor[c] as Val, r.sub(v, mean[c] as Val)), bias[c] as Val);
   });
+}
+
+/** The equation with letters of its own for what an ellipsis stands for, and an explicit right side. */
+function written(x: NodeContext): [string, string | undefined] {
+  const [left, right] = x.text("equation", "").replaceAll(" ", "").split("->") as [string, string | undefined];
+  if (!left.includes("...")) return [left, right];
+  const terms = left.split(",");
+  const room = terms.map((term, i) => x.input(i).shape.length - term.replace("...", "").length);
+  const most = Math.max(...terms.map((term, i) => (term.includes("...") ? (room[i] as number) : 0)));
+  const letters = Array.from({ length: most }, (_, i) => String.fromCharCode(0x100 + i)).join("");
+  const full = terms.map((term, i) => term.replace("...", letters.slice(most - (room[i] as number))));
+  const named = [...new Set(left.replaceAll("...", "").replaceAll(",", ""))].filter((l) => left.split(l).length === 2).sort();
+  return [full.join(","), right === undefined ? letters + named.join("") : right.replace("...", letters)];
 }
 
 /** Einstein summation over constants and references. */
 function einsum(x: NodeContext): SymTensor {
-  const equation = x.text("equation", "").replaceAll(" ", "");
-  if (equation.includes(".")) throw x.refuse("an ellipsis in the equation", "Write every index out");
-  const [left, right] = equation.split("->");
+  const [left, right] = written(x);
   const terms = (left ?? "").split(",");
   const extent = new Map<string, number>();
   terms.forEach((labels, i) => [...labels].forEach((l, d) => extent.set(l, x.input(i).shape[d] as number)));

@@ -31,14 +31,14 @@ function exponentials(r: RealGraph, values: readonly Val[]): Exponentials {
 const MASK = -1e4;
 const masked = (v: Val): boolean => (isConst(v) ? v <= MASK : v.op === "lin" && v.c <= MASK);
 
-function softmax(r: RealGraph, values: readonly Val[]): Val[] {
+export function softmax(r: RealGraph, values: readonly Val[]): Val[] {
   if (values.length === 1) return [1];
   const { parts, sum } = exponentials(r, values);
   const one = r.div(1, sum);
   return parts.map((p) => r.mul(p, one));
 }
 
-function logSoftmax(r: RealGraph, values: readonly Val[]): Val[] {
+export function logSoftmax(r: RealGraph, values: readonly Val[]): Val[] {
   if (values.length === 1) return [0];
   const { top, sum } = exponentials(r, values);
   const log = apply(r, "log", sum);
@@ -49,6 +49,9 @@ export function logSumExp(r: RealGraph, values: readonly Val[]): Val {
   const { top, sum } = exponentials(r, values);
   return r.add(top, apply(r, "log", sum));
 }
+
+/** Softmax along the last axis. */
+export const softmaxLines = (r: RealGraph, t: SymTensor): SymTensor => alongAxis(t, t.shape.length - 1, (line) => softmax(r, line));
 
 /** Below opset 13 everything from `axis` on is one line; later a line runs along `axis` alone. */
 const lines =
@@ -75,28 +78,41 @@ function standardise(r: RealGraph, raw: readonly Val[], epsilon: number, centre:
   const v = r.lin(squares, squares.map(() => 1), (centre ? n ** 3 : n) * epsilon);
   const inverse = isConst(v) ? 1 / Math.sqrt(v) : r.fn("rsqrt", v);
   return d.map((x) => {
-    const y = r.mul(x, inverse);
-    const because = [v, inverse, x].filter((p): p is Real => !isConst(p));
-    return r.mul(Math.sqrt(n), r.seam(r.bound(y, "cauchy", -1, 1, because)));
+    return r.mul(Math.sqrt(n), r.seam(r.mul(x, inverse)));
   });
 }
 
-function layerNormalization(x: NodeContext, centre: boolean): SymTensor {
-  const t = x.input(0);
-  const axis = axisOf(x.number("axis", -1), t.shape.length);
+/** The result, and on request the mean and the inverse deviation of each line. */
+export function layerNormalization(x: NodeContext, t: SymTensor, scale: SymTensor, bias: SymTensor | undefined, centre: boolean, axis: number): SymTensor[] {
+  const r = x.real;
   const inner = sizeOf(t.shape.slice(axis));
   const epsilon = x.number("epsilon", 1e-5);
-  const scale = x.input(1);
-  const bias = x.optional(2);
   const data: Val[] = [];
+  const [means, deviations]: [Val[], Val[]] = [[], []];
   for (let at = 0; at < t.data.length; at += inner) {
-    standardise(x.real, t.data.slice(at, at + inner), epsilon, centre).forEach((v, i) => {
+    const line = t.data.slice(at, at + inner);
+    standardise(r, line, epsilon, centre).forEach((v, i) => {
       const k = scale.data[i % scale.data.length] as Val;
-      data.push(x.real.add(x.real.mul(v, k), bias ? (bias.data[i % bias.data.length] as Val) : 0));
+      data.push(r.add(r.mul(v, k), bias ? (bias.data[i % bias.data.length] as Val) : 0));
     });
+    if (x.node.outputs.length > 1) {
+      const { mean, variance } = moments(r, line);
+      means.push(mean);
+      deviations.push(powerOf(r, r.lin([variance], [1], epsilon), -0.5));
+    }
   }
-  return { ...t, data };
+  const shape = t.shape.map((d, i) => (i < axis ? d : 1));
+  return [{ ...t, data }, { shape, kind: "float", data: means }, { shape, kind: "float", data: deviations }].filter((m) => m.data.length > 0) as SymTensor[];
 }
+
+function moments(r: RealGraph, values: readonly Val[]): { mean: Val; variance: Val } {
+  const mean = r.lin(values, values.map(() => 1 / values.length));
+  const squares = values.map((v) => r.sub(v, mean)).map((d) => r.mul(d, d));
+  return { mean, variance: r.lin(squares, squares.map(() => 1 / values.length)) };
+}
+
+const lineNormalization = (x: NodeContext, centre: boolean): SymTensor[] =>
+  layerNormalization(x, x.input(0), x.input(1), x.optional(2), centre, axisOf(x.number("axis", -1), x.input(0).shape.length));
 
 /** Statistics of each sample over `groups` of channels, with a scale and a bias per channel. */
 function groupwise(x: NodeContext, groups: number, perGroup: boolean): SymTensor {
@@ -142,13 +158,35 @@ function lpNormalization(x: NodeContext): SymTensor {
   });
 }
 
+/** In training mode the statistics are those of the batch, and the running ones follow with momentum. */
+export function trainedBatchNormalization(x: NodeContext): SymTensor[] {
+  const r = x.real;
+  const t = x.input(0);
+  const inner = sizeOf(t.shape.slice(2));
+  const channels = t.shape[1] as number;
+  const momentum = x.number("momentum", 0.9);
+  const data = new Array<Val>(t.data.length);
+  const [means, variances]: [Val[], Val[]] = [[], []];
+  for (let c = 0; c < channels; c++) {
+    const at = [...t.data.keys()].filter((i) => Math.floor(i / inner) % channels === c);
+    const values = at.map((i) => t.data[i] as Val);
+    standardise(r, values, x.number("epsilon", 1e-5), true).forEach((v, i) => {
+      data[at[i] as number] = r.add(r.mul(v, x.input(1).data[c] as Val), x.input(2).data[c] as Val);
+    });
+    const { mean, variance } = moments(r, values);
+    means.push(r.lin([x.input(3).data[c] as Val, mean], [momentum, 1 - momentum]));
+    variances.push(r.lin([x.input(4).data[c] as Val, variance], [momentum, 1 - momentum]));
+  }
+  return [{ ...t, data }, { shape: [channels], kind: "float", data: means }, { shape: [channels], kind: "float", data: variances }];
+}
+
 export const normalise: OperatorTable = {
   Softmax: lines(softmax),
   LogSoftmax: lines(logSoftmax),
   Hardmax: lines((r, values) => oneHotMaximum(r, values, false)),
-  LayerNormalization: (x) => layerNormalization(x, true),
-  RMSNormalization: (x) => layerNormalization(x, false),
-  SimplifiedLayerNormalization: (x) => layerNormalization(x, false),
+  LayerNormalization: (x) => lineNormalization(x, true),
+  RMSNormalization: (x) => lineNormalization(x, false),
+  SimplifiedLayerNormalization: (x) => lineNormalization(x, false),
   InstanceNormalization: (x) => groupwise(x, x.input(0).shape[1] as number, false),
   GroupNormalization: (x) => groupwise(x, x.number("num_groups"), x.opset < 21),
   MeanVarianceNormalization: (x) => {

@@ -1,17 +1,17 @@
 import { sizeOf } from "../../import/tensor.ts";
 import type { RealGraph, Val } from "../../real/graph.ts";
 import type { NodeContext, Operator, OperatorTable } from "../context.ts";
-import { strides, type SymTensor } from "../tensor.ts";
+import { alongAxis, strides, type SymTensor } from "../tensor.ts";
 import { tapTable, window, type Window } from "./convolution.ts";
 import { powerOf } from "./elementwise.ts";
+import { oneHotMaximum } from "./reduce.ts";
+import { slidingMaxima } from "./sliding.ts";
 
 /** Applies `f` to the elements under each window; padding is left out. */
 function pooled(x: NodeContext, f: (r: RealGraph, values: Val[], position: number, win: Window) => Val): SymTensor {
   const t = x.input(0);
   const spatial = t.shape.slice(2);
-  const kernel = x.list("kernel_shape");
-  if (!kernel) throw x.refuse("kernel_shape is missing", "Export it with the node");
-  const win = window(x, spatial, kernel);
+  const win = window(x, spatial, kernelOf(x));
   const table = tapTable(win, spatial, strides(spatial));
   const size = sizeOf(spatial);
   const planes = (t.shape[0] as number) * (t.shape[1] as number);
@@ -53,6 +53,54 @@ export function maximum(r: RealGraph, values: readonly Val[]): Val {
   return maximum(r, next);
 }
 
+/** A window is a product of runs, one for each dimension: the maximum is taken along one dimension after the other. */
+function maxPool(x: NodeContext): SymTensor {
+  let t = x.input(0);
+  const kernel = kernelOf(x);
+  const win = window(x, t.shape.slice(2), kernel);
+  kernel.forEach((k, d) => {
+    const n = t.shape[2 + d] as number;
+    const [step, dilation] = [win.stride[d] as number, win.dilation[d] as number];
+    const windows = Array.from({ length: win.out[d] as number }, (_, o) =>
+      Array.from({ length: k }, (_, i) => o * step - (win.before[d] as number) + i * dilation).filter((p) => p >= 0 && p < n),
+    );
+    t = alongAxis(t, 2 + d, (line) => slidingMaxima(x.real, line, windows, dilation, k));
+  });
+  return t;
+}
+
+function kernelOf(x: NodeContext): number[] {
+  const kernel = x.list("kernel_shape");
+  if (!kernel) throw x.refuse("kernel_shape is missing", "Export it with the node");
+  return kernel;
+}
+
+/** Flat positions of the maxima, the first one among equals. */
+function maxIndices(x: NodeContext): SymTensor {
+  const t = x.input(0);
+  const spatial = t.shape.slice(2);
+  const size = sizeOf(spatial);
+  const win = window(x, spatial, kernelOf(x));
+  const columns = x.number("storage_order", 0) === 1;
+  const order = strides(columns ? [...spatial].reverse() : spatial);
+  const place = (at: number): number => {
+    const index = strides(spatial).map((s, d) => Math.floor(at / s) % (spatial[d] as number));
+    return (columns ? index.reverse() : index).reduce((sum, v, d) => sum + v * (order[d] as number), 0);
+  };
+  const table = tapTable(win, spatial, strides(spatial));
+  const planes = (t.shape[0] as number) * (t.shape[1] as number);
+  const data: Val[] = [];
+  for (let p = 0; p < planes; p++) {
+    for (const taps of table) {
+      const at = [...taps].filter((k) => k >= 0);
+      const flags = oneHotMaximum(x.real, at.map((k) => t.data[p * size + k] as Val), false);
+      const index = x.real.lin(flags, at.map((k) => p * size + place(k)));
+      data.push(x.real.bound(index, "index", p * size, (p + 1) * size - 1, []));
+    }
+  }
+  return { shape: [...t.shape.slice(0, 2), ...win.out], kind: "int", data };
+}
+
 const global =
   (f: (r: RealGraph, values: Val[]) => Val): Operator =>
   (x) => {
@@ -63,13 +111,16 @@ const global =
     return { shape: [...t.shape.slice(0, 2), ...t.shape.slice(2).map(() => 1)], kind: t.kind, data };
   };
 
+/** (sum |v|^p)^(1/p) */
+function norm(r: RealGraph, values: readonly Val[], p: number): Val {
+  const parts = values.map((v) => powerOf(r, p % 2 === 0 ? v : r.max(v, r.mul(-1, v)), p));
+  return powerOf(r, r.lin(parts, parts.map(() => 1)), 1 / p);
+}
+
 const mean = (r: RealGraph, values: readonly Val[], n: number): Val => r.lin(values, values.map(() => 1 / n));
 
 export const pool: OperatorTable = {
-  MaxPool: (x) => {
-    if (x.node.outputs.length > 1) throw x.refuse("the output Indices has no circuit", "Remove its reader (MaxUnpool)");
-    return pooled(x, (r, values) => maximum(r, values));
-  },
+  MaxPool: (x) => (x.node.outputs.length > 1 ? [maxPool(x), maxIndices(x)] : maxPool(x)),
   AveragePool: (x) => {
     const include = x.number("count_include_pad", 0) === 1;
     const spatial = x.input(0).shape.slice(2);
@@ -77,13 +128,12 @@ export const pool: OperatorTable = {
   },
   LpPool: (x) => {
     const p = x.number("p", 2);
-    if (p !== 1 && p !== 2) throw x.refuse(`p = ${p}`, "Use p = 1 or 2");
-    return pooled(x, (r, values) => {
-      const parts = values.map((v) => (p === 2 ? r.mul(v, v) : r.max(v, r.mul(-1, v))));
-      const total = r.lin(parts, parts.map(() => 1));
-      return p === 2 ? powerOf(r, total, 0.5) : total;
-    });
+    return pooled(x, (r, values) => norm(r, values, p));
   },
   GlobalAveragePool: global((r, values) => mean(r, values, values.length)),
   GlobalMaxPool: global(maximum),
+  GlobalLpPool: (x) => {
+    const p = x.number("p", 2);
+    return global((r, values) => norm(r, values, p))(x);
+  },
 };

@@ -1,7 +1,7 @@
 import type { RealGraph, Val } from "../../real/graph.ts";
 import type { NodeContext, OperatorTable } from "../context.ts";
 import { build, type SymTensor } from "../tensor.ts";
-import { elu, hardSigmoid, leaky, sigmoid, softplus, tanh } from "./elementwise.ts";
+import { apply, elu, hardSigmoid, leaky, sigmoid, softplus, tanh } from "./elementwise.ts";
 import { dot } from "./linear.ts";
 
 type Activation = (v: Val) => Val;
@@ -11,8 +11,12 @@ function activations(x: NodeContext, fallback: readonly string[], directions: nu
   const alpha = x.list("activation_alpha") ?? [];
   const beta = x.list("activation_beta") ?? [];
   const r = x.real;
-  return names.map((name, i): Activation => {
-    const [a, b] = [alpha[i], beta[i]];
+  let used = 0;
+  return names.map((name): Activation => {
+    // Parameters are listed only for the activations that take some.
+    const takes = ["affine", "leakyrelu", "hardsigmoid", "elu", "scaledtanh", "thresholdedrelu"].includes(name.toLowerCase());
+    const [a, b] = takes ? [alpha[used], beta[used]] : [undefined, undefined];
+    if (takes) used += 1;
     const table: Record<string, Activation> = {
       sigmoid: (v) => sigmoid(r, v),
       tanh: (v) => tanh(r, v),
@@ -22,6 +26,9 @@ function activations(x: NodeContext, fallback: readonly string[], directions: nu
       hardsigmoid: (v) => hardSigmoid(r, v, a ?? 0.2, b ?? 0.5),
       elu: (v) => elu(r, v, a ?? 1),
       softplus: (v) => softplus(r, v),
+      softsign: (v) => apply(r, "softsign", v),
+      scaledtanh: (v) => r.mul(a ?? 1, tanh(r, r.mul(b ?? 1, v))),
+      thresholdedrelu: (v) => r.mul(v, r.lin([r.ge0(r.lin([v], [-1], a ?? 1))], [-1], 1)),
     };
     const f = table[name.toLowerCase()];
     if (!f) throw x.refuse(`activation ${name}`, "Use Sigmoid, Tanh, Relu or a hard variant");
@@ -105,8 +112,7 @@ function recurrentLayer(x: NodeContext): SymTensor[] {
   const [steps, batch, width] = (layout ? [t.shape[1], t.shape[0], t.shape[2]] : t.shape) as [number, number, number];
   const hidden = rec.shape[2] as number;
   const directions = w.shape[0] as number;
-  const lengths = x.known(4, "the sequence length");
-  if (lengths?.some((n) => n !== steps)) throw x.refuse("sequences shorter than the tensor", "Export one length");
+  const lengths = x.optional(4)?.data;
   const [h0, c0, peep] = [x.optional(5), x.optional(6), x.optional(7)];
   const f = activations(x, kind.defaults, directions);
   const limit = x.node.attributes.has("clip") ? x.number("clip") : undefined;
@@ -136,11 +142,19 @@ function recurrentLayer(x: NodeContext): SymTensor[] {
       const initial = (m: SymTensor | undefined): Val[] =>
         Array.from({ length: hidden }, (_, u) => (m ? (m.data[(layout ? n * directions + d : d * batch + n) * hidden + u] as Val) : 0));
       let s: State = { h: initial(h0), c: initial(c0) };
+      const length = lengths?.[n] ?? steps;
       for (let k = 0; k < steps; k++) {
+        // Backwards, a short sequence starts at its own end: the steps behind it leave the state as it was.
         const step = backwards ? steps - 1 - k : k;
         const from = (layout ? n * steps + step : step * batch + n) * width;
-        s = kind.step(cell, t.data.slice(from, from + width), s);
-        y.set(`${step},${d},${n}`, s.h);
+        const live = x.real.ge0(x.real.lin([length], [1], -(step + 1)));
+        if (live === 0) {
+          y.set(`${step},${d},${n}`, s.h.map(() => 0));
+          continue;
+        }
+        const next = kind.step(cell, t.data.slice(from, from + width), s);
+        y.set(`${step},${d},${n}`, next.h.map((v) => x.real.mul(live, v)));
+        s = { h: next.h.map((v, u) => x.real.select(live, v, s.h[u] as Val)), c: next.c.map((v, u) => x.real.select(live, v, s.c[u] as Val)) };
       }
       finals.push(s);
     }

@@ -47,7 +47,7 @@ export function oneHotMaximum(r: RealGraph, values: readonly Val[], last: boolea
 }
 
 /** The same index; where another value comes within twice the proved error of the largest, the status lane says so. */
-function sure(r: RealGraph, index: Val, values: readonly Val[], flags: readonly Val[]): Val {
+export function sure(r: RealGraph, index: Val, values: readonly Val[], flags: readonly Val[]): Val {
   const because = [maximum(r, values), ...values, ...flags].filter((v): v is Real => !isConst(v));
   return because.length === 2 * values.length + 1 ? r.bound(index, "sure", -Infinity, Infinity, because) : index;
 }

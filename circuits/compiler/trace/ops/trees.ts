@@ -1,6 +1,6 @@
 import type { RealGraph, Val } from "../../real/graph.ts";
 import type { NodeContext, OperatorTable } from "../context.ts";
-import { exp, sigmoid } from "./elementwise.ts";
+import { classLabels, labelOf, transformed } from "./classic.ts";
 import type { SymTensor } from "../tensor.ts";
 
 /** A node of a decision tree: leaves have weights by target, branches test one feature. */
@@ -104,20 +104,6 @@ function scores(x: NodeContext, prefix: string, targets: number): { rows: Val[][
   return { rows, batch };
 }
 
-function transformed(x: NodeContext, row: readonly Val[]): Val[] {
-  const how = x.text("post_transform", "NONE");
-  const r = x.real;
-  if (how === "NONE") return [...row];
-  if (how === "LOGISTIC") return row.map((v) => sigmoid(r, v));
-  if (how === "SOFTMAX") {
-    const top = r.maxn(row);
-    const parts = row.map((v) => exp(r, r.sub(v, top)));
-    const sum = r.lin(parts, parts.map(() => 1));
-    return parts.map((p) => r.div(p, sum));
-  }
-  throw x.refuse(`post_transform ${how}`, "Use NONE, LOGISTIC or SOFTMAX");
-}
-
 function regressor(x: NodeContext): SymTensor {
   const targets = x.number("n_targets", 1);
   const { rows, batch } = scores(x, "target", targets);
@@ -125,8 +111,8 @@ function regressor(x: NodeContext): SymTensor {
 }
 
 function classifier(x: NodeContext): SymTensor[] {
-  const labels = x.list("classlabels_int64s");
-  if (!labels) throw x.refuse("class labels that are not integers", "Use integer labels");
+  const labels = classLabels(x);
+  if (!labels) throw x.refuse("no class labels", "Export them with the node");
   const ids = new Set(x.list("class_ids") ?? []);
   const binary = labels.length === 2 && ids.size === 1;
   const { rows, batch } = scores(x, "class", binary ? 1 : labels.length);
@@ -135,21 +121,16 @@ function classifier(x: NodeContext): SymTensor[] {
   const classes = rows.map((row): Val => {
     if (binary) {
       const score = row[0] as Val;
-      const logistic = x.text("post_transform", "NONE") === "LOGISTIC";
-      const positive = r.ge0(r.lin([score], [1], logistic ? 0 : -0.5));
+      // Weights that are never negative are shares of votes; others are log odds.
+      const shares = (x.list("class_weights") ?? []).every((w) => w >= 0);
+      const positive = r.lin([r.ge0(r.lin([score], [-1], shares ? 0.5 : 0))], [-1], 1);
       const p = transformed(x, [score])[0] as Val;
-      out.push(r.lin([p], [-1], 1), p);
+      const odds = !shares && x.text("post_transform", "NONE") === "NONE";
+      out.push(r.lin([p], [-1], odds ? 0 : 1), p);
       return r.lin([positive], [(labels[1] as number) - (labels[0] as number)], labels[0]);
     }
     out.push(...transformed(x, row));
-    let best = row[0] as Val;
-    let label: Val = labels[0] as number;
-    row.slice(1).forEach((v, i) => {
-      const wins = r.lin([r.ge0(r.sub(best, v))], [-1], 1);
-      label = r.select(wins, labels[i + 1] as number, label);
-      best = r.max(best, v);
-    });
-    return r.bound(label, "index", Math.min(...labels), Math.max(...labels), []);
+    return labelOf(r, row, labels);
   });
   return [{ shape: [batch], kind: "int", data: classes }, { shape: [batch, labels.length], kind: "float", data: out }];
 }

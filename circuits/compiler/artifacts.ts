@@ -10,7 +10,7 @@ import { runCircom } from "./emit/run.ts";
 import { parseGraph } from "./integer/canonical.ts";
 import type { IntGraph, Lane } from "./integer/finish.ts";
 import { wordCount } from "./quantise/pack.ts";
-import type { InputScale } from "./quantise/lower.ts";
+import type { InputScale } from "./quantise/options.ts";
 
 const FORMAT = "og-zkml/1";
 

@@ -4,7 +4,7 @@ import { evaluateNodes } from "./integer/evaluate.ts";
 import type { IntGraph, Lane } from "./integer/finish.ts";
 import { quantise } from "./quantise/box.ts";
 import { toReal } from "./quantise/dyadic.ts";
-import type { InputScale } from "./quantise/lower.ts";
+import type { InputScale } from "./quantise/options.ts";
 import { packWords } from "./quantise/pack.ts";
 
 export type Inputs = Readonly<Record<string, ArrayLike<number>>>;

@@ -4,7 +4,7 @@ import { spongeWires } from "./hash/sponge.ts";
 import { P } from "./integer/field.ts";
 import { wireValues } from "./integer/evaluate.ts";
 import type { IntGraph } from "./integer/finish.ts";
-import type { InputScale } from "./quantise/lower.ts";
+import type { InputScale } from "./quantise/options.ts";
 import { checkBox, evaluateInteger } from "./io.ts";
 
 /** The parts of a compiled model that the witness needs; `sym` maps signal names to witness indices. */

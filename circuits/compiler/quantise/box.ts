@@ -1,8 +1,7 @@
 import { InputError } from "../errors.ts";
 import type { Traced } from "../trace/trace.ts";
 import { ceilLog2, dyadic, lowExponent, scaleRound } from "./dyadic.ts";
-import type { InputScale } from "./lower.ts";
-import type { QuantiseOptions } from "./options.ts";
+import type { InputScale, QuantiseOptions } from "./options.ts";
 
 /** The integer box of every input element. Float boxes are widened to a power of two of steps, so that the range check is exact. */
 export function inputBoxes(traced: Traced, options: QuantiseOptions): InputScale[] {

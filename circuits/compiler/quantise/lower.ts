@@ -1,30 +1,17 @@
 import { BudgetError, UnsupportedError } from "../errors.ts";
-import { floorDiv } from "../integer/evaluate.ts";
 import { IntBuilder, bitLength } from "../integer/graph.ts";
 import { functionSpec } from "../real/functions.ts";
 import { isConst, type Real, type Val } from "../real/graph.ts";
-import { ceilLog2, dyadic, scaleRound, toReal, up } from "./dyadic.ts";
+import { ceilLog2, scaleRound, toReal, up } from "./dyadic.ts";
 import { lowerBitwise } from "./bitwise.ts";
-import { lowerInverseSqrt, lowerQuotient, lowerSqrt, floorQuotient } from "./divide.ts";
+import { lowerInverseSqrt, lowerSqrt } from "./divide.ts";
+import { Divisions } from "./division.ts";
 import { flagHull } from "./hull.ts";
 import { lowerProduct, lowerSum } from "./linear.ts";
-import type { QuantiseOptions } from "./options.ts";
+import { PRODUCT_BITS, type InputScale, type QuantiseOptions } from "./options.ts";
 import { Steps } from "./steps.ts";
 import { Pieces } from "./piece.ts";
 import { Quantities, type Quantity } from "./quantity.ts";
-
-/** How wide a product may grow: well below the field, so that every later row stays an integer identity. */
-const PRODUCT_BITS = 160;
-
-/** An input element: its integer box and scale. */
-export interface InputScale {
-  readonly lo: bigint;
-  readonly hi: bigint;
-  readonly e: number;
-  readonly whole: boolean;
-  /** Largest distance of a real in the box to its integer, in steps, where it is more than the half that rounding takes. */
-  readonly slack?: number;
-}
 
 const flipped = (int: IntBuilder, x: Quantity): Quantity => ({ ...x, node: int.lin([x.node], [-1n]) });
 
@@ -53,8 +40,7 @@ export class Lowerer {
   /** Differences between a maximum and what it was taken of. */
   readonly #gaps = new Map<string, Quantity>();
   readonly #steps = new Steps(this.q);
-  /** Divisions by the same node, so that many of them share one reciprocal. */
-  readonly #divisions = new Map<Real, number>();
+  readonly #divisions = new Divisions(this.q, this.violations);
 
   constructor(
     options: QuantiseOptions,
@@ -72,10 +58,7 @@ export class Lowerer {
   }
 
   run(order: readonly Real[]): void {
-    for (const n of order) {
-      const divisor = n.op === "div" ? n.args[n.args.length - 1] : undefined;
-      if (divisor) this.#divisions.set(divisor, (this.#divisions.get(divisor) ?? 0) + 1);
-    }
+    this.#divisions.collect(order);
     this.#steps.collect(order);
     for (const n of order) {
       if (n.op === "relu") this.#members.set(n.layer, (this.#members.get(n.layer) ?? 0) + 1);
@@ -130,9 +113,9 @@ export class Lowerer {
       case "fn":
         return this.#function(n, a);
       case "div":
-        return this.#division(n, args);
+        return this.#divisions.quotient(n, args, Number.isFinite(this.#scaleFor(n)) ? this.#scaleFor(n) - 2 : -this.#options.activationBits);
       case "floordiv":
-        return n.p.length > 0 ? this.#floorDivision(a, n.p[0] as number) : this.#ratio(n, args);
+        return n.p.length > 0 ? this.#divisions.floor(a, n.p[0] as number) : this.#divisions.floorRatio(n, args);
       case "bitwise":
         return lowerBitwise(q, n.fn, a, n.args.length > 1 ? b : BigInt(n.p[0] as number));
       case "seam":
@@ -260,72 +243,6 @@ export class Lowerer {
     this.violations.push(int.lin([valid], [-1n], 1n));
     const made = f({ ...x, node: int.lin([int.relu(bits, 0)], [1n], least) });
     return { ...made, node: int.mul(valid, made.node) };
-  }
-
-  #division(n: Real, args: readonly Quantity[]): Quantity {
-    const { q } = this;
-    const scale = Number.isFinite(this.#scaleFor(n)) ? this.#scaleFor(n) - 2 : -this.#options.activationBits;
-    const { divisor: b, positive, keep } = this.#divisor(args[args.length - 1] as Quantity);
-    const restore = (r: Quantity): Quantity =>
-      keep(positive === undefined ? r : { ...r, node: this.int.mul(this.int.lin([positive], [2n], -1n), r.node) });
-    if (args.length === 1) return restore(lowerQuotient(q, this.q.constant(n.c, Math.min(scale + b.e, ceilLog2(n.c) - 8)), b, scale));
-    const a = args[0] as Quantity;
-    if ((this.#divisions.get(n.args[1] as Real) ?? 0) < 3) return restore(lowerQuotient(q, a, b, scale));
-    // One reciprocal, then a product each: fine enough for the largest numerator.
-    const size = q.magnitude(a);
-    const fine = size > 0 ? scale - Math.max(0, ceilLog2(size)) : scale;
-    const one = lowerQuotient(q, this.q.constant(1, Math.min(0, fine + b.e)), b, fine);
-    return restore(lowerProduct(q, a, one, PRODUCT_BITS));
-  }
-
-  /**
-   * A divisor that is positive everywhere: the size of the given one, and 1 where that is 0; then the element counts as a violation and
-   * `keep` makes the result 0. `positive` is the flag of its sign where the data decides it.
-   */
-  #divisor(b: Quantity): { divisor: Quantity; positive: number | undefined; keep: (r: Quantity) => Quantity } {
-    const { int, q } = this;
-    const { lo, hi } = q.at(b);
-    const same = (r: Quantity): Quantity => r;
-    if (lo > 0n) return { divisor: b, positive: undefined, keep: same };
-    if (hi < 0n) return { divisor: flipped(int, b), positive: int.constant(0n), keep: same };
-    if (lo === 0n && hi === 0n) throw new RangeError("the divisor is 0");
-    const zero = int.eqz(b.node);
-    this.violations.push(zero);
-    const keep = (r: Quantity): Quantity => ({ ...r, node: int.mul(int.lin([zero], [-1n], 1n), r.node), err: Infinity });
-    if (lo === 0n) {
-      const node = int.bound(int.lin([b.node, zero], [1n, 1n]), "nonzero", 1n, hi, [zero]);
-      return { divisor: { ...b, node }, positive: undefined, keep };
-    }
-    const bits = int.signed(b.node);
-    const size = int.lin([int.relu(bits, 0), b.node, zero], [2n, -1n, 1n]);
-    const node = int.bound(size, "nonzero", 1n, hi > -lo ? hi : -lo, [zero]);
-    return { divisor: { ...b, node }, positive: int.bit(bits, (int.at(bits).n[0] as number) - 1), keep };
-  }
-
-  /** floor(x / n), n = m 2^t: both sides on the finer of their scales. */
-  #floorDivision(given: Quantity, n: number): Quantity {
-    const { int, q } = this;
-    const { m, e: t } = dyadic(n);
-    const x = given.e > t ? q.align(given, t) : given;
-    const divisor = m << BigInt(t - x.e);
-    const err = x.err > 0 ? up(1 + x.err / n) : 0;
-    const [low, high] = [floorDiv(q.at(x).lo, divisor), floorDiv(q.at(x).hi, divisor)];
-    if (low === high) return { node: int.constant(low), e: 0, err };
-    if ((divisor & (divisor - 1n)) === 0n) return { ...q.floorShift(x, bitLength(divisor) - 1), e: 0, err };
-    return { node: floorQuotient(q, x.node, int.constant(divisor)), e: 0, err };
-  }
-
-  /** floor(a / b), b from the data: the sign of b goes to the numerator. */
-  #ratio(n: Real, args: readonly Quantity[]): Quantity {
-    const { int, q } = this;
-    const b = args[args.length - 1] as Quantity;
-    const own = args.length === 1 ? q.constant(n.c, Math.min(b.e, Number.isInteger(n.c) ? 0 : b.e)) : (args[0] as Quantity);
-    const e = Math.min(own.e, b.e);
-    const { divisor, positive, keep } = this.#divisor(q.align(b, e));
-    const a = q.align(own, e);
-    const turned = positive === undefined ? a.node : int.mul(int.lin([positive], [2n], -1n), a.node);
-    const made = keep({ node: floorQuotient(q, turned, divisor.node), e: 0, err: 0 });
-    return { ...made, err: args.some((v) => v.err > 0) ? Infinity : 0 };
   }
 
   /** Rounds to the usual precision where that removes more than a few bits. */

@@ -24,3 +24,16 @@ export interface QuantiseOptions {
 }
 
 export const defaults: QuantiseOptions = { inputs: {}, inputBits: 12, weightBits: 12, activationBits: 12, pieceBits: 11, outputBits: 32, clamp: false };
+
+/** How wide a product may grow: well below the field, so that every later row stays an integer identity. */
+export const PRODUCT_BITS = 160;
+
+/** An input element: its integer box and scale. */
+export interface InputScale {
+  readonly lo: bigint;
+  readonly hi: bigint;
+  readonly e: number;
+  readonly whole: boolean;
+  /** Largest distance of a real in the box to its integer, in steps, where it is more than the half that rounding takes. */
+  readonly slack?: number;
+}

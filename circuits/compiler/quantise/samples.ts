@@ -1,7 +1,7 @@
 import type { Real } from "../real/graph.ts";
 import { evaluateReal } from "../real/evaluate.ts";
 import { toReal } from "./dyadic.ts";
-import type { InputScale } from "./lower.ts";
+import type { InputScale } from "./options.ts";
 
 /** A small seeded generator (xorshift32): samples must be the same on every machine. */
 export function seeded(seed: number): () => number {

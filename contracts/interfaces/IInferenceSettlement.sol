@@ -5,57 +5,8 @@ import {BatchHeader} from "../types/Batch.sol";
 import {CommitteeMember, QuorumSignature} from "../types/Committee.sol";
 import {BatchStatus} from "../types/Enums.sol";
 import {InferenceReceipt} from "../types/Receipt.sol";
-import {Terms} from "../types/Terms.sol";
-
-/// Where a stretch's money stands; the rest of a ChannelStretch follows from the receipts.
-struct StretchPlace {
-    uint256 paymentChainId;
-    address escrow;
-}
-
-/// One receipt of an individual settlement, with its evidence.
-struct SettleItem {
-    InferenceReceipt receipt;
-    bytes signature; // the key epoch's, over the receipt's digest
-    uint16 terms; // index into `terms` of the call: the preimage of receipt.termsHash
-    bytes proof; // Groth16; empty unless the terms ask for Zkml or TeeAndZkml
-    uint256[] publicInputs; // the first is `proofContext`
-}
-
-/// A whole individual settlement.
-struct Settlement {
-    BatchHeader header;
-    bytes signature; // the key epoch's, over the header's digest
-    Terms[] terms; // those that the items refer to
-    StretchPlace[] places; // one for each stretch, in order
-    SettleItem[] items; // header.count of them
-    bool fullBond; // as in postBatch; matters only for a header with vanilla receipts
-}
-
-/// What the chain keeps of a header, one storage slot.
-struct Batch {
-    BatchStatus status;
-    bool fullBond; // lock is 2 x totalCharge instead of a tenth
-    uint40 postedAt; // seconds; of a Rejected header: when it was rejected
-    uint40 postedBlock;
-    uint32 committeeEpoch; // of its certificate
-    uint64 signers; // of its certificate; bit i is member i
-    uint8 openDemands;
-    uint8 totalDemands;
-    uint32 extension; // seconds that demands and freezes added to the window
-}
-
-/// Constructor parameters; inequalities of PROTOCOL section 9 are checked there. Times in seconds.
-struct SettlementParams {
-    uint64 window; // W
-    uint64 windowBlocks; // both clocks must have run
-    uint64 responseTime; // T_resp
-    uint64 repostTime; // T_repost
-    uint64 maxAge; // MAX_AGE
-    uint64 certTime; // T_cert: an under-bonded header without LeafCheck is void after this
-    uint96 minLock; // B_min
-    uint96 bondPerCharge; // units of the bond token that stand for one unit of charge: 1e12 for 18 against 6 decimals
-}
+import {Batch, Run, Settlement, SettlementParams} from "../types/Settlement.sol";
+import {ISettlementEvents} from "./ISettlementEvents.sol";
 
 /// @title Settlement of inference receipts
 /// @notice A node posts *headers*, one after another, each naming the one before. A header whose receipts are all
@@ -70,60 +21,7 @@ struct SettlementParams {
 /// ONCE. `settle` keeps a watermark for each (node, payment): an interval or sequence that it has passed is refused. Two
 /// batches that overlap are a provable fault.
 /// LIVENESS. Every step is permissionless; nothing here is pausable but `postBatch` and `settle` (guardian, 7 days, then by itself over).
-interface IInferenceSettlement {
-    /// None -> Posted. `headerHash` is the batch's id everywhere; `header` is what later calls must re-supply.
-    event HeaderPosted(bytes32 indexed headerHash, bytes32 indexed nodeId, uint64 indexed nonce, bool fullBond, BatchHeader header);
-    /// None -> Final: every receipt was verified in the call, which carries header and receipts.
-    event HeaderSettled(bytes32 indexed headerHash, bytes32 indexed nodeId, uint64 indexed nonce, bytes32 channelsRoot);
-    /// `settle` moved this payment's watermark.
-    event LineSettled(bytes32 indexed nodeId, bytes32 indexed paymentId, uint128 settledTo, uint64 nextSequence);
-    /// A proof held for this receipt. `statement` = keccak256(abi.encode(publicInputs)).
-    event ProofVerified(bytes32 indexed receiptDigest, bytes32 indexed modelId, bytes32 statement);
-    event BatchCertified(bytes32 indexed headerHash, uint32 committeeEpoch, uint64 signers, uint256 signedStake);
-    event BatchFinalized(bytes32 indexed headerHash, bytes32 indexed nodeId);
-    /// `kind` 0: no fault (compromised image or key, frozen model, or under-bonded without LeafCheck in time).
-    event BatchRejected(bytes32 indexed headerHash, bytes32 indexed nodeId, BatchStatus status, uint8 kind, address reporter);
-    event BatchReposted(bytes32 indexed oldHeaderHash, bytes32 indexed newHeaderHash);
-    event DemandCounted(bytes32 indexed headerHash, uint8 open, uint8 total, uint32 extension);
-    /// Result of one settlement of `settleMany`: 0 settled, else the selector of the error that refused it.
-    event SettleSkipped(uint256 indexed index, bytes4 reason);
-    event IntakePaused(uint64 until);
-    event ArbiterSet(address indexed arbiter, bool allowed);
-    /// OpenGradient-format root (WIRE.md): evidence for its clients, no money, no finality.
-    event BatchSettlement(bytes32 indexed merkleRoot, uint256 batchSize, bytes walrusBlobId);
-
-    error SettlementBadParams(string field);
-    error SettlementInvalidTransition(bytes32 headerHash, BatchStatus from, BatchStatus to);
-    error SettlementNonce(bytes32 nodeId, uint64 given, uint64 expected);
-    error SettlementPrevHeader(bytes32 nodeId, bytes32 given);
-    error SettlementBadHeaderSignature(bytes32 headerHash);
-    error SettlementBadHeader(string field);
-    error SettlementTooOld(uint64 issuedAt, uint256 now_, uint64 maxAge);
-    error SettlementFromTheFuture(uint64 issuedAt, uint256 now_);
-    error SettlementNotArbiter(address caller);
-    error SettlementCompromised(bytes32 headerHash, uint64 since);
-    /// A receipt differs from its header: "nodeId", "keyId", "issuedAt", "outcome", "charge".
-    error SettlementBadReceipt(uint256 index, string field);
-    error SettlementBadReceiptSignature(uint256 index, bytes32 receiptDigest);
-    error SettlementBadTerms(uint256 index, string field);
-    error SettlementOrder(uint256 index);
-    error SettlementRootMismatch(string tree, bytes32 given, bytes32 computed);
-    error SettlementTotalMismatch(uint256 given, uint256 computed);
-    error SettlementCountMismatch(string what, uint256 given, uint256 expected);
-    /// Interval or sequence lies below what this node has settled for this payment.
-    error SettlementAlreadySettled(uint256 index, bytes32 paymentId, uint128 settledTo, uint64 nextSequence);
-    error SettlementProofMissing(uint256 index);
-    error SettlementProofContext(uint256 index, uint256 given, uint256 expected);
-    error SettlementProofInvalid(uint256 index, bytes32 modelId);
-    error SettlementNotYet(uint256 now_, uint256 readyAt, uint256 block_, uint256 readyBlock);
-    error SettlementTooLate(uint256 now_, uint256 deadline);
-    error SettlementOpenDemands(bytes32 headerHash, uint256 open);
-    error SettlementTooManyDemands(bytes32 headerHash, uint256 open, uint256 total);
-    error SettlementNotCertifiable(bytes32 headerHash, uint256 signed, uint256 total);
-    error SettlementNothingToAnnul(bytes32 headerHash);
-    error SettlementPaused(uint64 until);
-    error SettlementPauseTooSoon(uint64 notBefore);
-
+interface IInferenceSettlement is ISettlementEvents {
     // -------------------------------------------------------------------------------------------- nodes (anyone may relay)
 
     /// @notice Posts a header whose receipts stand in a blob. Locks the node's bond.
@@ -134,6 +32,15 @@ interface IInferenceSettlement {
     /// @notice Verifies every receipt of a header now: Final at once, no lock. Reverts whole, and by name. A header with vanilla
     /// receipts is Posted instead, with a lock: a signature alone does not make an output right, the window is for showing that.
     function settle(Settlement calldata settlement) external returns (bytes32 headerHash);
+
+    /// @notice The same as `settle` for what a `Run` can say, at a lower price: the header is computed, not given. Terms: Tee.
+    function settleRun(Run calldata run) external returns (bytes32 headerHash);
+
+    /// @notice A run under Zkml or TeeAndZkml terms. The proofs of all its receipts are checked at once, by one pairing check.
+    /// One bad part fails the whole: keepers verify before they send, and bisect.
+    /// @param proofs Of IGroth16Verifier.verify for one receipt, of verifyBatch for more.
+    /// @param statements Public inputs in the verifier's order; each statement's first is its receipt's `proofContext`.
+    function settleProvedRun(Run calldata run, bytes calldata proofs, uint256[] calldata statements) external returns (bytes32 headerHash);
 
     /// @notice Many independent settlements, of one node or of many; one bad one blocks none.
     /// @param settlements abi.encode(Settlement) each.

@@ -19,6 +19,9 @@ interface IVerifierRouter {
     /// @notice Whether the proof holds under the version's key. Reverts by name where there is nothing to verify with.
     function verify(bytes32 modelId, bytes calldata proof, uint256[] calldata publicInputs) external view returns (bool);
 
+    /// @notice Whether all of them hold, in one check: see IGroth16Verifier.verifyBatch.
+    function verifyBatch(bytes32 modelId, bytes calldata proofs, uint256[] calldata publicInputs) external view returns (bool);
+
     /// @notice Guardian: stops proofs of one version for 7 days; may be repeated only 7 days after the last one's end.
     function freeze(bytes32 modelId) external;
     function unfreeze(bytes32 modelId) external;

@@ -5,10 +5,11 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 
 import {CommitteeEpoch, ICommittee} from "../interfaces/ICommittee.sol";
 import {Finding, IHealthLens} from "../interfaces/IHealthLens.sol";
-import {Batch, IInferenceSettlement} from "../interfaces/IInferenceSettlement.sol";
+import {IInferenceSettlement} from "../interfaces/IInferenceSettlement.sol";
 import {Bond, INodeRegistry, NodeStatus} from "../interfaces/INodeRegistry.sol";
 import {BatchHeader} from "../types/Batch.sol";
 import {BatchStatus, Role} from "../types/Enums.sol";
+import {Batch} from "../types/Settlement.sol";
 
 /// @title Health of the settlement chain
 contract HealthLens is IHealthLens {

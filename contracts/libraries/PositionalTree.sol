@@ -58,7 +58,13 @@ library PositionalTree {
         }
     }
 
-    function _root(uint256 count, bytes32 top) private pure returns (bytes32) {
-        return keccak256(abi.encodePacked(bytes1(0x02), uint32(count), top));
+    /// @param count Below 2^32, as both callers see to.
+    function _root(uint256 count, bytes32 top) private pure returns (bytes32 hash) {
+        assembly ("memory-safe") {
+            mstore8(0x00, 0x02)
+            mstore(0x01, shl(224, count))
+            mstore(0x05, top)
+            hash := keccak256(0x00, 0x25)
+        }
     }
 }

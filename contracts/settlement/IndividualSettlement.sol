@@ -1,19 +1,26 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
-import {IInferenceSettlement, SettleItem, Settlement} from "../interfaces/IInferenceSettlement.sol";
+import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
+
+import {ICommittee} from "../interfaces/ICommittee.sol";
+import {INodeRegistry} from "../interfaces/INodeRegistry.sol";
+import {ISignatureChecker} from "../interfaces/ISignatureChecker.sol";
+import {IVerifierRouter} from "../interfaces/IVerifierRouter.sol";
 import {CalldataDigest} from "../libraries/CalldataDigest.sol";
 import {PositionalTree} from "../libraries/PositionalTree.sol";
 import {BatchHeader, BatchLib, ChannelStretch} from "../types/Batch.sol";
 import {BatchStatus, Outcome, SettlementMode, Verification} from "../types/Enums.sol";
 import {InferenceReceipt} from "../types/Receipt.sol";
+import {SettleItem, Settlement, SettlementParams} from "../types/Settlement.sol";
 import {Terms} from "../types/Terms.sol";
 import {SettlementCore} from "./SettlementCore.sol";
 
 /// @title Headers whose receipts are all verified in the posting call
-/// @dev The same roots as a batch's, computed here instead of believed: certificates, escrow and inclusion proofs see no
+/// @notice A part of InferenceSettlement, which deploys it and runs it in its own storage: together they pass the size of one
+/// contract. The same roots as a batch's, computed here instead of believed: certificates, escrow and inclusion proofs see no
 /// difference between an individual settlement and a batch.
-abstract contract IndividualSettlement is SettlementCore {
+contract IndividualSettlement is SettlementCore {
     /// What is carried from one receipt to the next.
     struct Walk {
         Signer key;
@@ -27,8 +34,24 @@ abstract contract IndividualSettlement is SettlementCore {
         bool vanilla;
     }
 
-    /// @inheritdoc IInferenceSettlement
-    function settle(Settlement calldata settlement) external override whenOpen returns (bytes32 hash) {
+    /// Whose storage this is meant for: a header settled in the part's own means nothing and is refused.
+    address public immutable SETTLEMENT;
+
+    constructor(
+        address authority,
+        INodeRegistry registry,
+        ISignatureChecker signatures,
+        IVerifierRouter router,
+        ICommittee committee,
+        SettlementParams memory params_,
+        bytes32 domain
+    ) AccessManaged(authority) SettlementCore(registry, signatures, router, committee, params_, domain) {
+        SETTLEMENT = msg.sender;
+    }
+
+    /// @notice See IInferenceSettlement.settle.
+    function settle(Settlement calldata settlement) external whenOpen returns (bytes32 hash) {
+        require(address(this) == SETTLEMENT, SettlementIsPart(SETTLEMENT));
         BatchHeader calldata header = settlement.header;
         hash = CalldataDigest.header(header, DOMAIN);
         Walk memory walk;
@@ -41,18 +64,6 @@ abstract contract IndividualSettlement is SettlementCore {
         }
         _record(hash, BatchStatus.Final, false);
         emit HeaderSettled(hash, header.nodeId, header.nonce, header.channelsRoot);
-    }
-
-    /// @inheritdoc IInferenceSettlement
-    function settleMany(bytes[] calldata settlements) external override returns (bytes4[] memory reasons) {
-        reasons = new bytes4[](settlements.length);
-        for (uint256 i = 0; i < settlements.length; ++i) {
-            // An own call each: what fails is undone alone.
-            (bool ok, bytes memory reason) = address(this).call(abi.encodePacked(this.settle.selector, settlements[i]));
-            if (ok) continue;
-            reasons[i] = reason.length < 4 ? bytes4(0xffffffff) : bytes4(reason);
-            emit SettleSkipped(i, reasons[i]);
-        }
     }
 
     function _verifyItems(Settlement calldata settlement, Walk memory walk) private {
@@ -101,10 +112,7 @@ abstract contract IndividualSettlement is SettlementCore {
         if (!samePayment) {
             require(index == 0 || receipt.paymentId > stretch.paymentId, SettlementOrder(index));
             _closeLine(settlement.header.nodeId, walk);
-            Line storage entry = _lines[_lineKey(receipt.nodeId, receipt.paymentId)];
-            (uint128 settledTo, uint64 nextSequence) = (entry.settledTo, entry.nextSequence);
-            bool isNew = receipt.cumulativeBefore >= settledTo && receipt.sequence >= nextSequence;
-            require(isNew, SettlementAlreadySettled(index, receipt.paymentId, settledTo, nextSequence));
+            _requireNew(index, receipt.nodeId, receipt.paymentId, receipt.cumulativeBefore, receipt.sequence);
         } else {
             require(receipt.cumulativeBefore >= stretch.to && receipt.sequence >= walk.nextSequence, SettlementOrder(index));
         }
@@ -149,7 +157,7 @@ abstract contract IndividualSettlement is SettlementCore {
         if (method == Verification.Tee) return;
 
         require(item.proof.length != 0 && item.publicInputs.length != 0, SettlementProofMissing(index));
-        uint256 context = _proofContext(item.receipt, digest, terms.payout);
+        uint256 context = _context(digest, item.receipt.modelId, terms.payout, item.receipt.issuedAt);
         require(item.publicInputs[0] == context, SettlementProofContext(index, item.publicInputs[0], context));
         bool proved = ROUTER.verify(item.receipt.modelId, item.proof, item.publicInputs);
         require(proved, SettlementProofInvalid(index, item.receipt.modelId));
@@ -165,10 +173,8 @@ abstract contract IndividualSettlement is SettlementCore {
     /// Writes the watermark of the open payment, if there is one.
     function _closeLine(bytes32 nodeId, Walk memory walk) private {
         if (walk.stretches == 0) return;
-        (bytes32 paymentId, uint128 settledTo) = (walk.stretch.paymentId, walk.stretch.to);
-        Line storage entry = _lines[_lineKey(nodeId, paymentId)];
-        (entry.settledTo, entry.nextSequence) = (settledTo, walk.nextSequence);
-        emit LineSettled(nodeId, paymentId, settledTo, walk.nextSequence);
+        bytes32 paymentId = walk.stretch.paymentId;
+        _settleTo(_lineKey(nodeId, paymentId), nodeId, paymentId, walk.stretch.to, walk.nextSequence);
     }
 
     function _sealStretch(BatchHeader calldata header, Walk memory walk) private pure {

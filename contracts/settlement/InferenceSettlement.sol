@@ -4,23 +4,30 @@ pragma solidity ^0.8.30;
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 
 import {ICommittee} from "../interfaces/ICommittee.sol";
-import {Batch, IInferenceSettlement, SettlementParams} from "../interfaces/IInferenceSettlement.sol";
+import {IInferenceSettlement} from "../interfaces/IInferenceSettlement.sol";
 import {INodeRegistry} from "../interfaces/INodeRegistry.sol";
 import {ISignatureChecker} from "../interfaces/ISignatureChecker.sol";
 import {IVerifierRouter} from "../interfaces/IVerifierRouter.sol";
 import {CalldataDigest} from "../libraries/CalldataDigest.sol";
+import {ProtocolDomain} from "../libraries/ProtocolDomain.sol";
 import {BatchHeader} from "../types/Batch.sol";
 import {CommitteeLib, CommitteeMember, QuorumSignature} from "../types/Committee.sol";
 import {BatchStatus} from "../types/Enums.sol";
+import {Batch, Settlement, SettlementParams} from "../types/Settlement.sol";
 import {LeafCheck, StatementLib} from "../types/Statements.sol";
 import {IndividualSettlement} from "./IndividualSettlement.sol";
+import {RunSettlement} from "./RunSettlement.sol";
 import {SettlementCore} from "./SettlementCore.sol";
+import {SettlementViews} from "./SettlementViews.sol";
 
 /// @title Settlement of inference receipts
 /// @notice The batch's way: posted, certified, final; or rejected and once more.
-contract InferenceSettlement is IndividualSettlement {
+contract InferenceSettlement is SettlementViews, RunSettlement {
     uint8 private constant MAX_OPEN_DEMANDS = 16;
     uint8 private constant MAX_DEMANDS = 128;
+
+    /// @notice Code of `settle`: one contract cannot hold all. It works in this contract's storage and has none that counts.
+    address public immutable PART;
 
     mapping(address => bool) private _arbiters;
 
@@ -31,11 +38,41 @@ contract InferenceSettlement is IndividualSettlement {
         IVerifierRouter router,
         ICommittee committee,
         SettlementParams memory params_
-    ) AccessManaged(authority) SettlementCore(registry, signatures, router, committee, params_) {}
+    )
+        AccessManaged(authority)
+        SettlementCore(registry, signatures, router, committee, params_, ProtocolDomain.separator(block.chainid, address(this)))
+    {
+        PART = address(new IndividualSettlement(authority, registry, signatures, router, committee, params_, DOMAIN));
+    }
 
     modifier onlyArbiter() {
         require(_arbiters[msg.sender], SettlementNotArbiter(msg.sender));
         _;
+    }
+
+    /// @inheritdoc IInferenceSettlement
+    function settle(Settlement calldata) external override returns (bytes32) {
+        address part = PART;
+        assembly ("memory-safe") {
+            // The whole answer is the part's: memory is not used after this.
+            calldatacopy(0, 0, calldatasize())
+            let ok := delegatecall(gas(), part, 0, calldatasize(), 0, 0)
+            returndatacopy(0, 0, returndatasize())
+            if ok { return(0, returndatasize()) }
+            revert(0, returndatasize())
+        }
+    }
+
+    /// @inheritdoc IInferenceSettlement
+    function settleMany(bytes[] calldata settlements) external override returns (bytes4[] memory reasons) {
+        reasons = new bytes4[](settlements.length);
+        for (uint256 i = 0; i < settlements.length; ++i) {
+            // An own call each: what fails is undone alone.
+            (bool ok, bytes memory reason) = address(this).call(abi.encodePacked(this.settle.selector, settlements[i]));
+            if (ok) continue;
+            reasons[i] = reason.length < 4 ? bytes4(0xffffffff) : bytes4(reason);
+            emit SettleSkipped(i, reasons[i]);
+        }
     }
 
     /// @inheritdoc IInferenceSettlement
@@ -113,7 +150,7 @@ contract InferenceSettlement is IndividualSettlement {
 
         entry.status = BatchStatus.Final;
         emit BatchFinalized(hash, header.nodeId);
-        REGISTRY.unlock(header.nodeId, hash, lockOf(header.totalCharge, entry.fullBond));
+        REGISTRY.unlock(header.nodeId, hash, _lockOf(header.totalCharge, entry.fullBond));
     }
 
     /// @inheritdoc IInferenceSettlement
@@ -135,7 +172,7 @@ contract InferenceSettlement is IndividualSettlement {
         entry.postedAt = uint40(block.timestamp);
         emit BatchRejected(hash, header.nodeId, BatchStatus.Rejected, kind, reporter);
 
-        REGISTRY.slash(header.nodeId, hash, lockOf(header.totalCharge, entry.fullBond), true, reporter);
+        REGISTRY.slash(header.nodeId, hash, _lockOf(header.totalCharge, entry.fullBond), true, reporter);
         // Signing blindly must cost more than checking (S6).
         if (certified) COMMITTEE.slashLeafCheck(hash, epoch, signers, reporter);
     }
@@ -181,7 +218,7 @@ contract InferenceSettlement is IndividualSettlement {
     function _void(BatchHeader calldata header, bytes32 hash, Batch storage entry, uint8 kind) private {
         entry.status = BatchStatus.RejectedNoFault;
         emit BatchRejected(hash, header.nodeId, BatchStatus.RejectedNoFault, kind, address(0));
-        REGISTRY.unlock(header.nodeId, hash, lockOf(header.totalCharge, entry.fullBond));
+        REGISTRY.unlock(header.nodeId, hash, _lockOf(header.totalCharge, entry.fullBond));
     }
 
     function _pending(BatchHeader calldata header, BatchStatus to) private view returns (bytes32 hash, Batch storage entry) {

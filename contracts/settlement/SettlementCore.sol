@@ -4,32 +4,19 @@ pragma solidity ^0.8.30;
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 
 import {ICommittee} from "../interfaces/ICommittee.sol";
-import {Batch, IInferenceSettlement, SettlementParams} from "../interfaces/IInferenceSettlement.sol";
 import {INodeRegistry} from "../interfaces/INodeRegistry.sol";
+import {ISettlementEvents} from "../interfaces/ISettlementEvents.sol";
 import {ISignatureChecker} from "../interfaces/ISignatureChecker.sol";
 import {IVerifierRouter} from "../interfaces/IVerifierRouter.sol";
 import {CalldataDigest} from "../libraries/CalldataDigest.sol";
 import {NodeSignatures} from "../libraries/NodeSignatures.sol";
-import {PositionalTree} from "../libraries/PositionalTree.sol";
-import {ProtocolDomain} from "../libraries/ProtocolDomain.sol";
 import {BatchHeader} from "../types/Batch.sol";
 import {BatchStatus, KeyType, Role} from "../types/Enums.sol";
-import {InferenceReceipt} from "../types/Receipt.sol";
+import {Batch, SettlementParams} from "../types/Settlement.sol";
 
 /// @title Headers: their chain, their slot, their lock
-abstract contract SettlementCore is IInferenceSettlement, AccessManaged {
-    /// Last header of a node, in one slot. 192 bits of a hash are collision resistant to 2^96.
-    struct Tip {
-        uint64 nonce;
-        bytes24 header;
-    }
-
-    /// What `settle` has taken of one payment.
-    struct Line {
-        uint128 settledTo;
-        uint64 nextSequence;
-    }
-
+/// @dev State and rules that the settlement contract and its part share. Both have the same storage in the same order.
+abstract contract SettlementCore is ISettlementEvents, AccessManaged {
     /// A key of a header, checked against the header's times.
     struct Signer {
         KeyType keyType;
@@ -38,7 +25,6 @@ abstract contract SettlementCore is IInferenceSettlement, AccessManaged {
     }
 
     uint64 private constant CLOCK_SKEW = 30;
-    uint64 private constant PAUSE = 7 days;
     bytes32 private constant PROOF_CONTEXT_TAG = keccak256("opengradient.proof-context.v1");
 
     INodeRegistry public immutable REGISTRY;
@@ -51,17 +37,20 @@ abstract contract SettlementCore is IInferenceSettlement, AccessManaged {
     uint96 internal immutable BOND_PER_CHARGE;
 
     SettlementParams internal _params;
-    uint64 private _pausedUntil;
+    uint64 internal _pausedUntil;
     mapping(bytes32 headerHash => Batch) internal _batches;
-    mapping(bytes32 nodeId => Tip) private _tips;
-    mapping(bytes32 lineKey => Line) internal _lines;
+    /// Last header of a node, in one word: 192 bits of its hash, collision resistant to 2^96, and 64 of its nonce.
+    mapping(bytes32 nodeId => uint256) private _tips;
+    /// What was settled of one payment, in one word: 128 bits `settledTo`, 64 bits `nextSequence`.
+    mapping(bytes32 lineKey => uint256) private _lines;
 
     constructor(
         INodeRegistry registry,
         ISignatureChecker signatures,
         IVerifierRouter router,
         ICommittee committee,
-        SettlementParams memory params_
+        SettlementParams memory params_,
+        bytes32 domain
     ) {
         require(address(registry) != address(0), SettlementBadParams("registry"));
         require(address(signatures) != address(0), SettlementBadParams("signatures"));
@@ -76,7 +65,7 @@ abstract contract SettlementCore is IInferenceSettlement, AccessManaged {
         require(params_.minLock != 0 && params_.bondPerCharge != 0, SettlementBadParams("minLock"));
         (REGISTRY, SIGNATURES, ROUTER, COMMITTEE) = (registry, signatures, router, committee);
         (MAX_AGE, MIN_LOCK, BOND_PER_CHARGE) = (params_.maxAge, params_.minLock, params_.bondPerCharge);
-        DOMAIN = ProtocolDomain.separator(block.chainid, address(this));
+        DOMAIN = domain;
         _params = params_;
     }
 
@@ -84,89 +73,6 @@ abstract contract SettlementCore is IInferenceSettlement, AccessManaged {
     modifier whenOpen() {
         require(_pausedUntil <= block.timestamp, SettlementPaused(_pausedUntil));
         _;
-    }
-
-    /// @inheritdoc IInferenceSettlement
-    function pauseIntake() external override restricted {
-        uint64 notBefore = _pausedUntil == 0 ? 0 : _pausedUntil + PAUSE;
-        require(block.timestamp >= notBefore, SettlementPauseTooSoon(notBefore));
-        _pausedUntil = uint64(block.timestamp) + PAUSE;
-        emit IntakePaused(_pausedUntil);
-    }
-
-    /// @inheritdoc IInferenceSettlement
-    function batch(bytes32 headerHash_) external view override returns (Batch memory) {
-        return _batches[headerHash_];
-    }
-
-    /// @inheritdoc IInferenceSettlement
-    function status(bytes32 headerHash_) external view override returns (BatchStatus) {
-        return _batches[headerHash_].status;
-    }
-
-    /// @inheritdoc IInferenceSettlement
-    function tip(bytes32 nodeId) external view override returns (uint64 nonce, bytes24 prevHeader) {
-        return (_tips[nodeId].nonce, _tips[nodeId].header);
-    }
-
-    /// @inheritdoc IInferenceSettlement
-    function line(bytes32 nodeId, bytes32 paymentId) external view override returns (uint128 settledTo, uint64 nextSequence) {
-        Line storage entry = _lines[_lineKey(nodeId, paymentId)];
-        return (entry.settledTo, entry.nextSequence);
-    }
-
-    /// @inheritdoc IInferenceSettlement
-    function finalizableAt(bytes32 headerHash_) public view override returns (uint256 time, uint256 block_) {
-        Batch storage entry = _batches[headerHash_];
-        return (uint256(entry.postedAt) + _params.window + entry.extension, uint256(entry.postedBlock) + _params.windowBlocks);
-    }
-
-    /// @inheritdoc IInferenceSettlement
-    function headerHash(BatchHeader calldata header) external view override returns (bytes32) {
-        return CalldataDigest.header(header, DOMAIN);
-    }
-
-    /// @inheritdoc IInferenceSettlement
-    function receiptDigest(InferenceReceipt calldata receipt) external view override returns (bytes32) {
-        return CalldataDigest.receipt(receipt, DOMAIN);
-    }
-
-    /// @inheritdoc IInferenceSettlement
-    function verifyInclusion(
-        BatchHeader calldata header,
-        InferenceReceipt calldata receipt,
-        bytes calldata signature,
-        uint256 index,
-        bytes32[] calldata path
-    ) external view override returns (BatchStatus) {
-        bytes32 leaf = CalldataDigest.receiptLeaf(CalldataDigest.receipt(receipt, DOMAIN), signature);
-        bytes32 root = PositionalTree.rootOf(leaf, index, header.count, path);
-        require(root == header.receiptsRoot, SettlementRootMismatch("receipts", header.receiptsRoot, root));
-        return _batches[CalldataDigest.header(header, DOMAIN)].status;
-    }
-
-    /// @inheritdoc IInferenceSettlement
-    function proofContext(InferenceReceipt calldata receipt, address beneficiary) external view override returns (uint256) {
-        return _proofContext(receipt, CalldataDigest.receipt(receipt, DOMAIN), beneficiary);
-    }
-
-    /// @inheritdoc IInferenceSettlement
-    function params() external view override returns (SettlementParams memory) {
-        return _params;
-    }
-
-    /// @inheritdoc IInferenceSettlement
-    function domainSeparator() external view override returns (bytes32) {
-        return DOMAIN;
-    }
-
-    /// @inheritdoc IInferenceSettlement
-    function lockOf(uint128 totalCharge, bool fullBond) public view override returns (uint96) {
-        uint256 exposure = uint256(totalCharge) * BOND_PER_CHARGE;
-        uint256 amount = fullBond ? 2 * exposure : exposure / 10;
-        if (amount < MIN_LOCK) return MIN_LOCK;
-        require(amount <= type(uint96).max, SettlementBadHeader("totalCharge"));
-        return uint96(amount);
     }
 
     /// Shape, times, key, signature and place in the node's chain: what every header passes.
@@ -179,35 +85,99 @@ abstract contract SettlementCore is IInferenceSettlement, AccessManaged {
         require(header.count != 0, SettlementBadHeader("count"));
         require(header.channels != 0 && header.channels <= header.count, SettlementBadHeader("channels"));
         require(header.minIssuedAt <= header.maxIssuedAt, SettlementBadHeader("minIssuedAt"));
-        require(header.minIssuedAt >= oldest, SettlementTooOld(header.minIssuedAt, block.timestamp, MAX_AGE));
-        require(header.maxIssuedAt <= block.timestamp + CLOCK_SKEW, SettlementFromTheFuture(header.maxIssuedAt, block.timestamp));
+        _requireAge(header.minIssuedAt, header.maxIssuedAt, oldest);
 
         _advance(header, hash);
-        (key.keyType, key.signer, key.policyPrefix) =
-            REGISTRY.signingKey(Role.Inference, header.nodeId, header.keyId, header.minIssuedAt, header.maxIssuedAt, postedAt);
+        key = _signer(header.nodeId, header.keyId, header.minIssuedAt, header.maxIssuedAt, postedAt);
         require(_signed(key, hash, signature), SettlementBadHeaderSignature(hash));
+    }
+
+    function _requireAge(uint64 minIssuedAt, uint64 maxIssuedAt, uint64 oldest) internal view {
+        require(minIssuedAt >= oldest, SettlementTooOld(minIssuedAt, block.timestamp, MAX_AGE));
+        require(maxIssuedAt <= block.timestamp + CLOCK_SKEW, SettlementFromTheFuture(maxIssuedAt, block.timestamp));
+    }
+
+    function _signer(bytes32 nodeId, bytes32 keyId, uint64 minIssuedAt, uint64 maxIssuedAt, uint64 postedAt)
+        internal
+        view
+        returns (Signer memory key)
+    {
+        (key.keyType, key.signer, key.policyPrefix) =
+            REGISTRY.signingKey(Role.Inference, nodeId, keyId, minIssuedAt, maxIssuedAt, postedAt);
     }
 
     /// The next nonce after the header that it names, and no other (S2).
     function _advance(BatchHeader calldata header, bytes32 hash) private {
-        Tip storage last = _tips[header.nodeId];
-        (uint64 nonce, bytes24 previous) = (last.nonce, last.header);
+        (uint64 nonce, bytes24 previous) = _tipOf(header.nodeId);
         require(header.nonce == nonce + 1, SettlementNonce(header.nodeId, header.nonce, nonce + 1));
         bool follows = bytes24(header.prevHeader) == previous && (nonce != 0 || header.prevHeader == 0);
         require(follows, SettlementPrevHeader(header.nodeId, header.prevHeader));
-        (last.nonce, last.header) = (header.nonce, bytes24(hash));
+        _setTip(header.nodeId, header.nonce, hash);
+    }
+
+    /// Gives a computed header its place in the node's chain: the same as `_advance`, with nothing to compare.
+    function _chain(BatchHeader memory header) internal returns (bytes32 hash) {
+        (uint64 nonce, bytes24 previous) = _tipOf(header.nodeId);
+        (header.nonce, header.prevHeader) = (nonce + 1, previous);
+        hash = CalldataDigest.headerInMemory(header, DOMAIN);
+        _setTip(header.nodeId, header.nonce, hash);
+    }
+
+    function _tipOf(bytes32 nodeId) internal view returns (uint64 nonce, bytes24 header) {
+        uint256 word = _tips[nodeId];
+        return (uint64(word), bytes24(bytes32(word)));
+    }
+
+    function _setTip(bytes32 nodeId, uint64 nonce, bytes32 hash) private {
+        _tips[nodeId] = (uint256(hash) & ~uint256(type(uint64).max)) | nonce;
+    }
+
+    function _lineOf(bytes32 key) internal view returns (uint128 settledTo, uint64 nextSequence) {
+        uint256 word = _lines[key];
+        return (uint128(word >> 64), uint64(word));
+    }
+
+    /// @param index Of the receipt, for the error.
+    /// @return key Of the payment's line.
+    function _requireNew(uint256 index, bytes32 nodeId, bytes32 paymentId, uint128 cumulativeBefore, uint64 sequence)
+        internal
+        view
+        returns (bytes32 key)
+    {
+        key = _lineKey(nodeId, paymentId);
+        (uint128 settledTo, uint64 nextSequence) = _lineOf(key);
+        bool isNew = cumulativeBefore >= settledTo && sequence >= nextSequence;
+        require(isNew, SettlementAlreadySettled(index, paymentId, settledTo, nextSequence));
+    }
+
+    function _settleTo(bytes32 key, bytes32 nodeId, bytes32 paymentId, uint128 settledTo, uint64 nextSequence) internal {
+        _lines[key] = (uint256(settledTo) << 64) | nextSequence;
+        emit LineSettled(nodeId, paymentId, settledTo, nextSequence);
     }
 
     /// None -> Posted: slot and lock.
     function _post(BatchHeader calldata header, bytes32 hash, bool fullBond) internal {
         _record(hash, BatchStatus.Posted, fullBond);
         emit HeaderPosted(hash, header.nodeId, header.nonce, fullBond, header);
-        REGISTRY.lock(header.nodeId, hash, lockOf(header.totalCharge, fullBond));
+        REGISTRY.lock(header.nodeId, hash, _lockOf(header.totalCharge, fullBond));
+    }
+
+    function _lockOf(uint128 totalCharge, bool fullBond) internal view returns (uint96) {
+        uint256 exposure = uint256(totalCharge) * BOND_PER_CHARGE;
+        uint256 amount = fullBond ? 2 * exposure : exposure / 10;
+        if (amount < MIN_LOCK) return MIN_LOCK;
+        require(amount <= type(uint96).max, SettlementBadHeader("totalCharge"));
+        return uint96(amount);
     }
 
     /// A new header's slot, in one write.
     function _record(bytes32 hash, BatchStatus status_, bool fullBond) internal {
-        _batches[hash] = Batch(status_, fullBond, uint40(block.timestamp), uint40(block.number), 0, 0, 0, 0, 0);
+        Batch storage entry = _batches[hash];
+        assembly ("memory-safe") {
+            // Fields from the lowest bit up as in Batch: 8 status, 8 fullBond, 40 postedAt, 40 postedBlock, zeros.
+            let times := or(shl(16, and(timestamp(), 0xffffffffff)), shl(56, and(number(), 0xffffffffff)))
+            sstore(entry.slot, or(or(status_, shl(8, fullBond)), times))
+        }
     }
 
     function _oldest(uint256 age) internal view returns (uint64) {
@@ -218,14 +188,18 @@ abstract contract SettlementCore is IInferenceSettlement, AccessManaged {
         return NodeSignatures.verify(SIGNATURES, key.keyType, key.signer, digest, signature);
     }
 
-    function _proofContext(InferenceReceipt calldata receipt, bytes32 digest, address beneficiary) internal view returns (uint256) {
-        uint256 deadline = uint256(receipt.issuedAt) + MAX_AGE;
-        bytes32 hash =
-            keccak256(abi.encode(PROOF_CONTEXT_TAG, block.chainid, address(this), digest, receipt.modelId, beneficiary, deadline));
+    /// First public input of a receipt's proof. See IInferenceSettlement.proofContext.
+    function _context(bytes32 digest, bytes32 modelId, address beneficiary, uint64 issuedAt) internal view returns (uint256) {
+        uint256 deadline = uint256(issuedAt) + MAX_AGE;
+        bytes32 hash = keccak256(abi.encode(PROOF_CONTEXT_TAG, block.chainid, address(this), digest, modelId, beneficiary, deadline));
         return uint256(hash) & ((1 << 248) - 1);
     }
 
-    function _lineKey(bytes32 nodeId, bytes32 paymentId) internal pure returns (bytes32) {
-        return keccak256(abi.encode(nodeId, paymentId));
+    function _lineKey(bytes32 nodeId, bytes32 paymentId) internal pure returns (bytes32 key) {
+        assembly ("memory-safe") {
+            mstore(0x00, nodeId)
+            mstore(0x20, paymentId)
+            key := keccak256(0x00, 0x40)
+        }
     }
 }

@@ -47,12 +47,17 @@ contract VerifierRouter is IVerifierRouter, AccessManaged {
 
     /// @inheritdoc IVerifierRouter
     function verify(bytes32 modelId, bytes calldata proof, uint256[] calldata publicInputs) external view override returns (bool) {
-        uint64 until = _freezes[modelId].until;
-        require(until <= block.timestamp, VerifierRouterFrozen(modelId, until));
-        (address verifier, uint8 level) = route(modelId);
-        require(verifier != address(0), VerifierRouterNoVerifier(modelId));
-        require(level != 0 || DevelopmentKey.allowedOn(block.chainid), VerifierRouterDevelopmentKey(modelId, block.chainid));
-        return IGroth16Verifier(verifier).verify(proof, publicInputs);
+        return _usable(modelId).verify(proof, publicInputs);
+    }
+
+    /// @inheritdoc IVerifierRouter
+    function verifyBatch(bytes32 modelId, bytes calldata proofs, uint256[] calldata publicInputs)
+        external
+        view
+        override
+        returns (bool)
+    {
+        return _usable(modelId).verifyBatch(proofs, publicInputs);
     }
 
     /// @inheritdoc IVerifierRouter
@@ -64,5 +69,15 @@ contract VerifierRouter is IVerifierRouter, AccessManaged {
     function route(bytes32 modelId) public view override returns (address verifier, uint8 setupLevel) {
         (verifier,,) = MODELS.verifierOf(modelId);
         if (verifier != address(0)) setupLevel = IGroth16Verifier(verifier).setupLevel();
+    }
+
+    /// The version's verifier, if its proofs count now and here.
+    function _usable(bytes32 modelId) private view returns (IGroth16Verifier) {
+        uint64 until = _freezes[modelId].until;
+        require(until <= block.timestamp, VerifierRouterFrozen(modelId, until));
+        (address verifier, uint8 level) = route(modelId);
+        require(verifier != address(0), VerifierRouterNoVerifier(modelId));
+        require(level != 0 || DevelopmentKey.allowedOn(block.chainid), VerifierRouterDevelopmentKey(modelId, block.chainid));
+        return IGroth16Verifier(verifier);
     }
 }

@@ -6,7 +6,7 @@ struct BatchHeader {
     bytes32 nodeId;
     bytes32 keyId;
     uint64 nonce; // from 1, without gap
-    bytes32 prevHeader; // digest of the header before; 0 for nonce 1
+    bytes32 prevHeader; // digest of the header before, of which the first 24 bytes count; 0 for nonce 1
     bytes32 receiptsRoot;
     bytes32 channelsRoot;
     uint32 count; // receipts

@@ -25,7 +25,9 @@ export async function settlements(recorder: Recorder, context: DemoContext): Pro
       const found = (await events()).filter((event) => event.eventName === "LineSettled" && wanted.some(({ paymentId }) => paymentId === event.args.paymentId));
       return found.length === wanted.length && found;
     });
-    const proved = (await events()).find((event) => event.eventName === "ProofVerified" && event.args.receiptDigest === wanted[1]!.digest);
+    // Alone in its header: the transaction that moved its payment's line checked its proof.
+    const zkml = settled.find((event) => event.eventName === "LineSettled" && event.args.paymentId === wanted[1]!.paymentId)!;
+    const proved = (await events()).find((event) => (event.eventName === "ProofsVerified" || event.eventName === "ProofVerified") && event.transactionHash === zkml.transactionHash);
     if (!proved) throw new Error("the ZKML receipt settled without its proof");
     const hashes = [...new Set(settled.map((event) => event.transactionHash))];
     const gas = await Promise.all(hashes.map(gasOf));

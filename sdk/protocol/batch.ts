@@ -1,4 +1,4 @@
-import { type Address, type Hex, concatHex, hashStruct, hashTypedData, keccak256 } from "viem";
+import { type Address, type Hex, concatHex, hashStruct, hashTypedData, keccak256, padHex, sliceHex } from "viem";
 import { eip712Domain, type ProtocolDomain } from "./domain.ts";
 import type { InferenceReceipt } from "./receipt.ts";
 
@@ -72,6 +72,11 @@ export function headerTypedData(header: BatchHeader, domain: ProtocolDomain) {
 /** The header's digest: what the node's key signs, and the batch's id everywhere. */
 export function headerHash(header: BatchHeader, domain: ProtocolDomain): Hex {
   return hashTypedData(headerTypedData(header, domain));
+}
+
+/** What the chain keeps of a node's last header, and the next one must name: its first 24 bytes, then zeros. */
+export function tipOf(hash: Hex): Hex {
+  return padHex(sliceHex(hash, 0, 24), { size: 32, dir: "right" });
 }
 
 /** Leaf of the receipts tree: commits to digest and signature. */

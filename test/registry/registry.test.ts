@@ -1,31 +1,11 @@
 import { expect } from "chai";
-import { p256 } from "@noble/curves/nist.js";
-import { constants, generateKeyPairSync, sign as nodeSign } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
-import { type Hex, hexToBytes, keccak256, sha256, toBytes, toHex } from "viem";
+import { type Hex, keccak256 } from "viem";
 import { KeyType, Role, heartbeatDigest, signedHeartbeat } from "../../sdk/protocol/index.ts";
 import { IMAGE, type Signer, TEE, WORKLOAD, type World, ZERO, bytes32, encodeAttestation, secpSigner, settlementWorld } from "../utils/settlement-world.ts";
+import { p256Signer, rsaSigner } from "../utils/signers.ts";
 
 const Status = { None: 0, Registered: 1, Active: 2, Dead: 3, Draining: 4, Exiting: 5, Exited: 6, Jailed: 7, Banned: 8 } as const;
-
-function p256Signer(seed: string): Signer {
-  const secret = hexToBytes(keccak256(toBytes(seed)));
-  return {
-    keyType: KeyType.P256,
-    publicKey: toHex(p256.getPublicKey(secret, false)),
-    sign: (digest) => toHex(p256.sign(sha256(hexToBytes(digest), "bytes"), secret, { prehash: false, lowS: false })),
-  };
-}
-
-function rsaSigner(): Signer {
-  const { publicKey, privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
-  return {
-    keyType: KeyType.RsaPss2048,
-    publicKey: toHex(publicKey.export({ type: "spki", format: "der" })),
-    sign: (digest) =>
-      toHex(nodeSign("sha256", hexToBytes(digest), { key: privateKey, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: 32 })),
-  };
-}
 
 describe("NodeRegistry", () => {
   let w: World;

@@ -1,6 +1,8 @@
 /** Receipts of an individual settlement: they stand in the call that settled them. */
-import { type Abi, type Hex, decodeFunctionData, hexToBytes } from "viem";
-import { type BatchHeader, type ChannelStretch, headerHash, type InferenceReceipt, type ProtocolDomain, receiptDigest, receiptLeaf, stretchesOf } from "../../../sdk/protocol/index.ts";
+import { type Abi, type AbiFunction, type Hex, decodeAbiParameters, decodeFunctionData, hexToBytes, zeroHash } from "viem";
+import {
+  type BatchHeader, type ChannelStretch, headerHash, type InferenceReceipt, type ProtocolDomain, readRun, receiptDigest, receiptLeaf, type Run, stretchesOf,
+} from "../../../sdk/protocol/index.ts";
 import { iInferenceSettlementAbi } from "../../../types/abi/IInferenceSettlement.ts";
 import type { Platform } from "../platform.ts";
 import type { FullStore, HeaderRow } from "./store.ts";
@@ -11,12 +13,22 @@ export interface SettlementCall {
   items: readonly { receipt: InferenceReceipt; signature: Hex }[];
 }
 
-/** All settlements in a call of `settle` or `settleMany`; none when it is another call. */
-export function settlementsIn(input: Hex): SettlementCall[] {
+const abi = iInferenceSettlementAbi as unknown as Abi;
+const settlementType = (iInferenceSettlementAbi.find((entry) => entry.type === "function" && entry.name === "settle") as AbiFunction).inputs;
+
+/**
+ * All settlements in a call; none when it is another call.
+ * @param chain Place of the call's header in its node's chain; the calldata of a run does not say it.
+ */
+export function settlementsIn(input: Hex, chain: { nonce: bigint; prevHeader: Hex }, domain: ProtocolDomain): SettlementCall[] {
   try {
-    const { functionName, args } = decodeFunctionData({ abi: iInferenceSettlementAbi as unknown as Abi, data: input });
+    const { functionName, args } = decodeFunctionData({ abi, data: input });
     if (functionName === "settle") return [args![0] as SettlementCall];
-    if (functionName === "settleMany") return [...(args![0] as SettlementCall[])];
+    if (functionName === "settleMany") return (args![0] as Hex[]).map((bytes) => decodeAbiParameters(settlementType, bytes)[0] as SettlementCall);
+    if (functionName === "settleRun" || functionName === "settleProvedRun") {
+      const { header, stretches, items } = readRun(args![0] as Run, chain, domain);
+      return [{ header, places: stretches, items }];
+    }
   } catch {
     // A call through another contract: its receipts are not ours to read.
   }
@@ -36,9 +48,10 @@ export async function indexSettlements(platform: Platform, store: FullStore, dom
   return rows.length === 32;
 }
 
-async function indexOne({ settlement, clock, logger }: Platform, store: FullStore, domain: ProtocolDomain, { hash, txHash }: HeaderRow): Promise<void> {
+async function indexOne({ settlement, clock, logger }: Platform, store: FullStore, domain: ProtocolDomain, { hash, header, txHash }: HeaderRow): Promise<void> {
   const { input } = await settlement.client.getTransaction({ hash: txHash });
-  const call = settlementsIn(input).find(({ header }) => headerHash(header, domain) === hash);
+  const chain = { nonce: header.nonce, prevHeader: store.headerAt(header.nodeId, header.nonce - 1n) ?? zeroHash };
+  const call = settlementsIn(input, chain, domain).find((found) => headerHash(found.header, domain) === hash);
   if (!call) logger.warn({ header: hash, tx: txHash }, "the settling call is not readable: its receipts are not indexed");
   store.transaction(() => {
     if (call) store.completeHeader(hash, call.header);

@@ -97,6 +97,11 @@ export function fullStore(store: Store) {
       return row && toHeader(row);
     },
 
+    /** Hash of a node's header by its nonce. */
+    headerAt(nodeId: Hex, nonce: bigint): Hex | undefined {
+      return store.get<{ hash: Hex }>("SELECT hash FROM headers WHERE node_id = ? AND nonce = ?", nodeId, Number(nonce))?.hash;
+    },
+
     /** Newest first. @param before Posted-block cursor, exclusive. */
     headers({ status, nodeId, before, limit }: { status?: number; nodeId?: Hex; before?: number; limit: number }): HeaderRow[] {
       return store

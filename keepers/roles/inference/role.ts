@@ -53,7 +53,7 @@ export function inferenceRules({ settlement, payment }: { settlement: Deployment
   if (!payment) throw fatal("config.payment", "An inference node needs the payment chain: set OG_PAYMENT_RPC and OG_PAYMENT_ADDRESSES.");
   return [
     ...nodeRules(settlement),
-    ...rulesFor(settlement.chainId, settlement.address("InferenceSettlement"), iInferenceSettlementAbi as unknown as Abi, ["postBatch", "settle", "finalize"]),
+    ...rulesFor(settlement.chainId, settlement.address("InferenceSettlement"), iInferenceSettlementAbi as unknown as Abi, ["postBatch", "settle", "settleRun", "settleProvedRun", "finalize"]),
     ...rulesFor(payment.chainId, payment.address("PaymentEscrow"), iPaymentEscrowAbi as unknown as Abi, ["register", "claim", "ack", "setDefaultTerms", "withdraw"]),
     ...paymentRules(payment.chainId, config.paymentToken ?? payment.address(DEVNET_TOKEN)),
   ];

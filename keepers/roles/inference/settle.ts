@@ -1,4 +1,4 @@
-import { type Address, type Hex, encodeFunctionData, keccak256 } from "viem";
+import { type Address, type Hex, concatHex, encodeFunctionData, hexToBigInt, keccak256, numberToHex, zeroHash } from "viem";
 import { iInferenceSettlementAbi } from "../../../types/abi/IInferenceSettlement.ts";
 import { BATCH_FORMAT, encodeBatch } from "../../../sdk/batch/index.ts";
 import {
@@ -7,6 +7,8 @@ import {
   type Terms,
   compareReceipts,
   headerHash,
+  runOf,
+  tipOf,
 } from "../../../sdk/protocol/index.ts";
 import type { Clock } from "../../clock/index.ts";
 import { fatal } from "../../errors/index.ts";
@@ -15,7 +17,7 @@ import { type Journal, intentKey } from "../../tx/index.ts";
 import type { WalrusClient } from "../../walrus/index.ts";
 import type { ChainAccess } from "../platform.ts";
 import type { ReceiptKey } from "./key.ts";
-import type { InferenceLedger, StoredHeader } from "./ledger.ts";
+import type { InferenceLedger, PendingReceipt, StoredHeader } from "./ledger.ts";
 import { type BatchPolicy, type Plan, buildHeader, planHeader } from "./plan.ts";
 
 export interface SettleDeps {
@@ -71,7 +73,7 @@ async function signNext(deps: SettleDeps, plan: Plan, signer: ReceiptKey, last: 
   const { ledger, domain } = deps;
   const receipts = plan.receipts;
   const { keyId } = signer;
-  const chain = { nodeId: signer.nodeId, keyId, nonce: (last?.nonce ?? 0n) + 1n, prevHeader: last?.hash ?? NO_HEADER };
+  const chain = { nodeId: signer.nodeId, keyId, nonce: (last?.nonce ?? 0n) + 1n, prevHeader: last ? tipOf(last.hash) : zeroHash };
   await assertTip(deps, chain.nodeId, chain.nonce - 1n);
   const place = () => deps.place;
   let built = buildHeader(plan, chain, place);
@@ -86,8 +88,6 @@ async function signNext(deps: SettleDeps, plan: Plan, signer: ReceiptKey, last: 
   ledger.addHeader(stored, receipts.map((entry) => entry.digest));
   return stored;
 }
-
-const NO_HEADER: Hex = `0x${"00".repeat(32)}`;
 
 /** A store that is behind the chain was restored from a copy: signing on would equivocate. */
 async function assertTip({ settlement }: SettleDeps, nodeId: Hex, nonce: bigint): Promise<void> {
@@ -122,7 +122,8 @@ function postBatchCall({ header, signature }: StoredHeader): Hex {
   return encodeFunctionData({ abi: iInferenceSettlementAbi, functionName: "postBatch", args: [header, signature, false] });
 }
 
-function settleCall({ ledger }: SettleDeps, { nonce, header, signature, stretches }: StoredHeader): Hex {
+function settleCall({ ledger }: SettleDeps, stored: StoredHeader): Hex {
+  const { nonce, header, signature, stretches } = stored;
   const entries = ledger.receiptsOf(nonce).sort((a, b) => compareReceipts(a.receipt, b.receipt));
   const hashes = [...new Set(entries.map((entry) => entry.receipt.termsHash))];
   const terms = hashes.map((hash): Terms => {
@@ -130,6 +131,8 @@ function settleCall({ ledger }: SettleDeps, { nonce, header, signature, stretche
     if (!known) throw fatal("settlement.terms", `The terms ${hash} of a receipt are not in the store.`, { hash });
     return known;
   });
+  const run = terms.length === 1 ? runCall(stored, entries, terms[0]!) : null;
+  if (run) return run;
   const items = entries.map(({ receipt, signature: own, proof }) => ({
     receipt,
     signature: own,
@@ -143,6 +146,25 @@ function settleCall({ ledger }: SettleDeps, { nonce, header, signature, stretche
     functionName: "settle",
     args: [{ header, signature, terms, places, items, fullBond: false }],
   });
+}
+
+/** The cheaper call for receipts of one model and one set of terms, whose proofs are checked as one; null if it cannot say this. */
+function runCall(stored: StoredHeader, entries: readonly PendingReceipt[], terms: Terms): Hex | null {
+  const proofs = entries.flatMap(({ proof }) => proof ?? []);
+  if (proofs.length !== 0 && proofs.length !== entries.length) return null;
+  // A verifier takes statements in ascending order of their hash.
+  const order = entries.map((_, index) => index).sort((a, b) => (statementOf(entries[a]!) < statementOf(entries[b]!) ? -1 : 1));
+  const run = runOf(stored, entries, terms, entries.map((_, index) => order.indexOf(index)));
+  if (!run) return null;
+  if (proofs.length === 0) return encodeFunctionData({ abi: iInferenceSettlementAbi, functionName: "settleRun", args: [run] });
+  const sorted = order.map((index) => entries[index]!.proof!);
+  const statements = sorted.flatMap(({ publicInputs }) => publicInputs);
+  return encodeFunctionData({ abi: iInferenceSettlementAbi, functionName: "settleProvedRun", args: [run, concatHex(sorted.map(({ bytes }) => bytes)), statements] });
+}
+
+/** keccak256 of a receipt's public inputs. */
+function statementOf({ proof }: PendingReceipt): bigint {
+  return proof ? hexToBigInt(keccak256(concatHex(proof.publicInputs.map((input) => numberToHex(input, { size: 32 }))))) : 0n;
 }
 
 /** Looks after headers that are on chain and not final yet. */

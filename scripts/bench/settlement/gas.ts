@@ -4,8 +4,9 @@ import { type Hex } from "viem";
 import {
   FaultKind, Role, encodeEvidence, faultCommitment, heartbeatDigest, leafCheckDigest, positionalTree, receiptDigest, receiptLeaf, signedHeartbeat,
 } from "../../../sdk/protocol/index.ts";
-import { assemble, build, domainOf, line, settlementOf, terms } from "../../../test/settlement/builder.ts";
+import { PLAIN, assemble, build, domainOf, line, runSettlement, settlementOf, terms } from "../../../test/settlement/builder.ts";
 import { IMAGE, type World, WORKLOAD, ZERO, bytes32, settlementWorld } from "../../../test/utils/settlement-world.ts";
+import { proofs } from "./proofs.ts";
 
 type Node = Awaited<ReturnType<World["addNode"]>>;
 
@@ -30,23 +31,26 @@ class Line {
     this.node = node;
   }
 
-  async next(count: number) {
+  async next(count: number, change: Parameters<typeof build>[3] = {}) {
     const receipts = line(this.node, await this.#w.now(), count, { cumulativeBefore: this.#sequence * 100n, sequence: this.#sequence });
     this.#sequence += BigInt(count);
-    return build(this.#w, this.node, receipts);
+    return build(this.#w, this.node, receipts, change);
   }
 }
 
-/** TEE individual, one and many in a header; steady: channel, node and key were used before. */
+/** TEE individual, one and many in a header, as keepers send it; steady: channel, node and key were used before. */
 export async function individual(): Promise<Record<string, number>> {
   const w = await settlementWorld();
   const steady = new Line(w, await w.addNode(Role.Inference));
-  const settle = async (count: number) => {
-    const built = await steady.next(count);
-    return gasOf(w.settlement.settle(settlementOf(built, [terms(steady.node)])));
+  const run = async (count: number) => gasOf(w.settlement.settleRun(runSettlement(await steady.next(count, PLAIN), terms(steady.node))));
+  const general = async (count: number) => gasOf(w.settlement.settle(settlementOf(await steady.next(count), [terms(steady.node)])));
+  await run(1);
+  return {
+    "tee-individual": await run(1),
+    "tee-multi-50-each": Math.ceil((await run(50)) / 50),
+    "tee-individual-any-receipts": await general(1),
+    "tee-multi-50-any-receipts-each": Math.ceil((await general(50)) / 50),
   };
-  await settle(1);
-  return { "tee-individual": await settle(1), "tee-multi-50-each": Math.ceil((await settle(50)) / 50) };
 }
 
 /** Post, certificate of 7, use of one receipt, proof of a bad leaf, in batches of 1,024. */
@@ -148,7 +152,7 @@ export const ASKED: Record<string, string> = {
 /** All figures that are gas. */
 export async function gasFigures(print: (line: string) => void): Promise<Record<string, number>> {
   const figures: Record<string, number> = {};
-  for (const [name, part] of Object.entries({ individual, batch, revocation, heartbeats })) {
+  for (const [name, part] of Object.entries({ individual, proofs: () => proofs(), batch, revocation, heartbeats })) {
     print(`  ${name} ...`);
     Object.assign(figures, await part());
   }

@@ -53,6 +53,7 @@ async function run<F extends Fields & typeof commonFields>(definition: KeeperDef
     token: common.opsToken,
     metrics: platform.metrics,
     journal: platform.journal,
+    actions: role.actions ?? {},
     ready: { started: () => (started ? null : "starting"), ...platformChecks(platform, { maxHeadAgeS: devnet ? 0 : 120, minBalanceWei: 1n }), ...role.ready },
     status: async () => ({
       keeper: name,

@@ -17,6 +17,8 @@ export interface OpsOptions {
   journal: Journal;
   ready: Readonly<Record<string, ReadyCheck>>;
   status: () => Promise<object> | object;
+  /** `POST /actions/<name>`. */
+  actions?: Readonly<Record<string, () => Promise<object>>>;
 }
 
 export interface OpsServer extends HttpServer {
@@ -26,6 +28,7 @@ export interface OpsServer extends HttpServer {
 
 export async function startOps(options: OpsOptions): Promise<OpsServer> {
   const { token, metrics, journal } = options;
+  const actions = new Map(Object.entries(options.actions ?? {}));
 
   async function notReady(): Promise<Record<string, string>> {
     const reasons: Record<string, string> = {};
@@ -59,9 +62,11 @@ export async function startOps(options: OpsOptions): Promise<OpsServer> {
       return jsonResponse({ ok, reasons }, ok ? 200 : 503, ok ? {} : { "retry-after": "5" });
     }
     if (route === "GET /metrics") return new Response(metrics.render(), { headers: { "content-type": "text/plain; version=0.0.4" } });
-    if (!/^(GET \/(status|tx)|POST \/tx\/(bump|cancel|resume))$/.test(route)) return problem(404, "ops.not_found", "No such page.");
+    const action = route.startsWith("POST /actions/") ? actions.get(pathname.slice("/actions/".length)) : undefined;
+    if (!action && !/^(GET \/(status|tx)|POST \/tx\/(bump|cancel|resume))$/.test(route)) return problem(404, "ops.not_found", "No such page.");
     if (!allowed(request)) return problem(401, "ops.token", "A bearer token is needed (OG_OPS_TOKEN).");
     try {
+      if (action) return jsonResponse(await action());
       if (route === "GET /status") return jsonResponse(await options.status());
       if (route === "GET /tx") {
         const limit = Math.min(1_000, Number(searchParams.get("limit") ?? 100) || 100);

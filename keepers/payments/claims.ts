@@ -153,7 +153,33 @@ export function claimScheduler(options: ClaimOptions) {
       running = (running?.catch(() => undefined) ?? Promise.resolve()).then(() => run(all));
       return running;
     },
-    /** Delivered and not claimed, for /metrics. */
+    /** Delivered and not claimed, over all channels. */
     exposure: (): bigint => book.bookedOpen().reduce((sum, channel) => sum + unclaimedOf(channel), 0n),
+    /** The same by payer: what the bound is about. */
+    report: (): ExposureReport => reportOf(book.bookedOpen()),
   };
+}
+
+/** Delivered and not claimed, smallest token unit; exported as metrics. */
+export interface ExposureReport {
+  total: bigint;
+  /** Of the payer who owes most; never above the gate's cap, for a request is admitted with its whole ceiling. */
+  worst: bigint;
+  payers: number;
+  /** ms; undefined when everything is claimed. */
+  oldestAt: number | undefined;
+}
+
+function reportOf(channels: readonly BookedChannel[]): ExposureReport {
+  const byPayer = new Map<string, bigint>();
+  let oldestAt: number | undefined;
+  for (const channel of channels) {
+    const open = unclaimedOf(channel);
+    if (open === 0n) continue;
+    const payer = channel.channelConfig.payer.toLowerCase();
+    byPayer.set(payer, (byPayer.get(payer) ?? 0n) + open);
+    if (channel.unclaimedSince !== undefined && channel.unclaimedSince < (oldestAt ?? Infinity)) oldestAt = channel.unclaimedSince;
+  }
+  const sums = [...byPayer.values()];
+  return { total: sums.reduce((a, b) => a + b, 0n), worst: sums.reduce((a, b) => (a > b ? a : b), 0n), payers: sums.length, oldestAt };
 }

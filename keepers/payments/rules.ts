@@ -28,9 +28,9 @@ export function objectionToChannel(
   const config = (payment.payload as { channelConfig?: ChannelConfig }).channelConfig;
   if (!config || typeof config.salt !== "string" || !/^0x[0-9a-fA-F]{64}$/.test(config.salt)) return { reason: "invalid_payload" };
   const isDefault = BigInt(config.salt) === 0n;
-  const expected = isDefault ? rules.defaultTerms : terms;
-  if (!expected) return { reason: "TERMS_MISMATCH" };
-  const { hash, json } = describeTerms(expected);
+  const { hash, json } = describeTerms(terms);
+  // Salt 0 stands for the default terms: good for requests that are under these terms anyway.
+  if (isDefault && (!rules.defaultTerms || describeTerms(rules.defaultTerms).hash !== hash)) return { reason: "TERMS_MISMATCH" };
   const clientNonce = (payment.accepted.extra as { clientNonce?: unknown } | undefined)?.clientNonce;
   if (!isDefault) {
     if (typeof clientNonce !== "string" || !/^0x[0-9a-fA-F]{64}$/.test(clientNonce)) return { reason: "TERMS_MISMATCH" };

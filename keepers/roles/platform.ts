@@ -49,6 +49,8 @@ export interface Role {
   status(): Promise<object> | object;
   /** Everything that needs the chain: registration, catching up. Jobs start after it. */
   start(): Promise<void>;
+  /** What the operator may ask for through the token-guarded door: `POST /actions/<name>`. */
+  actions?: Readonly<Record<string, () => Promise<object>>>;
   /** Stops intake. The application stops jobs and journal after it. */
   stop(): Promise<void>;
 }

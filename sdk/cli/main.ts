@@ -4,11 +4,12 @@ import { Command } from "commander";
 import { zkCommand } from "../../circuits/cli/zk.ts";
 import { attestCommand } from "./attest.ts";
 import { chatCommand, inferCommand } from "./buy.ts";
+import { payCommand } from "./pay.ts";
 import { settleCommand, verifyCommand } from "./evidence.ts";
 import { modelCommand, nodeCommand } from "./registry.ts";
 
 const og = new Command("og").description("OpenGradient protocol: verification and settlement for AI inference").showHelpAfterError();
-for (const make of [nodeCommand, modelCommand, chatCommand, inferCommand, settleCommand, verifyCommand, attestCommand, zkCommand]) og.addCommand(make());
+for (const make of [nodeCommand, modelCommand, chatCommand, inferCommand, settleCommand, payCommand, verifyCommand, attestCommand, zkCommand]) og.addCommand(make());
 
 try {
   await og.parseAsync();

@@ -17,7 +17,7 @@ export interface BuyOptions {
 }
 
 /** Where the payer's channels are remembered between calls; OG_CHANNELS names another file. */
-const channelsFile = () => process.env.OG_CHANNELS ?? join(homedir(), ".opengradient", "channels.json");
+export const channelsFile = () => process.env.OG_CHANNELS ?? join(homedir(), ".opengradient", "channels.json");
 
 /** Finds a node for `model`, checks its offer against the registry, and returns a client that pays and verifies. */
 export async function openClient(model: string, verification: number, options: BuyOptions): Promise<{ client: InferenceClient; close(): void }> {
@@ -51,12 +51,14 @@ export async function openClient(model: string, verification: number, options: B
 }
 
 /** Channels in a file, so that the next call goes on where the last one stopped. Replaced whole, never half written. */
-function fileChannels(path: string): ChannelMemory {
+export function fileChannels(path: string): ChannelMemory {
   const inMemory = memoryChannels();
-  const stored = existsSync(path) ? (JSON.parse(readFileSync(path, "utf8"), revive) as { contexts: Record<string, never>; nonces: Record<string, never> }) : { contexts: {}, nonces: {} };
+  const stored = existsSync(path) ? (JSON.parse(readFileSync(path, "utf8"), revive) as { contexts: Record<string, never>; nonces: Record<string, never>; channels?: Record<string, never> }) : { contexts: {}, nonces: {} };
+  const channels: Record<string, never> = (stored.channels ??= {});
   const ready = Promise.all([
     ...Object.entries(stored.contexts).map(([key, context]) => inMemory.set(key, context)),
     ...Object.entries(stored.nonces).map(([key, nonce]) => inMemory.setNonce(key, nonce)),
+    ...Object.values(channels).map((record) => inMemory.setChannel(record)),
   ]);
   const save = () => {
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
@@ -65,6 +67,13 @@ function fileChannels(path: string): ChannelMemory {
   };
   return {
     get: async (key) => (await ready, inMemory.get(key)),
+    channels: async () => (await ready, inMemory.channels()),
+    async setChannel(record) {
+      await inMemory.setChannel(record);
+      if (channels[record.paymentId]) return;
+      channels[record.paymentId] = record as never;
+      save();
+    },
     nonceOf: async (key) => (await ready, inMemory.nonceOf(key)),
     async set(key, context) {
       await inMemory.set(key, context);

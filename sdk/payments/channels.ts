@@ -9,12 +9,26 @@ import type { ChannelConfig, ChannelState } from "./types.ts";
 export interface ChannelMemory extends ClientChannelStorage {
   nonceOf(key: string): Promise<Hex | undefined>;
   setNonce(key: string, nonce: Hex): Promise<void>;
+  /** Every channel that was opened or is about to be. */
+  channels(): Promise<ChannelRecord[]>;
+  setChannel(record: ChannelRecord): Promise<void>;
+}
+
+/** What a channel is, for looking after its money later. */
+export interface ChannelRecord {
+  paymentId: Hex;
+  config: ChannelConfig;
+  clientNonce: Hex;
+  terms: Terms;
 }
 
 export function memoryChannels(): ChannelMemory {
   const contexts = new Map<string, Awaited<ReturnType<ClientChannelStorage["get"]>>>();
   const nonces = new Map<string, Hex>();
+  const records = new Map<Hex, ChannelRecord>();
   return {
+    channels: () => Promise.resolve([...records.values()]),
+    setChannel: (record) => Promise.resolve(void records.set(record.paymentId, record)),
     get: (key) => Promise.resolve(contexts.get(key.toLowerCase())),
     set: (key, context) => Promise.resolve(void contexts.set(key.toLowerCase(), context)),
     delete: (key) => Promise.resolve(void contexts.delete(key.toLowerCase())),
@@ -123,5 +137,6 @@ export async function openChannel(offer: CheckedOffer, options: ChannelOptions):
   });
   const config = scheme.buildChannelConfig(requirements) as ChannelConfig;
   const paymentId = computeChannelId(config as { payer: Address } & typeof config, requirements.network).toLowerCase() as Hex;
+  await options.memory.setChannel({ paymentId, config, clientNonce, terms: offer.terms! });
   return new PayerChannel({ config, paymentId, offer, clientNonce, scheme, memory: options.memory });
 }

@@ -1,11 +1,15 @@
-import { type Abi, type Address, type Hex, type TypedDataDefinition, hashTypedData, multicall3Abi, parseAbi } from "viem";
+import { type Abi, type Address, type Hex, type TypedDataDefinition, hashTypedData, keccak256, multicall3Abi, parseAbi } from "viem";
 import { X402 } from "../../../sdk/payments/x402.ts";
+import { describeTerms } from "../../../sdk/payments/wire.ts";
 import type { Terms } from "../../../sdk/protocol/index.ts";
+import { iPaymentEscrowAbi } from "../../../types/abi/IPaymentEscrow.ts";
 import { testDollarAbi } from "../../../types/abi/TestDollar.ts";
 import { x402ChannelsAbi } from "../../../types/abi/X402Channels.ts";
 import { x402ExactProxyAbi } from "../../../types/abi/X402ExactProxy.ts";
 import { x402UptoProxyAbi } from "../../../types/abi/X402UptoProxy.ts";
 import { fatal } from "../../errors/index.ts";
+import { unclaimedOf } from "../../payments/book.ts";
+import { setDefaultTermsCall } from "../../payments/calls.ts";
 import { claimScheduler } from "../../payments/claims.ts";
 import { localFacilitator, makeFacilitator } from "../../payments/facilitator.ts";
 import { paymentGate } from "../../payments/gate.ts";
@@ -22,6 +26,16 @@ export interface PaymentRoomOptions {
   /** Smallest token unit, per payer. */
   maxUnclaimed: bigint;
   claimAgeMs: number;
+  /** Smallest token unit; default: half of `maxUnclaimed`. */
+  claimExposure?: bigint;
+  /** 0: claims never wait for cheaper gas. */
+  claimGasGwei: number;
+  /** Where unprotected payments go; they are not offered without it. */
+  vault?: Address;
+  /** Most of one unprotected payment, smallest token unit. */
+  singleCap: bigint;
+  /** What a channel with salt 0 stands for: unmodified x402 clients. */
+  defaultTerms?: Terms;
   termsOf(quote: Quote): Terms;
 }
 
@@ -77,6 +91,9 @@ export function paymentRoom({ payment, signer, journal, store, clock, jobs, metr
     withdrawDelay: options.withdrawDelay,
     termsOf: options.termsOf,
     exposureCap: options.maxUnclaimed,
+    singleCap: options.singleCap,
+    ...(options.vault ? { vault: options.vault } : {}),
+    ...(options.defaultTerms ? { defaultTerms: options.defaultTerms } : {}),
     client: payment.client,
     reorgDepth: BigInt(payment.reorgDepth),
     onUrgent: (paymentId) => {
@@ -94,22 +111,50 @@ export function paymentRoom({ payment, signer, journal, store, clock, jobs, metr
     escrow: options.escrow,
     authorizer,
     sender: signer.address,
-    policy: { exposure: options.maxUnclaimed / 2n, ageMs: options.claimAgeMs, maxRows: MAX_CLAIM_ROWS },
+    policy: {
+      exposure: options.claimExposure ?? options.maxUnclaimed / 2n, ageMs: options.claimAgeMs, maxRows: MAX_CLAIM_ROWS,
+      ...(options.claimGasGwei > 0 ? { maxGasPrice: BigInt(options.claimGasGwei) * 1_000_000_000n } : {}),
+    },
   });
+
+  /** Puts the default terms on chain, if they are not what it holds: channels with salt 0 are claimed under them. */
+  async function announceDefaultTerms(): Promise<void> {
+    const { defaultTerms, escrow } = options;
+    if (!defaultTerms) return;
+    const held = await payment!.client.readContract({ address: escrow, abi: iPaymentEscrowAbi, functionName: "defaultTermsOf", args: [signer.address] });
+    if (held === describeTerms(defaultTerms).hash) return;
+    const data = setDefaultTermsCall(defaultTerms);
+    const { hash } = await tx.submit({ key: `payments:default-terms:${held}:${keccak256(data)}`, chainId: payment!.chainId, to: escrow, data });
+    log.info({ tx: hash, termsHash: describeTerms(defaultTerms).hash }, "default terms announced");
+  }
+
+  /** Claims what is due, or everything. */
+  async function claim(all: boolean) {
+    const { claimed, acked, transactions } = await claims.run(all);
+    const rows = claimed.map(({ channel, reason }) => ({ paymentId: channel.channelId, amount: unclaimedOf(channel).toString(), reason }));
+    if (transactions.length > 0) log.info({ claimed: rows, acked, transactions }, "claimed");
+    return { claimed: rows, acked, transactions, unclaimed: claims.exposure().toString() };
+  }
 
   return {
     gate,
     /** Fields of an offer that are the till's own. */
-    offerFields: { network, token, tokenName, tokenVersion, escrow: options.escrow, authorizer: signer.address, withdrawDelay: options.withdrawDelay },
+    offerFields: { network, token, tokenName, tokenVersion, escrow: options.escrow, authorizer: signer.address, withdrawDelay: options.withdrawDelay, ...(options.vault ? { vault: options.vault } : {}) },
     async start() {
+      await announceDefaultTerms();
       await gate.start();
       jobs.every("watch-channels", payment.pollMs, () => gate.watch.step());
-      jobs.every("claim", Math.min(options.claimAgeMs, 5_000), async () => {
-        const { claimed, acked, transactions } = await claims.run();
-        if (transactions.length > 0) log.info({ claimed: claimed.map(({ channel, reason }) => ({ paymentId: channel.channelId, reason })), acked, transactions }, "claimed");
+      jobs.every("claim", Math.min(options.claimAgeMs, 5_000), async () => void (await claim(false)));
+      metrics.onScrape(() => {
+        const { total, worst, payers, oldestAt } = claims.report();
+        metrics.gauge("payments_unclaimed", Number(total));
+        metrics.gauge("payments_unclaimed_worst_payer", Number(worst));
+        metrics.gauge("payments_unclaimed_payers", payers);
+        metrics.gauge("payments_unclaimed_bound_per_payer", Number(options.maxUnclaimed));
+        metrics.gauge("payments_unclaimed_oldest_seconds", oldestAt === undefined ? 0 : Math.max(0, (clock.now() - oldestAt) / 1000));
       });
-      metrics.onScrape(() => metrics.gauge("payments_unclaimed", Number(claims.exposure())));
     },
+    claim,
   };
 }
 

@@ -2,11 +2,11 @@
 import { join } from "node:path";
 import { type Abi, type Address, type Hex, hexToBytes, keccak256, toHex } from "viem";
 import { type Tariff, tariffHash } from "../../../sdk/payments/tariff.ts";
-import { KeyType, Role as ProtocolRole, type Terms, termsHash } from "../../../sdk/protocol/index.ts";
+import { KeyType, Role as ProtocolRole, SettlementMode, type Terms, Verification, termsHash } from "../../../sdk/protocol/index.ts";
 import { iInferenceSettlementAbi } from "../../../types/abi/IInferenceSettlement.ts";
 import { iPaymentEscrowAbi } from "../../../types/abi/IPaymentEscrow.ts";
 import type { Deployment } from "../../config/index.ts";
-import { fatal } from "../../errors/index.ts";
+import { fatal, retryable } from "../../errors/index.ts";
 import { type HttpServer, type TlsIdentity, serve } from "../../http/index.ts";
 import { onnxInference } from "../../inference/index.ts";
 import type { Quote } from "../../payments/types.ts";
@@ -38,6 +38,10 @@ export interface InferenceRoleOptions {
   withdrawDelay: number;
   maxUnclaimed: bigint;
   claimAgeMs: number;
+  claimExposure?: bigint;
+  claimGasGwei: number;
+  vault?: Address;
+  singleCap: bigint;
   batch: BatchPolicy;
   maxBodyBytes: number;
   answerTimeoutMs: number;
@@ -74,6 +78,8 @@ export function createInferenceRole(platform: Platform, options: InferenceRoleOp
   let identity: ReturnType<typeof createNodeIdentity> | undefined;
   let server: HttpServer | undefined;
   let app: { fetch(request: Request): Response | Promise<Response> } | undefined;
+  let payments: ReturnType<typeof paymentRoom> | undefined;
+  let settle: ReturnType<typeof settlementPass> | undefined;
   let stopping = false;
   let blocked: string | undefined = "starting";
 
@@ -102,8 +108,12 @@ export function createInferenceRole(platform: Platform, options: InferenceRoleOp
     const modelOf = (modelId: Hex) => models.served.find((model) => model.modelId === modelId)!;
     const termsOf = (quote: Quote): Terms => termsFor(node, modelOf(quote.modelId), quote);
 
-    const payments = paymentRoom(platform, { token: options.token, escrow: place.escrow, withdrawDelay: options.withdrawDelay, maxUnclaimed: options.maxUnclaimed, claimAgeMs: options.claimAgeMs, termsOf });
+    // Unmodified x402 clients open channels without a salt: good for models without royalty, attested and in batches.
+    const free = models.served.find((model) => model.royaltyBps === 0 && model.methods.includes(Verification.Tee));
+    const defaultTerms = free && termsFor(node, free, { verification: Verification.Tee, settlementMode: SettlementMode.Batch });
+    payments = paymentRoom(platform, { ...options, escrow: place.escrow, termsOf, ...(defaultTerms ? { defaultTerms } : {}) });
     await payments.start();
+    const { gate, offerFields } = payments;
 
     const proving = provingRoom(platform, {
       ledger,
@@ -115,7 +125,7 @@ export function createInferenceRole(platform: Platform, options: InferenceRoleOp
     proving.start();
 
     app = gateway({
-      gate: payments.gate,
+      gate,
       ledger,
       issue: receiptIssuer({ key, domain, clock }),
       tariff: () => tariff,
@@ -129,7 +139,7 @@ export function createInferenceRole(platform: Platform, options: InferenceRoleOp
       key,
       offer: async (quote) => {
         const terms = termsOf(quote);
-        return { terms, termsHash: termsHash(terms), tariff, ceiling: quote.ceiling, ...payments.offerFields };
+        return { terms, termsHash: termsHash(terms), tariff, ceiling: quote.ceiling, ...offerFields };
       },
       attest: async (nonce) => {
         const userData = hexToBytes(options.tls.spkiHash);
@@ -138,14 +148,27 @@ export function createInferenceRole(platform: Platform, options: InferenceRoleOp
       notReady: () => blocked,
       maxBodyBytes: options.maxBodyBytes,
     });
-    const settle = settlementPass({ ledger, journal, settlement, domain, keyById: (keyId) => keys.get(keyId), walrus: options.walrus, place, policy: options.batch, clock, log });
-    jobs.every("settle", 500, settle);
+    settle = settlementPass({ ledger, journal, settlement, domain, keyById: (keyId) => keys.get(keyId), walrus: options.walrus, place, policy: options.batch, clock, log });
+    jobs.every("settle", 500, () => settle!());
     platform.metrics.onScrape(() => {
       const { pending, headers } = ledger.counts();
       platform.metrics.gauge("receipts_pending", pending);
       platform.metrics.gauge("headers_signed", headers);
       for (const [state, count] of Object.entries(proving.counts())) platform.metrics.gauge("proofs", count, { state });
     });
+  }
+
+  /**
+   * The receipt key dies with this process, so what it signed goes into a last header now, due or not, and what was delivered is claimed.
+   * A header that is signed and not mined in time goes out after the next start.
+   */
+  async function closeOut(): Promise<void> {
+    await Promise.all([
+      (async () => {
+        while (await settle?.({ everything: true }));
+      })(),
+      payments?.claim(true),
+    ]);
   }
 
   return {
@@ -176,7 +199,15 @@ export function createInferenceRole(platform: Platform, options: InferenceRoleOp
       stopping = true;
       blocked = "the node is stopping";
       await server?.close(2_000);
+      await closeOut().catch((error: unknown) => log.error({ error }, "not everything was signed and claimed before the stop; it goes on after the next start"));
       await onnx.close();
+    },
+    actions: {
+      /** Claims everything that was delivered, due or not. */
+      claim: async () => {
+        if (!payments) throw retryable("inference.starting", "The node is starting; try again.");
+        return payments.claim(true);
+      },
     },
   };
 }

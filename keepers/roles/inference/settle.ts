@@ -41,18 +41,25 @@ const PASS = 5_000;
 /**
  * Brings receipts to the settlement chain, one header after another: the contract takes only the next nonce, so the next
  * header is signed when the last one is on chain. Each pass continues what an earlier one, or an earlier process, began.
- * @returns True when there is more to do at once.
+ * @returns True when there is more to do at once. One pass runs at a time; with `everything`, receipts are due that have not waited yet.
  */
-export function settlementPass(deps: SettleDeps): () => Promise<boolean> {
+export function settlementPass(deps: SettleDeps): (options?: { everything?: boolean }) => Promise<boolean> {
   const { ledger, clock, log } = deps;
-  return async () => {
+  let running: Promise<unknown> = Promise.resolve();
+  return (options = {}) => {
+    const next = running.catch(() => undefined).then(() => pass(options.everything ? { ...deps.policy, idleMs: 0, ageMs: 0 } : deps.policy));
+    running = next;
+    return next;
+  };
+
+  async function pass(policy: BatchPolicy): Promise<boolean> {
     const last = ledger.lastHeader();
     if (last?.state === "signed") {
       await submit(deps, last);
       return true;
     }
     await refreshPosted(deps);
-    const plan = planHeader(ledger.pending(PASS), clock.now(), deps.policy);
+    const plan = planHeader(ledger.pending(PASS), clock.now(), policy);
     if (!plan) return false;
     const keyId = plan.receipts[0]!.receipt.keyId;
     const signer = deps.keyById(keyId);
@@ -66,7 +73,7 @@ export function settlementPass(deps: SettleDeps): () => Promise<boolean> {
     log.info({ nonce: stored.nonce, kind: stored.kind, receipts: stored.header.count, header: stored.hash }, "header signed");
     await submit(deps, stored);
     return true;
-  };
+  }
 }
 
 async function signNext(deps: SettleDeps, plan: Plan, signer: ReceiptKey, last: StoredHeader | undefined): Promise<StoredHeader> {

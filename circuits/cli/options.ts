@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 
 import { CompileError, type CompileOptions, type Inputs } from "../compiler/index.ts";
+import { SetupFileError } from "../setup/sections.ts";
 
 /** A refusal of the command line itself; printed without a stack. */
 export class UsageError extends Error {
@@ -82,8 +83,9 @@ export function readWord(name: string, text: string): bigint {
 /** What a person should see of whatever was thrown, or undefined for a defect. */
 export function refusal(error: unknown): string | undefined {
   if (error instanceof UsageError) return error.message;
+  if (error instanceof SetupFileError) return error.message;
   if (error instanceof CompileError) return `${error.code}: ${error.message}`;
-  if (error instanceof Error && typeof (error as { code?: unknown }).code === "string" && /^(SetupBroken|SetupFileError|KeeperError)$/.test(error.name)) {
+  if (error instanceof Error && typeof (error as { code?: unknown }).code === "string" && /^(SetupBroken|KeeperError)$/.test(error.name)) {
     return `${(error as unknown as { code: string }).code}: ${error.message}`;
   }
   return undefined;

@@ -8,6 +8,9 @@ export interface Deployed {
   key: string;
   vkHash: string;
   verifier: string;
+  /** Answers of the registry: what it takes the key for, and the transcript that the authority attested (zeros: none). */
+  level: number;
+  transcriptHash: string;
   artifact: VerifierArtifact;
 }
 
@@ -17,7 +20,13 @@ export interface VerifierArtifact {
   immutableReferences?: Readonly<Record<string, readonly { start: number; length: number }[]>>;
 }
 
-export async function checkDeployed(deployed: Deployed, keyBytes: Hex, vkHash: Hex): Promise<void> {
+/** What this machine derived about the key. */
+export interface Derived {
+  level: number;
+  transcriptHash?: Hex;
+}
+
+export async function checkDeployed(deployed: Deployed, keyBytes: Hex, vkHash: Hex, derived: Derived): Promise<void> {
   const runtime = await deployed.getCode(deployed.verifier);
   const built = deployed.artifact.deployedBytecode;
   if (runtime.length !== built.length || masked(runtime, deployed.artifact) !== masked(built, deployed.artifact)) {
@@ -26,6 +35,12 @@ export async function checkDeployed(deployed: Deployed, keyBytes: Hex, vkHash: H
   const stored = (await deployed.getCode(deployed.key)).toLowerCase();
   if (stored !== `0x00${keyBytes.slice(2)}`) throw new SetupBroken("KEY_ON_CHAIN_DIFFERS", `The key at ${deployed.key} is another one.`);
   if (deployed.vkHash.toLowerCase() !== vkHash) throw new SetupBroken("KEY_ON_CHAIN_DIFFERS", `The verifier names key ${deployed.vkHash}, not ${vkHash}.`);
+  if (deployed.level > derived.level) {
+    throw new SetupBroken("LEVEL_OVERCLAIMED", `The chain takes the key for level ${deployed.level}; what can be shown is level ${derived.level}.`);
+  }
+  if (deployed.level === 2 && deployed.transcriptHash.toLowerCase() !== derived.transcriptHash) {
+    throw new SetupBroken("TRANSCRIPT_DIFFERS", `The authority attested transcript ${deployed.transcriptHash}, this one is ${derived.transcriptHash}.`);
+  }
 }
 
 function masked(code: string, artifact: VerifierArtifact): string {

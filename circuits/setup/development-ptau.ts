@@ -4,13 +4,14 @@
  * its alpha and beta.
  */
 import { DEVELOPMENT_TRAPDOOR } from "./development.ts";
+import type { Trapdoor } from "./qap.ts";
 import { openFixedBase } from "./fixed-base.ts";
 import { inverse, lagrangeAt, mod, power, Q, R, rootOfUnity, writeScalar } from "./field.ts";
 import { writeSections } from "./sections.ts";
 
-/** Holds circuits with up to 2^exponent rows. */
-export async function makeDevelopmentPtau(path: string, exponent: number): Promise<void> {
-  const { tau, alpha, beta } = DEVELOPMENT_TRAPDOOR;
+/** Holds circuits with up to 2^exponent rows. With another trapdoor: for tests of what happens to keys that are not recognised. */
+export async function makeDevelopmentPtau(path: string, exponent: number, trapdoor: Pick<Trapdoor, "tau" | "alpha" | "beta"> = DEVELOPMENT_TRAPDOOR): Promise<void> {
+  const { tau, alpha, beta } = trapdoor;
   const size = 2 ** exponent;
   const powers: bigint[] = [1n];
   while (powers.length < 2 * size - 1) powers.push((powers.at(-1)! * tau) % R);

@@ -28,7 +28,7 @@ export interface FoldPlan {
   vkHash: Hex;
 }
 
-const CHUNK = 64;
+export const CHUNK = 64;
 const WORD_BITS = 252;
 const { Point } = bn254.G1;
 

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { makeDevelopmentKey } from "./development.ts";
 import { encodeKey, toSnarkjs, vkHash } from "./encode.ts";
 import type { Hex } from "./encode.ts";
+import { SetupFileError } from "./sections.ts";
 import { readVerifyingKey } from "./zkey.ts";
 
 export const LEVEL = { development: 0, singleParty: 1, ceremony: 2 } as const;
@@ -59,7 +60,22 @@ export async function writePapers(directory: string, zkey: string, facts: Omit<S
 }
 
 export function readManifest(directory: string): SetupManifest {
-  return JSON.parse(readFileSync(join(directory, "setup.json"), "utf8")) as SetupManifest;
+  const path = join(directory, "setup.json");
+  const manifest = readJson(path) as SetupManifest | null;
+  const level = manifest?.level as number | undefined;
+  if (manifest?.format !== 1 || level === undefined || ![0, 1, 2].includes(level) || [manifest.r1csSha256, manifest.zkeySha256, manifest.vkHash].some((hash) => typeof hash !== "string")) {
+    throw new SetupFileError(`${path} is not a set-up's manifest of format 1`);
+  }
+  return manifest;
+}
+
+/** @throws SetupFileError for a file that cannot be read or is not JSON. */
+export function readJson(path: string): unknown {
+  try {
+    return JSON.parse(readFileSync(path, "utf8")) as unknown;
+  } catch (error) {
+    throw new SetupFileError(`${path}: ${error instanceof SyntaxError ? "not JSON" : "cannot be read"}`, { cause: error });
+  }
 }
 
 /** Streams: a proving key may be larger than a Buffer should be. */

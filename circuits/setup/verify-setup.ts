@@ -6,6 +6,7 @@
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 
 import * as snarkjs from "snarkjs";
 
@@ -16,8 +17,8 @@ import { DEVELOPMENT_TRAPDOOR, makeDevelopmentKey } from "./development.ts";
 import { checkDeployed } from "./deployed.ts";
 import type { Deployed } from "./deployed.ts";
 import type { Hex } from "./encode.ts";
-import { encodeKey, vkHash } from "./encode.ts";
-import { LEVEL, readManifest, sha256File } from "./manifest.ts";
+import { encodeKey, toSnarkjs, vkHash } from "./encode.ts";
+import { LEVEL, readJson, readManifest, sha256File } from "./manifest.ts";
 import type { SetupLevel, SetupManifest } from "./manifest.ts";
 import { readR1cs } from "./r1cs.ts";
 import { SetupBroken } from "./setup-broken.ts";
@@ -61,6 +62,8 @@ export async function verifySetup(claim: SetupClaim): Promise<SetupReport> {
   const key = readVerifyingKey(zkey);
   checkKey(key, readR1cs(r1cs).publics);
   hold(vkHash(key) === manifest.vkHash, "VK_DIFFERS", `The proving key's verifying key is ${vkHash(key)}, the manifest says ${manifest.vkHash}.`);
+  const published = readJson(join(claim.directory, "verifying-key.json"));
+  hold(isDeepStrictEqual(published, toSnarkjs(key)), "VK_DIFFERS", "verifying-key.json is not the key in the proving key: proofs would be checked against another one.");
   links.push(`verifying key ${manifest.vkHash} stands in the proving key; delta, gamma and IC are sound`);
 
   const development = sharesDevelopmentTrapdoor(key, DEVELOPMENT_TRAPDOOR);
@@ -69,8 +72,8 @@ export async function verifySetup(claim: SetupClaim): Promise<SetupReport> {
   links.push(`set-up level ${derived.level}`);
 
   if (claim.deployed) {
-    await checkDeployed(claim.deployed, encodeKey(key), manifest.vkHash);
-    links.push("the verifier on chain runs the project's code with this key");
+    await checkDeployed(claim.deployed, encodeKey(key), manifest.vkHash, derived);
+    links.push(`the verifier on chain runs the project's code with this key, at set-up level ${claim.deployed.level}`);
   }
   return { ...derived, vkHash: manifest.vkHash, links };
 }
@@ -88,7 +91,7 @@ async function ceremony(claim: SetupClaim, r1cs: string, zkey: string, key: Veri
   const path = join(claim.directory, "transcript.json");
   hold(existsSync(path), "TRANSCRIPT_MISSING", "A key that is not a development key comes with transcript.json.");
   const text = readFileSync(path, "utf8");
-  const transcript = JSON.parse(text) as Transcript;
+  const transcript = parseTranscript(path);
 
   const source = sourceHash(claim.sources);
   hold(source === transcript.sourceSha256, "SOURCE_CHANGED", `The source is ${source}, the ceremony was for ${transcript.sourceSha256}.`);
@@ -110,6 +113,12 @@ async function ceremony(claim: SetupClaim, r1cs: string, zkey: string, key: Veri
   hold(same, "TRANSCRIPT_DIFFERS", "The transcript is not the one of this key.");
   links.push(`transcript: ${recorded.contributions.map(({ kind, name }) => `${kind} ${JSON.stringify(name)}`).join(", ")}`);
   return { level: levelOf(recorded.contributions), transcriptHash: transcriptHash(text) };
+}
+
+function parseTranscript(path: string): Transcript {
+  const transcript = readJson(path) as Transcript | null;
+  hold(transcript?.format === 1 && typeof transcript.ptau?.sha256 === "string", "TRANSCRIPT_DIFFERS", `${path} is not a transcript of format 1.`);
+  return transcript;
 }
 
 function hold(condition: boolean, code: string, message: string): asserts condition {

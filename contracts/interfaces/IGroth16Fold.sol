@@ -9,7 +9,7 @@ import {IGroth16Verifier} from "./IGroth16Verifier.sol";
 ///   IC_0' = IC_0 + sum w_j IC_(k + j), where k inputs remain.
 ///
 /// WHY ON CHAIN. Whoever may name IC_0' freely forges: P = -(sum of the other terms) and the proof (alpha, beta, infinity)
-/// verifies. So this contract computes it, from IC points that the circuit's registration committed to and from weights that
+/// verifies. So this contract computes it (or lets a claim stand that everyone could refute: IGroth16FoldClaims), from IC points that the circuit's registration committed to and from weights that
 /// everyone sees in calldata. Packing them here makes their range a fact: a weight is a signed byte.
 /// WHAT THE KEY SAYS. `isFolded(vkHash, circuitHash, weightsHash)`: a model registry names all three. A key alone says nothing,
 /// since a circuit of somebody's own making can be bent to lead to any key.
@@ -32,7 +32,7 @@ interface IGroth16Fold {
     /// The IC points are not those of this chunk.
     error Groth16FoldChunk(uint256 chunk, bytes32 given, bytes32 expected);
     error Groth16FoldWeights(uint256 given, uint256 expected);
-    /// An IC point of the circuit is not on the curve: its registration was worthless.
+    /// An IC point (of this chunk, or this constant's) is not on the curve: the circuit's registration was worthless.
     error Groth16FoldPoint(uint256 index);
     /// Not the base key of this circuit.
     error Groth16FoldBase(bytes32 given, bytes32 expected);

@@ -23,13 +23,17 @@ export function watch(child: ChildProcess, command: string, { deadlineMs, memory
     () => stop(retryable("proving.deadline", `The prover was stopped at its deadline of ${deadlineMs} ms.`, { command, deadlineMs })),
     deadlineMs,
   );
-  const memory = setInterval(() => {
+  const look = () => {
     const used = child.pid === undefined ? 0 : residentMb(child.pid);
     if (used > memoryMb) stop(fatal("proving.memory", `The prover used ${used} MiB of ${memoryMb}.`, { command, used, memoryMb }));
-  }, WATCH_MS);
+  };
+  // A process that stays may hold too much already.
+  const first = setImmediate(look);
+  const memory = setInterval(look, WATCH_MS);
   signal?.addEventListener("abort", onAbort, { once: true });
   return () => {
     clearTimeout(deadline);
+    clearImmediate(first);
     clearInterval(memory);
     signal?.removeEventListener("abort", onAbort);
   };

@@ -39,6 +39,8 @@ export interface SettlementParameters {
     falseStatementSlash: bigint;
   };
   court: { revealBlocks: bigint; evidenceTime: bigint; equivocationBond: bigint };
+  /** Of claimed folds of weights into keys: wei, and seconds in which anyone may refute one. */
+  fold: { bond: bigint; window: bigint };
   policy: { delay: bigint; teeTypes: number; tcbStatuses: number };
   /** Seconds between an attestation and its admission. */
   attestationMaxAge: bigint;
@@ -85,6 +87,7 @@ export function settlementParameters(timeDivisor = 1): SettlementParameters {
       falseStatementSlash: 2_500n * OPG,
     },
     court: { revealBlocks: 256n, evidenceTime: time(7 * DAY), equivocationBond: 500n * OPG },
+    fold: { bond: devnet ? 10n ** 15n : 10n ** 17n, window: time(3 * DAY) },
     // Nitro and TDX. TCB statuses: 0 is Nitro's (and Intel's UpToDate).
     policy: { delay: devnet ? 0n : BigInt(2 * DAY), teeTypes: (1 << 1) | (1 << 2), tcbStatuses: 1 },
     attestationMaxAge: devnet ? BigInt(HOUR) : BigInt(5 * MINUTE),

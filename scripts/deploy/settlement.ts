@@ -1,7 +1,7 @@
 /**
  * The settlement chain's contracts, in order. Every step looks first whether it is done: a second run sends nothing.
  *   1 bond token (devnets)   2 AccessManager   3 MeasurementPolicy   4 SignatureChecker   5 AttestationGate
- *   6 NodeRegistry   7 Groth16Keys   8 ModelRegistry   9 VerifierRouter   10 Committee   11 InferenceSettlement
+ *   6 NodeRegistry   7 Groth16Keys and Groth16Fold   8 ModelRegistry   9 VerifierRouter   10 Committee   11 InferenceSettlement
  *   12 FaultCourt   13 Demands   14 DataFeeds   15 HealthLens   16 Nitro and Intel verifiers, each under a given root   17 wiring: who
  *   may lock, slash and reject, which verifier serves which TEE type, what the committee's statements are about
  */
@@ -20,6 +20,7 @@ export interface SettlementAddresses {
   AttestationGate: Address;
   NodeRegistry: Address;
   Groth16Keys: Address;
+  Groth16Fold: Address;
   ModelRegistry: Address;
   VerifierRouter: Address;
   Committee: Address;
@@ -86,6 +87,7 @@ export async function deploySettlement(chain: DeployChain, options: SettlementDe
     parameters.registry,
   ]);
   const Groth16Keys = await step("Groth16Keys", [AccessManager]);
+  const Groth16Fold = await step("Groth16Fold", [AccessManager, Groth16Keys, parameters.fold.bond, parameters.fold.window]);
   const ModelRegistry = await step("ModelRegistry", [Groth16Keys]);
   const VerifierRouter = await step("VerifierRouter", [AccessManager, ModelRegistry]);
   const Committee = await step("Committee", [AccessManager, NodeRegistry, parameters.committee]);
@@ -109,6 +111,7 @@ export async function deploySettlement(chain: DeployChain, options: SettlementDe
     AttestationGate,
     NodeRegistry,
     Groth16Keys,
+    Groth16Fold,
     ModelRegistry,
     VerifierRouter,
     Committee,

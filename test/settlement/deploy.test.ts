@@ -30,7 +30,7 @@ describe("deploying the settlement chain", () => {
     const w = await settlementWorld();
     const [admin, guardian] = [await w.account(), await w.account()];
     const roles = { admin: admin.address as `0x${string}`, adminDelay: 86_400, guardian: guardian.address as `0x${string}` };
-    expect(await assignRoles(w.deployer, w.addresses, roles)).to.equal(5);
+    expect(await assignRoles(w.deployer, w.addresses, roles)).to.equal(8);
     expect(await assignRoles(w.deployer, w.addresses, roles)).to.equal(0);
     await expect(w.registry.setRewardPool(admin.address)).to.be.revertedWithCustomError(w.registry, "AccessManagedUnauthorized");
     await expect(w.settlement.connect(admin).pauseIntake()).to.be.revertedWithCustomError(w.settlement, "AccessManagedUnauthorized");

@@ -5,17 +5,17 @@ import { expect } from "chai";
 
 import { compileModel, loadModel, readR1cs, readSym, violatedRow, writeArtifacts, type LoadedModel } from "../../../circuits/compiler/index.ts";
 import { writeMany } from "../../../circuits/many/circuit.ts";
-import { flat } from "../../../circuits/many/challenge.ts";
-import type { ManyPlace } from "../../../circuits/many/challenge.ts";
+import { evaluate, flat } from "../../../circuits/many/challenge.ts";
+import type { ManyItem, ManyPlace } from "../../../circuits/many/challenge.ts";
 import { manyWitness } from "../../../circuits/many/witness.ts";
 import type { ManyRequest, ManyWitness } from "../../../circuits/many/witness.ts";
 import { setUpForDevelopment } from "../../../circuits/setup/manifest.ts";
 import type { Hex } from "../../../circuits/setup/encode.ts";
 import { statementHash, word } from "../../../circuits/setup/encode.ts";
-import { R } from "../../../circuits/setup/field.ts";
+import { inverse, mod, R } from "../../../circuits/setup/field.ts";
 import { writeWitness } from "../../../circuits/setup/witness.ts";
 import { readVerifyingKey } from "../../../circuits/setup/zkey.ts";
-import { snarkjsProver } from "../../../keepers/proving/provers.ts";
+import { wasmProver } from "../../../keepers/proving/provers.ts";
 import { deploy, negated, withWords, words } from "../../settlement/groth16/tools.ts";
 import { mlp } from "../../../circuits/models/zoo.ts";
 
@@ -35,6 +35,7 @@ for (const [title, width] of [["packed", 4], ["hashed", 24]] as const) {
     let keyHash: Hex;
     let prove: (made: ManyWitness) => Promise<Hex>;
 
+    const ascending = (items: ManyItem[]) => [...items].sort((a, b) => (statementHash(flat([a])) < statementHash(flat([b])) ? -1 : 1));
     const requests = (count: number, from = 0): ManyRequest[] =>
       Array.from({ length: count }, (_, i) => ({
         ctx: BigInt(1_000 + from + i),
@@ -56,7 +57,7 @@ for (const [title, width] of [["packed", 4], ["hashed", 24]] as const) {
       prove = async (made) => {
         const witness = `${folder}/many.wtns`;
         writeWitness(witness, made.values);
-        const { proof } = await snarkjsProver().prove({ zkey: files.zkey, witness, key, publicInputs: made.publicInputs }, LIMITS);
+        const { proof } = await wasmProver().prove({ zkey: files.zkey, witness, key, publicInputs: made.publicInputs }, LIMITS);
         return `${proof}${made.suffix.slice(2)}`;
       };
 
@@ -124,6 +125,31 @@ for (const [title, width] of [["packed", 4], ["hashed", 24]] as const) {
         expect(await verifier.verifyBatch(proof, inputs().slice(0, 6))).to.equal(false);
         await expect(verifier.verifyBatch(proof, [...inputs(), ...inputs().slice(6)])).to.be.revertedWithCustomError(verifier, "Groth16StatementOrder").withArgs(3);
         await expect(verifier.verifyBatch(proof, [...inputs().slice(3, 6), ...inputs().slice(0, 3)])).to.be.revertedWithCustomError(verifier, "Groth16StatementOrder").withArgs(1);
+      });
+
+      it("outputs that were traded between two requests", async () => {
+        const items = ascending(made.items.map((item, i) => (i < 2 ? { ...item, out: made.items[1 - i]!.out } : item)));
+        expect(items[0]!.out).to.not.equal(items[1]!.out);
+        expect(await verifier.verifyBatch(proof, flat(items))).to.equal(false);
+      });
+
+      it("a list that was solved for a challenge known in advance", async () => {
+        // A challenge that does not depend on what is paid for: another chain's, say. The circuit cannot tell.
+        const early = manyWitness(model, sym, SLOTS, requests(SLOTS), { ...place, chainId: 1n });
+        const [c, e, h] = early.publicInputs;
+        const forged = await prove(early);
+        const base = await deployed.ethers.getContractAt("Groth16Verifier", await deployed.keys.verifierOf(keyHash));
+        expect(await base.verify(forged.slice(0, 514), [c, e, h])).to.equal(true);
+        // One output raised by 1, another lowered by c^2 / c^4: the same e. The sum alone proves nothing.
+        const step = inverse(mod(c * c));
+        const lies = early.items.map((item, i) => ({ ...item, out: mod(item.out + (i === 0 ? 1n : i === 1 ? -step : 0n)) }));
+        expect(evaluate(c, SLOTS, lies)).to.equal(e);
+        // Contexts do not enter e: the liar may choose them for the order.
+        const ordered = lies.map((item) => ({ ...item }));
+        for (let i = 1; i < ordered.length; i++) while (statementHash(flat([ordered[i]!])) <= statementHash(flat([ordered[i - 1]!]))) ordered[i]!.ctx += 1_000_000n;
+        expect(evaluate(c, SLOTS, ordered)).to.equal(e);
+        // The contract's challenge comes after h and the list.
+        expect(await verifier.verifyBatch(forged, flat(ordered))).to.equal(false);
       });
 
       it("words past the field", async () => {

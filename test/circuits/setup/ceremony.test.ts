@@ -19,7 +19,7 @@ import type { SetupClaim } from "../../../circuits/setup/verify-setup.ts";
 import { checkKey } from "../../../circuits/setup/verifying-key.ts";
 import { readVerifyingKey, writeZkey } from "../../../circuits/setup/zkey.ts";
 import type { G1 } from "../../../circuits/setup/zkey.ts";
-import { readSection, readSections } from "../../../circuits/setup/sections.ts";
+import { readSection, readSections, SetupFileError } from "../../../circuits/setup/sections.ts";
 import { deploy } from "../../settlement/groth16/tools.ts";
 import { CACHE, closeSnarkjs, compile } from "./tools.ts";
 
@@ -130,6 +130,18 @@ describe("Ceremony", function () {
       expect(await codeOf(verifySetup(changed((folder) => rmSync(`${folder}/transcript.json`))))).to.equal("TRANSCRIPT_MISSING");
     });
 
+    it("verifying-key.json is another key, or papers are missing or no papers", async () => {
+      const key = JSON.parse(readFileSync(`${FOLDER}/verifying-key.json`, "utf8")) as { IC: string[][] };
+      expect(await codeOf(verifySetup(changed(edit("verifying-key.json", { IC: [...key.IC].reverse() }))))).to.equal("VK_DIFFERS");
+      for (const file of ["verifying-key.json", "setup.json"]) {
+        for (const change of [(path: string) => rmSync(path), (path: string) => writeFileSync(path, "{"), (path: string) => writeFileSync(path, "null")]) {
+          const end = await codeOf(verifySetup(changed((folder) => change(`${folder}/${file}`)))).catch((error: unknown) => (error instanceof SetupFileError ? "file" : String(error)));
+          expect(["file", "VK_DIFFERS"], `${file}: ${end}`).to.include(end);
+        }
+      }
+      for (const text of ["null", "{}", '{"format":1}']) expect(await codeOf(verifySetup(changed((folder) => writeFileSync(`${folder}/transcript.json`, text))))).to.equal("TRANSCRIPT_DIFFERS");
+    });
+
     it("the manifest names another verifying key", async () => {
       expect(await codeOf(verifySetup(changed(edit("setup.json", { vkHash: `0x${"00".repeat(32)}` }))))).to.equal("VK_DIFFERS");
     });
@@ -194,6 +206,8 @@ describe("Ceremony", function () {
         key: await verifier.key(),
         vkHash: await verifier.vkHash(),
         verifier: await verifier.getAddress(),
+        level: Number(await keys.setupLevel(closed.manifest.vkHash)),
+        transcriptHash: await keys.transcriptHash(closed.manifest.vkHash),
         artifact: await artifacts.readArtifact("Groth16Verifier"),
       };
     });
@@ -202,6 +216,18 @@ describe("Ceremony", function () {
 
     it("another contract is found out", async () => {
       expect(await codeOf(verifySetup({ ...claim, deployed: { ...deployed, verifier: deployed.key } }))).to.equal("CODE_DIFFERS");
+    });
+
+    it("what the authority attested is compared: another transcript, or more than can be shown", async () => {
+      const attested = { ...deployed, level: 2, transcriptHash: closed.transcriptHash };
+      expect((await verifySetup({ ...claim, deployed: attested })).links.at(-1)).to.match(/set-up level 2$/);
+      expect(await codeOf(verifySetup({ ...claim, deployed: { ...attested, transcriptHash: `0x${"77".repeat(32)}` } }))).to.equal("TRANSCRIPT_DIFFERS");
+      const directory = `${CACHE}/ceremony-attested`;
+      const development = await setUpForDevelopment(r1cs, directory);
+      const { keys, ethers } = await deploy();
+      const verifier = await ethers.getContractAt("Groth16Verifier", await keys.verifierOf(development.manifest.vkHash));
+      const onChain = { ...attested, getCode: (address: string) => ethers.provider.getCode(address), key: await verifier.key(), vkHash: development.manifest.vkHash, verifier: await verifier.getAddress() };
+      expect(await codeOf(verifySetup({ ...claim, directory, ptau: undefined, deployed: onChain }))).to.equal("LEVEL_OVERCLAIMED");
     });
 
     it("another key is found out", async () => {

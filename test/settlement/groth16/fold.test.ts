@@ -12,7 +12,7 @@ import type { FoldPlan } from "../../../circuits/setup/fold.ts";
 import { writeWitness } from "../../../circuits/setup/witness.ts";
 import { readVerifyingKey } from "../../../circuits/setup/zkey.ts";
 import type { VerifyingKey } from "../../../circuits/setup/zkey.ts";
-import { snarkjsProver } from "../../../keepers/proving/provers.ts";
+import { wasmProver } from "../../../keepers/proving/provers.ts";
 import { CACHE, closeSnarkjs, compile, proveTiny } from "../../circuits/setup/tools.ts";
 import { deploy, submission } from "./tools.ts";
 
@@ -45,7 +45,7 @@ describe("Groth16Fold", () => {
   before(async () => {
     deployed = await deploy();
     const { ethers, authority, keys } = deployed;
-    fold = await ethers.deployContract("Groth16Fold", [await authority.getAddress(), await keys.getAddress()]);
+    fold = await ethers.deployContract("Groth16Fold", [await authority.getAddress(), await keys.getAddress(), 1_000n, 3_600]);
     mkdirSync(CACHE, { recursive: true });
     zkey = `${CACHE}/universal.zkey`;
     await makeDevelopmentKey(compile("universal"), zkey, { tau: 31n, alpha: 32n, beta: 33n, gamma: 1n, delta: 34n });
@@ -82,7 +82,7 @@ describe("Groth16Fold", () => {
 
     const words = packWeights(weights, LANES);
     const { path, publicInputs } = witness(words, 99n, 123_456n);
-    const proven = await snarkjsProver().prove({ zkey, witness: path, key: plan.folded, publicInputs, folded: words }, LIMITS);
+    const proven = await wasmProver().prove({ zkey, witness: path, key: plan.folded, publicInputs, folded: words }, LIMITS);
     const verifier = await ethers.getContractAt("Groth16Verifier", await keys.verifierOf(plan.vkHash));
     expect(await verifier.publicInputCount()).to.equal(3n);
     expect(await verifier.verify(proven.proof, publicInputs)).to.equal(true);
@@ -91,7 +91,7 @@ describe("Groth16Fold", () => {
     // The same circuit with another model does not pass for this one.
     const other = words.map((value, i) => (i === 5 ? mod(value + 1n) : value));
     const stranger = witness(other, 99n, 123_456n);
-    const wrong = await snarkjsProver().prove({ zkey, witness: stranger.path, key: foldKey(full, other), publicInputs: stranger.publicInputs, folded: other }, LIMITS);
+    const wrong = await wasmProver().prove({ zkey, witness: stranger.path, key: foldKey(full, other), publicInputs: stranger.publicInputs, folded: other }, LIMITS);
     expect(await verifier.verify(wrong.proof, stranger.publicInputs)).to.equal(false);
   });
 

@@ -1,4 +1,4 @@
-import { BudgetError, CompileError, UnsupportedError } from "./errors.ts";
+import { BudgetError, CompileError, InvalidModelError, UnsupportedError } from "./errors.ts";
 import { stateError, type ErrorStatement } from "./error.ts";
 import { importModel } from "./import/model.ts";
 import { canonicalText, graphHash } from "./integer/canonical.ts";
@@ -16,7 +16,7 @@ import type { Quantity } from "./quantise/quantity.ts";
 import { offGrid, realInputs, sampleInputs, typicalMagnitudes } from "./quantise/samples.ts";
 import { evaluateReal } from "./real/evaluate.ts";
 import { isConst, RealGraph, type Real, type Val } from "./real/graph.ts";
-import { foldSums, reachable } from "./real/passes.ts";
+import { foldSums, plantTrees, reachable } from "./real/passes.ts";
 import { rowsByLayer } from "./rows.ts";
 import { trace, type Traced } from "./trace/trace.ts";
 
@@ -134,8 +134,10 @@ function compileAt(source: Source, precision: QuantiseOptions, options: CompileO
 function folded(traced: Traced): { real: RealGraph; outputs: Val[] } {
   const real = new RealGraph();
   const flat = traced.outputs.flatMap((o) => o.values.data);
-  for (const v of flat) if (isConst(v) && !Number.isFinite(v)) throw new RangeError("a constant output is not finite");
-  return { real, outputs: foldSums(traced.real, flat, real) };
+  for (const v of flat) if (isConst(v) && !Number.isFinite(v)) throw new InvalidModelError("a constant output is not finite");
+  const planted = new RealGraph();
+  const trees = plantTrees(traced.real, flat, planted);
+  return { real, outputs: trees ? foldSums(planted, trees, real) : foldSums(traced.real, flat, real) };
 }
 
 function packOutputs(lowerer: Lowerer, traced: Traced, outputs: readonly Val[], options: QuantiseOptions): { lanes: Lane[]; errors: number[] } {

@@ -70,6 +70,7 @@ export function deriveIntervals(s: System): Intervals {
   for (const b of s.booleans) intervals.set(b, { lo: 0n, hi: 1n });
   // Over a field x is zero or has an inverse: out is 1 or 0 whatever x is.
   for (const z of s.zeros) intervals.set(z.out, { lo: 0n, hi: 1n });
+  for (const h of s.oneHots) for (const w of h.selectors) intervals.set(w, { lo: 0n, hi: 1n });
   // A row is worth looking at when at most one of its wires has no interval.
   const steps: { open: number; readonly solve: () => number | undefined }[] = [];
   const rowsOf = new Map<number, number[]>();

@@ -129,6 +129,17 @@ export function divisionOrRoot(u: Uniqueness): number[] {
   return fresh;
 }
 
+/** R8: selectors of a known index. Their products are zero over the field: those rows need no lifting. */
+export function oneHot(u: Uniqueness): number[] {
+  const fresh: number[] = [];
+  for (const h of u.system.oneHots) {
+    if (u.unknown(h.index).length > 0) continue;
+    for (const r of h.rows) u.inverse.add(r);
+    fresh.push(...u.learn("R8", h.selectors));
+  }
+  return fresh;
+}
+
 /** R7: monotone flags and a value sandwiched between what they select; the n + 1 intervals must not meet. */
 export function thermometer(u: Uniqueness): number[] {
   const fresh: number[] = [];

@@ -1,3 +1,4 @@
+import { oneHots } from "./one-hot.ts";
 import type { Combination, R1cs } from "../emit/r1cs.ts";
 
 /** A linear form with signed coefficients; wire 0 (the constant one) is `c`. */
@@ -33,6 +34,13 @@ export interface IsZero {
   readonly rows: readonly number[];
 }
 
+/** sum s_i = 1 and s_i (index - c_i) = 0, the c_i distinct. */
+export interface OneHot {
+  readonly index: Linear;
+  readonly selectors: readonly number[];
+  readonly rows: readonly number[];
+}
+
 export interface System {
   readonly prime: bigint;
   readonly wires: number;
@@ -41,6 +49,7 @@ export interface System {
   readonly linear: LinearRow[];
   readonly facts: Fact[];
   readonly zeros: IsZero[];
+  readonly oneHots: OneHot[];
 }
 
 function signed(list: Combination, prime: bigint): Linear {
@@ -123,7 +132,7 @@ export function readSystem(r1cs: R1cs): System {
     else products.push(normalised(r));
   });
   const facts = linear.flatMap((l) => factsOf(l, booleans));
-  return { prime: r1cs.prime, wires: r1cs.wires, booleans, products, linear, facts, zeros: isZeros(products) };
+  return { prime: r1cs.prime, wires: r1cs.wires, booleans, products, linear, facts, zeros: isZeros(products), oneHots: oneHots(linear, products) };
 }
 
 /**

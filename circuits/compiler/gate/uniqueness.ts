@@ -1,5 +1,6 @@
 import type { Intervals } from "./intervals.ts";
-import { divisionOrRoot, isZero, maximum, thermometer } from "./rules.ts";
+import { enumerated } from "./enumerate.ts";
+import { divisionOrRoot, isZero, maximum, oneHot, thermometer } from "./rules.ts";
 import type { Linear, System } from "./system.ts";
 
 /** Propagates "is a function of the given wires" through the rows, rule by rule, until nothing new follows. */
@@ -60,7 +61,9 @@ export class Uniqueness {
         for (const w of this.#row(queue[at] as number)) this.#touch(w, queue);
       }
       // The hinted wires: each pattern is tried where simple propagation has stopped.
-      const fresh = [...isZero(this), ...maximum(this), ...divisionOrRoot(this), ...thermometer(this)];
+      const fresh = [...isZero(this), ...maximum(this), ...divisionOrRoot(this), ...thermometer(this), ...oneHot(this)];
+      // Trying every value is the last resort.
+      if (fresh.length === 0) fresh.push(...enumerated(this));
       if (fresh.length === 0) return this.inverse;
       queue = [];
       for (const w of fresh) this.#touch(w, queue);

@@ -43,6 +43,19 @@ const MAX_TERMS = 60_000_000;
 /** Longer sums than this are not looked up: equal ones are rare and the key would be long. */
 const CSE_TERMS = 256;
 
+/** Nodes that are 0 or 1. */
+export const FLAGS: ReadonlySet<string> = new Set(["ge0", "step", "eq0"]);
+
+const view = new DataView(new ArrayBuffer(8));
+
+/** The next double above. */
+function following(v: number): number {
+  if (v === 0) return Number.MIN_VALUE;
+  view.setFloat64(0, v);
+  view.setBigInt64(0, view.getBigInt64(0) + (v > 0 ? 1n : -1n));
+  return view.getFloat64(0);
+}
+
 /** Below this a lower limit of a norm is no part of what the model means. */
 const SAFETY = 1e-6;
 
@@ -89,6 +102,12 @@ export class RealGraph {
         c += k * v.c;
       } else sum.set(v, (sum.get(v) ?? 0) + k);
     }
+    const [only] = sum;
+    // A shifted count of flags stays a count of flags: equalities with it are conjunctions.
+    if (sum.size === 1 && only && only[0].op === "lin" && only[0].args.every((v) => FLAGS.has(v.op))) {
+      const [inner, k] = only;
+      return this.lin(inner.args, inner.w.map((w) => w * k), c + k * inner.c);
+    }
     const args: Real[] = [];
     const w: number[] = [];
     for (const [v, k] of sum) {
@@ -130,7 +149,14 @@ export class RealGraph {
 
   /** 1 when a >= 0, else 0. */
   ge0(a: Val): Val {
-    return isConst(a) ? Number(a >= 0) : this.#node("ge0", [a], { whole: true });
+    if (isConst(a)) return Number(a >= 0);
+    // A comparison with a constant shares the thermometer of its value: x >= t, or x <= t as not (x >= what follows t).
+    const x = a.op === "lin" && a.args.length === 1 && Math.abs(a.w[0] as number) === 1 ? (a.args[0] as Real) : undefined;
+    if (x && !FLAGS.has(x.op)) {
+      if (a.w[0] === 1) return this.step(x, -a.c);
+      return this.lin([this.step(x, following(a.c))], [-1], 1);
+    }
+    return this.#node("ge0", [a], { whole: true });
   }
 
   /** 1 when a >= threshold, else 0. Steps of one value share a thermometer. */
@@ -149,7 +175,13 @@ export class RealGraph {
   }
 
   eq0(a: Val): Val {
-    return isConst(a) ? Number(a === 0) : this.#node("eq0", [a], { whole: true });
+    if (isConst(a)) return Number(a === 0);
+    // A sum of flags that cannot come to zero: a path of a tree that contradicts itself.
+    if (a.op === "lin" && a.args.every((v) => FLAGS.has(v.op))) {
+      const [lo, hi] = [Math.min, Math.max].map((f) => a.w.reduce((s, k) => s + f(0, k), a.c)) as [number, number];
+      if (lo > 0 || hi < 0) return 0;
+    }
+    return this.#node("eq0", [a], { whole: true });
   }
 
   max(a: Val, b: Val): Val {

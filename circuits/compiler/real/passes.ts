@@ -1,3 +1,4 @@
+import { forest, leafValue, type Decision } from "./forest.ts";
 import { isConst, type BitOperation, type Real, type RealGraph, type Val } from "./graph.ts";
 
 /** Nodes that some output reads, in topological order: everything else (dead inputs included) is gone from here on. */
@@ -17,6 +18,33 @@ export function fanOut(live: readonly Real[], outputs: readonly Val[], size: num
   for (const n of live) for (const a of n.args) count[a.id] = (count[a.id] as number) + 1;
   for (const o of outputs) if (!isConst(o)) count[o.id] = (count[o.id] as number) + 1;
   return count;
+}
+
+/**
+ * Sums over the leaves of decision trees become the values of the trees: a multiplexer for each branch instead of an equality for each
+ * leaf. Returns undefined where the graph holds no tree.
+ */
+export function plantTrees(graph: RealGraph, outputs: readonly Val[], fresh: RealGraph): Val[] | undefined {
+  const trees = forest(graph);
+  if (trees.size === 0) return undefined;
+  const live = reachable(graph, outputs);
+  const reads = new Uint32Array(graph.nodes.length);
+  const image = new Map<Real, Val>();
+  fresh.layers.push(...graph.layers);
+  const get = (r: Real | undefined): Val => image.get(r as Real) as Val;
+  for (const n of live) {
+    fresh.layer = n.layer;
+    const roots = n.op === "lin" ? new Set(n.args.flatMap((a) => trees.get(a)?.root ?? [])) : new Set<Decision>();
+    if (roots.size === 0) {
+      image.set(n, rebuild(n, get, fresh, reads));
+      continue;
+    }
+    const weight = new Map(n.args.map((a, i) => [a, n.w[i] as number]));
+    const rest = n.args.filter((a) => !trees.has(a));
+    const values = [...roots].map((root) => leafValue(fresh, root, (leaf) => weight.get(leaf) ?? 0, get));
+    image.set(n, fresh.lin([...rest.map(get), ...values], [...rest.map((a) => weight.get(a) as number), ...values.map(() => 1)], n.c));
+  }
+  return outputs.map((o) => (isConst(o) ? o : get(o)));
 }
 
 /** A sum may be dissolved into its readers while that keeps the number of terms below this. */

@@ -70,6 +70,16 @@ export function trace(model: Model, given: Shapes): Traced {
   return { real, inputs, outputs, warnings };
 }
 
+/** Shapes and attributes that do not go together show as what a program in their place would stumble over. */
+function applied<T>(node: GraphNode, operator: () => T): T {
+  try {
+    return operator();
+  } catch (error: unknown) {
+    if (error instanceof RangeError || error instanceof TypeError) throw new InvalidModelError(`node "${node.name}" (${node.operator}): ${error.message}`);
+    throw error;
+  }
+}
+
 /** What the names of a graph stand for. */
 interface Scope {
   readonly values: Map<string, SymTensor>;
@@ -99,7 +109,7 @@ function run(graph: Graph, { values, types }: Scope, real: RealGraph, opset: num
       return body.outputs.map((o) => scope.values.get(o) as SymTensor);
     };
     const own = node.inputs.map((i) => types.get(i) ?? 0);
-    const made = operator(new NodeContext(node, inputs, real, opset, own, inner));
+    const made = applied(node, () => operator(new NodeContext(node, inputs, real, opset, own, inner)));
     const list = Array.isArray(made) ? made : [made];
     const sources = inputs.map((t, i) => (t ? { kind: t.kind, type: own[i] as number } : undefined));
     node.outputs.forEach((name, i) => {

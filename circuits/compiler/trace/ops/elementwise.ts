@@ -1,6 +1,7 @@
 import type { Kind } from "../../import/tensor.ts";
 import { isConst, type Real, type RealGraph, type Val } from "../../real/graph.ts";
 import { functionValue } from "../../real/functions.ts";
+import { caseCount, distributed, perCase } from "../../real/cases.ts";
 import { belongsTo, centred } from "../../real/variance.ts";
 import type { NodeContext, Operator, OperatorTable } from "../context.ts";
 import { axisOf, map, zip, type SymTensor } from "../tensor.ts";
@@ -164,7 +165,18 @@ export function round(r: RealGraph, a: Val): Val {
 }
 
 const not = (r: RealGraph, a: Val): Val => r.lin([a], [-1], 1);
-const less = (r: RealGraph, a: Val, b: Val): Val => not(r, r.ge0(r.sub(a, b)));
+/** a >= b; two choices by the same flag are compared case by case, as a tree compares a feature with its own threshold. */
+const atLeast = (r: RealGraph, a: Val, b: Val): Val => distributed(r, [a, b], (sides) => compared(r, sides as [Val, Val]));
+
+/** A few thresholds on one value cost less on its thermometer than one comparison with whichever of them applies. */
+function compared(r: RealGraph, [a, b]: [Val, Val]): Val {
+  if (!isConst(b) && caseCount(r, b, FEW_CASES)) return perCase(r, b, (t) => r.ge0(r.sub(a, t)));
+  if (!isConst(a) && caseCount(r, a, FEW_CASES)) return perCase(r, a, (t) => r.ge0(r.sub(t, b)));
+  return r.ge0(r.sub(a, b));
+}
+
+const FEW_CASES = 4;
+const less = (r: RealGraph, a: Val, b: Val): Val => not(r, atLeast(r, a, b));
 const and = (r: RealGraph, a: Val, b: Val): Val => r.mul(a, b);
 const or = (r: RealGraph, a: Val, b: Val): Val => r.lin([a, b, r.mul(a, b)], [1, 1, -1]);
 const xor = (r: RealGraph, a: Val, b: Val): Val => r.lin([a, b, r.mul(a, b)], [1, 1, -2]);
@@ -246,8 +258,8 @@ export const elementwise: OperatorTable = {
   Round: rounding(roundEven, round),
   Less: binary(less, "bool"),
   Greater: binary((r, a, b) => less(r, b, a), "bool"),
-  LessOrEqual: binary((r, a, b) => r.ge0(r.sub(b, a)), "bool"),
-  GreaterOrEqual: binary((r, a, b) => r.ge0(r.sub(a, b)), "bool"),
+  LessOrEqual: binary((r, a, b) => atLeast(r, b, a), "bool"),
+  GreaterOrEqual: binary(atLeast, "bool"),
   Equal: binary((r, a, b) => r.eq0(r.sub(a, b)), "bool"),
   And: binary(and, "bool"),
   Or: binary(or, "bool"),
@@ -258,7 +270,7 @@ export const elementwise: OperatorTable = {
     const c = zip(x.input(0), sides, "bool", (p) => p);
     const a = zip(x.input(1), c, x.input(1).kind, (p) => p);
     const b = zip(x.input(2), c, x.input(1).kind, (p) => p);
-    return map(a, (p, i) => x.real.select(c.data[i] as Val, p, b.data[i] as Val));
+    return map(a, (p, i) => distributed(x.real, [c.data[i] as Val, p, b.data[i] as Val], ([flag, yes, no]) => x.real.select(flag as Val, yes as Val, no as Val)));
   },
   IsNaN: unary(() => 0, "bool"),
   IsInf: unary(() => 0, "bool"),

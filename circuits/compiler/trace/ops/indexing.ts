@@ -1,5 +1,6 @@
 import { sizeOf } from "../../import/tensor.ts";
 import { isConst, type RealGraph, type Val } from "../../real/graph.ts";
+import { caseCount, perCase } from "../../real/cases.ts";
 import type { NodeContext, OperatorTable } from "../context.ts";
 import { axisOf, build, flat, strides, type SymTensor } from "../tensor.ts";
 
@@ -30,6 +31,8 @@ function element(x: NodeContext, index: Val, options: readonly Val[], memo: Map<
     if (!(at >= 0 && at < n)) throw x.refuse(`index ${index} of ${n}`, "Correct the index");
     return options[at] as Val;
   }
+  // An index that flags choose among constants is a choice among the elements themselves.
+  if (caseCount(x.real, index, 2 * n) !== undefined) return perCase(x.real, index, (at) => element(x, at, options, memo, positive));
   const flags = memo.get(index) ?? indexFlags(x.real, index, n, positive);
   memo.set(index, flags);
   return choose(x.real, flags, options);

@@ -5,3 +5,5 @@ export { blobIds } from "./encoder.ts";
 export type { BlobIds, BlobIdsOptions } from "./encoder.ts";
 export { startWalrusServer } from "./server.ts";
 export type { WalrusServer, WalrusServerOptions } from "./server.ts";
+export { blobRenewal } from "./renewal.ts";
+export type { BlobRenewal, RenewalOptions } from "./renewal.ts";

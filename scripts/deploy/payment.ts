@@ -1,7 +1,7 @@
 /**
  * The payment chain's contracts, in order. Every step looks first whether it is done: a second run sends nothing.
  *   1 x402 twins, Permit2, Multicall3 and a test dollar (devnets; elsewhere they are given)   2 AccessManager
- *   3 SettlementInbox   4 PaymentEscrow   5 EscrowLens   6 release cap of the payment token
+ *   3 SettlementInbox   4 PaymentEscrow   5 EscrowLens, EscrowHealth   6 release cap of the payment token
  * The first committee is named later, when the full nodes are registered: `bootstrapInbox`.
  */
 import { type Address, zeroAddress } from "viem";
@@ -46,6 +46,7 @@ export interface PaymentAddresses {
   SettlementInbox: Address;
   PaymentEscrow: Address;
   EscrowLens: Address;
+  EscrowHealth: Address;
   X402Channels: Address;
   /** The payment token. */
   TestDollar: Address;
@@ -98,12 +99,14 @@ export async function deployPayment(chain: DeployChain, options: PaymentDeployme
     },
   ]);
   const lens = await step("EscrowLens", []);
+  const health = await step("EscrowHealth", []);
   await setStakePrice(chain, escrow, token, options.unitsPerStake ?? 1n);
   return {
     AccessManager: manager,
     SettlementInbox: inbox,
     PaymentEscrow: escrow,
     EscrowLens: lens,
+    EscrowHealth: health,
     X402Channels: X402.channels,
     TestDollar: token,
   };

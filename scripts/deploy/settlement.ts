@@ -102,7 +102,7 @@ export async function deploySettlement(chain: DeployChain, options: SettlementDe
   const FaultCourt = await step("FaultCourt", [NodeRegistry, InferenceSettlement, ModelRegistry, parameters.court]);
   const Demands = await step("Demands", [InferenceSettlement]);
   const DataFeeds = await step("DataFeeds", [NodeRegistry, SignatureChecker]);
-  const HealthLens = await step("HealthLens", [NodeRegistry, BondToken, InferenceSettlement, Committee]);
+  const HealthLens = await step("HealthLens", [NodeRegistry, BondToken, InferenceSettlement, Committee, MeasurementPolicy, ModelRegistry]);
   const addresses: SettlementAddresses = {
     BondToken,
     AccessManager,

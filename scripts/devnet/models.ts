@@ -6,6 +6,7 @@ import { systemClock } from "../../keepers/clock/index.ts";
 import { MODEL_NAME, trainLanguageModel } from "../../keepers/upstream/index.ts";
 import { blobIds, walrusClient } from "../../keepers/walrus/index.ts";
 import { MODELS_DIRECTORY, type ModelEntry, buildModels } from "../../models/index.ts";
+import { integerPublication } from "../../sdk/models/integer.ts";
 import { encodePackage, programHash } from "../../sdk/models/package.ts";
 import { type Publication, publishModel, type PublishedModel } from "../../sdk/models/publish.ts";
 import type { ChainAccess } from "../../sdk/network/network.ts";
@@ -47,7 +48,7 @@ export async function publishModels(local: LocalChain, settlement: ChainAccess, 
       circuit,
       published: {
         credit: await float("credit-score", [Verification.Tee], royalty),
-        creditInteger: await publish({ ...(await integerPackage(circuit)), name: "credit-score", version: "1.0.0-int", methods: [Verification.Zkml, Verification.TeeAndZkml, Verification.Vanilla], licence: "MIT", ...royalty }),
+        creditInteger: await publish({ ...(await integerPublication(circuit.directory)), name: "credit-score", version: "1.0.0-int", methods: [Verification.Zkml, Verification.TeeAndZkml, Verification.Vanilla], licence: "MIT", ...royalty }),
         volatility: await float("volatility", [Verification.Tee, Verification.Vanilla]),
         digits: await float("digits", [Verification.Tee, Verification.Vanilla]),
         chat: await publish(languageModel()),
@@ -56,14 +57,6 @@ export async function publishModels(local: LocalChain, settlement: ChainAccess, 
   } finally {
     await ids.close();
   }
-}
-
-async function integerPackage(circuit: BuiltCircuit) {
-  const read = (name: string) => readFile(join(circuit.directory, name), "utf8");
-  const graph = await read("graph.json");
-  const processing: unknown = JSON.parse(await read("public.json"));
-  const bytes = encodePackage({ format: "og-model/integer/1", graph, public: processing, verifyingKey: JSON.parse(await read("verifying-key.json")) });
-  return { kind: "int", programHash: programHash("int", graph, processing), bytes, keyBytes: circuit.keyBytes } as const;
 }
 
 function languageModel(): Publication {

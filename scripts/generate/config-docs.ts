@@ -2,7 +2,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { documentConfig, type Fields, processFields, chainFields, signerFields } from "../../keepers/config/index.ts";
 import { dataFields } from "../../keepers/roles/data/fields.ts";
-import { fullFields } from "../../keepers/roles/full/fields.ts";
+import { checkWorkerFields, fullFields } from "../../keepers/roles/full/fields.ts";
 import { inferenceFields } from "../../keepers/roles/inference/fields.ts";
 import { nodeFields } from "../../keepers/roles/node/fields.ts";
 
@@ -14,6 +14,7 @@ const sections: [string, string, Fields][] = [
   ["Node", "Every registered node.", nodeFields],
   ["Inference node", "`node keepers/bin/inference.ts`", inferenceFields],
   ["Full node", "`node keepers/bin/full.ts`", fullFields],
+  ["Check worker", "`node keepers/bin/check-worker.ts`: optional helpers of a full node, see keepers.md. These are all that it reads.", checkWorkerFields],
   ["Data node", "`node keepers/bin/data.ts`", dataFields],
 ];
 const text = [

@@ -6,10 +6,13 @@ import { attestCommand } from "./attest.ts";
 import { chatCommand, inferCommand } from "./buy.ts";
 import { payCommand } from "./pay.ts";
 import { settleCommand, verifyCommand } from "./evidence.ts";
-import { modelCommand, nodeCommand } from "./registry.ts";
+import { healthCommand } from "./health.ts";
+import { modelCommand } from "./models.ts";
+import { payloadCommand } from "./payload.ts";
+import { nodeCommand } from "./registry.ts";
 
 const og = new Command("og").description("OpenGradient protocol: verification and settlement for AI inference").showHelpAfterError();
-for (const make of [nodeCommand, modelCommand, chatCommand, inferCommand, settleCommand, payCommand, verifyCommand, attestCommand, zkCommand]) og.addCommand(make());
+for (const make of [nodeCommand, modelCommand, chatCommand, inferCommand, settleCommand, payCommand, verifyCommand, healthCommand, payloadCommand, attestCommand, zkCommand]) og.addCommand(make());
 
 try {
   await og.parseAsync();

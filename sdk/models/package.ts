@@ -16,6 +16,8 @@ export interface IntegerPackage {
   public: unknown;
   /** Content of verifying-key.json. */
   verifyingKey: unknown;
+  /** keccak256 of model.r1cs: what the key was made for. */
+  circuit?: Hex;
 }
 
 /** A model behind an OpenAI-compatible upstream: what the publisher says of it. */

@@ -1,6 +1,7 @@
-import { type Account, type Address, type Hex, type WalletClient, encodeAbiParameters, keccak256, parseEventLogs, zeroAddress, zeroHash } from "viem";
+import { type Account, type Address, type Hex, type WalletClient, keccak256, parseEventLogs, zeroAddress, zeroHash } from "viem";
 import { groth16KeysAbi } from "../../types/abi/Groth16Keys.ts";
 import { iModelRegistryAbi } from "../../types/abi/IModelRegistry.ts";
+import { manifestHash, manifestOf } from "./manifest.ts";
 import { methodMask } from "../network/models.ts";
 import type { ChainAccess } from "../network/network.ts";
 import { ProgramKind } from "../protocol/enums.ts";
@@ -70,7 +71,7 @@ export async function publishModel(settlement: ChainAccess, wallet: WalletClient
     kind: ProgramKind[what.kind === "int" ? "Int" : "Float"],
     blobId,
     contentHash,
-    manifestHash: manifestHash(what.programHash, contentHash, vkHash),
+    manifestHash: manifestHash(manifestOf(what.kind, what.bytes, vkHash)),
     methods: methodMask(what.methods),
     vkHash,
     royaltyTo: what.royaltyTo ?? zeroAddress,
@@ -89,7 +90,16 @@ export async function publishModel(settlement: ChainAccess, wallet: WalletClient
   return { modelId, blobId, vkHash, transactions };
 }
 
-/** The manifest binds program, stored bytes and verifying key (the tuple of ERC-7992: weights, circuit, key). */
-function manifestHash(program: Hex, contentHash: Hex, vkHash: Hex): Hex {
-  return keccak256(encodeAbiParameters([{ type: "bytes32" }, { type: "bytes32" }, { type: "bytes32" }], [program, contentHash, vkHash]));
+/**
+ * Marks a version as one that nobody should use any more; receipts that name it stay what they are.
+ * @param successor The version to use instead; zero for none.
+ */
+export async function deprecateModel(settlement: ChainAccess, wallet: WalletClient, account: Account, modelId: Hex, successor: Hex = zeroHash): Promise<Hex> {
+  const { client, chain } = settlement;
+  const registry = { address: settlement.address("ModelRegistry"), abi: iModelRegistryAbi } as const;
+  const { request } = await client.simulateContract({ ...registry, functionName: "deprecate", args: [modelId, successor], account, chain });
+  const hash = await wallet.writeContract(request);
+  const { status } = await client.waitForTransactionReceipt({ hash });
+  if (status !== "success") throw new Error(`transaction ${hash} reverted`);
+  return hash;
 }

@@ -26,6 +26,10 @@ export interface ModelInfo {
   royaltyBps: number;
   licence: string;
   deprecated: boolean;
+  /** The version to use instead of a deprecated one; zero for none. */
+  successor: Hex;
+  /** Seconds. */
+  publishedAt: bigint;
 }
 
 const registry = (settlement: ChainAccess) => ({ address: settlement.address("ModelRegistry"), abi: iModelRegistryAbi }) as const;
@@ -33,16 +37,31 @@ const registry = (settlement: ChainAccess) => ({ address: settlement.address("Mo
 /** @throws The registry's ModelRegistryUnknown for an id that it does not hold. */
 export async function modelById(settlement: ChainAccess, modelId: Hex): Promise<ModelInfo> {
   const contract = registry(settlement);
-  const [model, publisher, deprecated, [verifier]] = await Promise.all([
+  const [model, publisher, deprecated, successor, publishedAt, [verifier]] = await Promise.all([
     settlement.client.readContract({ ...contract, functionName: "model", args: [modelId] }),
     settlement.client.readContract({ ...contract, functionName: "publisher", args: [modelId] }),
     settlement.client.readContract({ ...contract, functionName: "isDeprecated", args: [modelId] }),
+    settlement.client.readContract({ ...contract, functionName: "successor", args: [modelId] }),
+    settlement.client.readContract({ ...contract, functionName: "publishedAt", args: [modelId] }),
     settlement.client.readContract({ ...contract, functionName: "verifierOf", args: [modelId] }),
   ]);
   const keys = { address: settlement.address("Groth16Keys"), abi: iGroth16KeysAbi } as const;
   const setupLevel =
     verifier === zeroAddress ? undefined : await settlement.client.readContract({ ...keys, functionName: "setupLevel", args: [model.vkHash] });
-  return { ...model, modelId, publisher, deprecated, verifier, setupLevel, kind: nameOf(ProgramKind, model.kind), methods: methodNames(model.methods) };
+  return { ...model, modelId, publisher, deprecated, successor, publishedAt, verifier, setupLevel, kind: nameOf(ProgramKind, model.kind), methods: methodNames(model.methods) };
+}
+
+/** A publisher's versions of one name, oldest first. */
+export async function versionsOf(settlement: ChainAccess, publisher: Address, name: string): Promise<Hex[]> {
+  const seriesId = await settlement.client.readContract({ ...registry(settlement), functionName: "seriesIdOf", args: [publisher, name] });
+  const all: Hex[] = [];
+  let cursor = 0n;
+  do {
+    const [ids, next] = await settlement.client.readContract({ ...registry(settlement), functionName: "versions", args: [seriesId, cursor, 100n] });
+    all.push(...ids);
+    cursor = next;
+  } while (cursor !== 0n);
+  return all;
 }
 
 /** All published versions, oldest first. */

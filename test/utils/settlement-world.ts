@@ -182,7 +182,7 @@ export async function settlementWorld(change: (parameters: SettlementParameters)
   }
 
   return {
-    ...connection, ...contracts, addresses, parameters, deployer, admin: admin!, relayer: relayer!, chainId, now, account,
+    ...connection, provider, ...contracts, addresses, parameters, deployer, admin: admin!, relayer: relayer!, chainId, now, account,
     registerNode, attestationFor, attest, addNode,
   };
 }

@@ -1,13 +1,13 @@
 /** Looks at the data behind headers: fetches the blob, verifies every leaf, keeps what the ledger serves. */
-import { createReadStream, existsSync, mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, mkdirSync } from "node:fs";
 import type { Hex } from "viem";
-import { verifyBatch } from "../../../sdk/batch/index.ts";
 import type { ProtocolDomain } from "../../../sdk/protocol/index.ts";
 import { iNodeRegistryAbi } from "../../../types/abi/INodeRegistry.ts";
 import type { WalrusClient } from "../../walrus/index.ts";
-import { isKeeperError, messageOf } from "../../errors/index.ts";
+import { isKeeperError, messageOf, retryable } from "../../errors/index.ts";
 import type { Platform } from "../platform.ts";
+import { blobPathIn, type CheckTask, checkBatchFile } from "./batch-check.ts";
+import type { SharedChecks, SharedVerdict } from "./shared-checks.ts";
 import type { FullStore, HeaderRow } from "./store.ts";
 import type { VerifyPool } from "./verify-pool.ts";
 
@@ -19,6 +19,8 @@ export interface CheckerDeps {
   domain: ProtocolDomain;
   /** Directory of the mirrored blobs. */
   blobDir: string;
+  /** The queue in PostgreSQL, where one is configured. */
+  sharedChecks?: () => SharedChecks | null;
 }
 
 /** Leaves above which the index keeps hashes only by the blob: a million rows serve nobody. */
@@ -30,15 +32,17 @@ export interface BatchChecker {
   blobPath(hash: Hex): string;
   /** Batches whose data could not be had, and why. */
   unavailable(): Map<Hex, string>;
+  /** The same batches, and since when (ms). */
+  missingSince(): Map<Hex, number>;
 }
 
-export function createBatchChecker({ platform, store, walrus, pool, domain, blobDir }: CheckerDeps): BatchChecker {
+export function createBatchChecker({ platform, store, walrus, pool, domain, blobDir, sharedChecks }: CheckerDeps): BatchChecker {
   const { settlement, clock, metrics } = platform;
   const logger = platform.logger.child({ part: "check" });
   const registry = settlement.deployment.address("NodeRegistry");
-  const retryAt = new Map<Hex, { at: number; tries: number; reason: string }>();
+  const retryAt = new Map<Hex, { at: number; tries: number; reason: string; since: number; absent: boolean }>();
   mkdirSync(blobDir, { recursive: true });
-  const blobPath = (hash: Hex) => join(blobDir, `${hash.slice(2)}.bin`);
+  const blobPath = (hash: Hex) => blobPathIn(blobDir, hash);
 
   async function signingKey({ header }: HeaderRow): Promise<{ keyType: number; signer: Hex }> {
     const key = await settlement.client.readContract({ address: registry, abi: iNodeRegistryAbi, functionName: "key", args: [header.keyId] });
@@ -50,23 +54,21 @@ export function createBatchChecker({ platform, store, walrus, pool, domain, blob
   async function checkOne(row: HeaderRow): Promise<void> {
     const { hash, header } = row;
     const started = clock.now();
-    const [key] = await Promise.all([signingKey(row), mirror(row)]);
-    let session: ReturnType<VerifyPool["open"]> | null = null;
+    const task = { hash, header, key: await signingKey(row), domain };
+    const shared = await sharedVerdict(task);
+    if (shared === "waiting") return;
+    await mirror(row);
     const index = header.count <= MAX_INDEXED;
     // A half-indexed batch of a run that died is overwritten row by row; a faulty one is taken out below.
-    const report = await verifyBatch({
-      header,
-      source: createReadStream(blobPath(hash)),
-      recordsPerChunk: 2_048,
-      parallel: pool.size * 2,
-      checker: (preamble) => (session = pool.open({ domain, preamble, key })).check,
+    const report = shared && !shared.ok ? { ...shared } : await checkBatchFile(task, blobPath(hash), pool, {
+      signatures: !shared,
       // Not asked for beyond it: decoded leaves of a large batch would only fill the memory.
       onChunk: index ? ({ first, leaves, hashes, digests }) => {
         store.transaction(() => leaves.forEach((leaf, at) => store.addLeaf(hash, first + at, digests.slice(32 * at, 32 * at + 32), hashes.slice(32 * at, 32 * at + 32), leaf)));
       } : undefined,
       onStretch: (stretch, position) => store.addStretch(hash, position, stretch),
-    }).finally(() => session?.close());
-    const seconds = (clock.now() - started) / 1000;
+    });
+    const seconds = shared?.seconds ?? (clock.now() - started) / 1000;
     const overlap = report.ok ? store.overlapOf(row) : null;
     if (overlap) {
       report.ok = false;
@@ -79,8 +81,18 @@ export function createBatchChecker({ platform, store, walrus, pool, domain, blob
     });
     metrics.count("batches_checked_total", { verdict: report.ok ? "valid" : "faulty" });
     metrics.count("leaves_checked_total", {}, report.leaves);
-    if (report.ok) logger.info({ header: hash, leaves: report.leaves, seconds }, "batch checked: every leaf holds");
-    else logger.warn({ header: hash, fault: report.fault }, "batch is faulty");
+    if (report.ok) logger.info({ header: hash, leaves: report.leaves, seconds, worker: shared?.worker }, "batch checked: every leaf holds");
+    else logger.warn({ header: hash, fault: report.fault, worker: shared?.worker }, "batch is faulty");
+  }
+
+  /** With a shared queue the signatures are some worker's work: null without one. @throws what kept the last attempt from ending. */
+  async function sharedVerdict(task: CheckTask): Promise<SharedVerdict | "waiting" | null> {
+    const queue = sharedChecks?.();
+    if (!queue) return null;
+    await queue.queue(task);
+    const state = await queue.state(task.hash);
+    if (state.state === "failing") throw retryable(state.code, state.reason);
+    return state.state === "done" ? state.verdict : "waiting";
   }
 
   /** A copy stays here until the batch can no longer be disputed. It is written and read as a stream: blobs may be large. */
@@ -91,21 +103,26 @@ export function createBatchChecker({ platform, store, walrus, pool, domain, blob
   return {
     blobPath,
     unavailable: () => new Map([...retryAt].map(([hash, { reason }]) => [hash, reason])),
+    missingSince: () => new Map([...retryAt].flatMap(([hash, { since, absent }]) => (absent ? [[hash, since] as const] : []))),
     async step() {
-      const due = store.unchecked(64).filter(({ hash }) => (retryAt.get(hash)?.at ?? 0) <= clock.now());
-      const row = due[0];
-      if (!row) return false;
-      try {
-        await checkOne(row);
-        retryAt.delete(row.hash);
-      } catch (error) {
-        const tries = (retryAt.get(row.hash)?.tries ?? 0) + 1;
-        const pause = Math.min(300_000, 1_000 * 2 ** Math.min(tries, 9));
-        retryAt.set(row.hash, { at: clock.now() + pause, tries, reason: messageOf(error) });
-        const level = tries > 3 ? "error" : "warn";
-        logger[level]({ header: row.hash, tries, pause, code: isKeeperError(error) ? error.code : undefined, reason: messageOf(error) }, "batch could not be checked yet");
-      }
-      return due.length > 1;
+      const due = store.unchecked(256).filter(({ hash }) => (retryAt.get(hash)?.at ?? 0) <= clock.now());
+      // Batches that wait for a worker cost a question each; batches that are checked here, their time.
+      for (const row of sharedChecks?.() ? due : due.slice(0, 1)) await attempt(row);
+      return due.length > 1 && !sharedChecks?.();
     },
   };
+
+  async function attempt(row: HeaderRow): Promise<void> {
+    try {
+      await checkOne(row);
+      retryAt.delete(row.hash);
+    } catch (error) {
+      const before = retryAt.get(row.hash);
+      const tries = (before?.tries ?? 0) + 1;
+      const pause = Math.min(300_000, 1_000 * 2 ** Math.min(tries, 9));
+      const code = isKeeperError(error) ? error.code : undefined;
+      retryAt.set(row.hash, { at: clock.now() + pause, tries, reason: messageOf(error), since: before?.since ?? clock.now(), absent: code?.startsWith("walrus.") ?? false });
+      logger[tries > 3 ? "error" : "warn"]({ header: row.hash, tries, pause, code, reason: messageOf(error) }, "batch could not be checked yet");
+    }
+  }
 }

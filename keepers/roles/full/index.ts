@@ -11,30 +11,44 @@ import type { Deployment } from "../../config/index.ts";
 import { type HttpServer, serve, type TlsIdentity } from "../../http/index.ts";
 import { type PolicyRule, rulesFor } from "../../signer/index.ts";
 import type { WalrusClient } from "../../walrus/index.ts";
+import { demandRules } from "../demands/index.ts";
 import { type EvidenceMaker, createNodeIdentity, nodeRules } from "../node/index.ts";
 import type { Platform, Role } from "../platform.ts";
 import { indexSettlements } from "./calldata.ts";
+import { taskRunner } from "./batch-check.ts";
+import { openSharedChecks, type SharedChecks } from "./shared-checks.ts";
 import { createAccuser } from "./accuse.ts";
 import { createBatchChecker } from "./check.ts";
 import { committeeWork } from "./committee.ts";
+import { createFullDemands } from "./data-demands.ts";
 import { applyChanges, readLog } from "./events.ts";
+import { createHealthMetrics } from "./health.ts";
 import { ledgerApi } from "./ledger-api.ts";
 import { createPeers } from "./peers.ts";
+import { createRetention } from "./retention.ts";
 import { createCarrier } from "./release.ts";
 import { statementStore } from "./statements.ts";
 import { fullStore } from "./store.ts";
 import { createVerifyPool } from "./verify-pool.ts";
 
-export { fullFields } from "./fields.ts";
+export { taskRunner } from "./batch-check.ts";
+export { checkWorkerFields, fullFields } from "./fields.ts";
+export { openSharedChecks } from "./shared-checks.ts";
 export { createVerifyPool } from "./verify-pool.ts";
 
 export interface FullRoleOptions {
   walrus: WalrusClient;
   blobDir: string;
   checkWorkers: number;
+  /** PostgreSQL URL of the queue shared with check workers; empty for none. */
+  postgres: string;
   leaderMs: number;
   firstCommittee: number;
   exchangeMs: number;
+  mirrorRetentionMs: number;
+  demandAfterMs: number;
+  demandsPerHeader: number;
+  maxDemandBond: bigint;
   listen: { host: string; port: number };
   /** Public URL; default: where the server listens. */
   endpoint?: string;
@@ -43,9 +57,10 @@ export interface FullRoleOptions {
 }
 
 /** What a full node's hot key may sign. */
-export function fullRules({ settlement, payment }: { settlement: Deployment; payment: Deployment | null }): PolicyRule[] {
+export function fullRules({ settlement, payment }: { settlement: Deployment; payment: Deployment | null }, { maxDemandBond }: { maxDemandBond: bigint }): PolicyRule[] {
   const rules = [
     ...nodeRules(settlement),
+    ...demandRules(settlement, maxDemandBond),
     ...rulesFor(settlement.chainId, settlement.address("InferenceSettlement"), iInferenceSettlementAbi as unknown as Abi, ["certify", "finalize"]),
     ...rulesFor(settlement.chainId, settlement.address("Committee"), iCommitteeAbi as unknown as Abi, ["join", "rotate"]),
     ...(settlement.has("FaultCourt") ? rulesFor(settlement.chainId, settlement.address("FaultCourt"), iFaultCourtAbi as unknown as Abi, ["commit", "prove"]) : []),
@@ -67,6 +82,7 @@ export function createFullRole(platform: Platform, options: FullRoleOptions): Ro
   const domain = { chainId: settlement.chainId, verifyingContract: addresses.settlement };
   const pool = createVerifyPool(options.checkWorkers);
   const peers = createPeers(platform);
+  let shared: SharedChecks | null = null;
   let server: HttpServer | null = null;
   let identity: ReturnType<typeof createNodeIdentity> | null = null;
   const nodeId = () => identity!.nodeId();
@@ -78,9 +94,10 @@ export function createFullRole(platform: Platform, options: FullRoleOptions): Ro
     apply: (logs) => applyChanges(store, logs.flatMap((log) => readLog(log, addresses))),
     rollback: (block) => store.rollback(block),
   });
-  const checker = createBatchChecker({ platform, store, walrus: options.walrus, pool, domain, blobDir: options.blobDir });
+  const checker = createBatchChecker({ platform, store, walrus: options.walrus, pool, domain, blobDir: options.blobDir, sharedChecks: () => shared });
   const work = committeeWork({ platform, store, statements, peers, domain, nodeId, leaderMs: options.leaderMs, firstCommittee: options.firstCommittee });
   const accuser = createAccuser(platform, store, domain, checker.blobPath);
+  const demands = createFullDemands(platform, store, checker, domain, options);
   const carrier = createCarrier(platform, store, statements, work);
   const summary = () => ({ chainId: settlement.chainId, settlement: addresses.settlement, head: follower.position()?.number ?? null, counts: store.counts() });
   const fetch = ledgerApi({ store, statements, clock, logger: logger.child({ part: "api" }), blobPath: checker.blobPath, summary });
@@ -93,12 +110,16 @@ export function createFullRole(platform: Platform, options: FullRoleOptions): Ro
     jobs.every("check", settlement.pollMs, () => checker.step());
     jobs.every("index", settlement.pollMs, () => indexSettlements(platform, store, domain));
     jobs.every("accuse", settlement.pollMs * 2, () => accuser.step());
+    jobs.every("demands", settlement.pollMs * 2, () => demands.step());
+    jobs.every("demand-credit", 3_600_000, () => demands.withdraw());
     jobs.every("seat", settlement.pollMs * 5, () => work.keepSeat());
     jobs.every("sign", settlement.pollMs, () => work.signDue());
     jobs.every("exchange", options.exchangeMs, () => work.exchange());
     jobs.every("certify", options.exchangeMs, () => work.carryLeafChecks());
     jobs.every("finalize", settlement.pollMs * 2, () => work.finalizeDue());
     if (platform.payment) jobs.every("release", options.exchangeMs, () => carrier.step());
+    jobs.every("retention", 600_000, async () => void (await createRetention(platform, store, options.blobDir, options.mirrorRetentionMs)()));
+    jobs.every("health", 60_000, createHealthMetrics(platform, store));
     jobs.every("prune", 3_600_000, async () => statements.prune(clock.now() - 30 * 86_400_000));
   }
 
@@ -114,6 +135,7 @@ export function createFullRole(platform: Platform, options: FullRoleOptions): Ro
       url: server?.url ?? null,
       node: identity?.status() ?? null,
       ...summary(),
+      demands: demands.totals(),
       unavailable: Object.fromEntries(checker.unavailable()),
     }),
     async start() {
@@ -123,11 +145,16 @@ export function createFullRole(platform: Platform, options: FullRoleOptions): Ro
         endpoint: options.endpoint ?? server.url, tlsSpkiHash: options.tls.spkiHash, hpkeKeyHash: `0x${"00".repeat(32)}`,
       });
       await identity.start();
+      if (options.postgres && !shared) {
+        shared = await openSharedChecks(options.postgres, logger.child({ part: "queue" }));
+        await shared.work(nodeId(), taskRunner({ walrus: options.walrus, pool, clock, blobDir: options.blobDir, keep: true }));
+      }
       startJobs();
     },
     async stop() {
       await server?.close(1_000);
       peers.stop();
+      await shared?.stop();
       await pool.stop();
     },
   };

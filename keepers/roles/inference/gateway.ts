@@ -97,6 +97,13 @@ export function gateway(deps: GatewayDeps): Hono {
     return json(entry.proofError ? { status: "failed", reason: entry.proofError } : { status: "pending" });
   });
 
+  app.get("/v1/payloads/:digest", (context) => {
+    const digest = context.req.param("digest").toLowerCase() as Hex;
+    const payload = isHex(digest) ? deps.payloads?.find(digest) : undefined;
+    if (!payload) throw new GatewayError(404, "UNKNOWN_PAYLOAD", "This node sealed no payload for that receipt; ask for one with X-OG-ENCRYPT-TO.");
+    return json(payload);
+  });
+
   app.post("/v1/acks", async ({ req }) => {
     const ack = await readBody(req.raw, schemas.ack, 4_096);
     await deps.gate.acceptAck({ ...ack, cumulative: BigInt(ack.cumulative) } as SignedAck);

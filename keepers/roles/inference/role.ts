@@ -11,10 +11,12 @@ import { type HttpServer, type TlsIdentity, serve } from "../../http/index.ts";
 import { onnxInference } from "../../inference/index.ts";
 import type { Quote } from "../../payments/types.ts";
 import { type PolicyRule, rulesFor } from "../../signer/index.ts";
-import type { WalrusClient } from "../../walrus/index.ts";
+import { blobRenewal, type WalrusClient } from "../../walrus/index.ts";
+import { demandRules } from "../demands/index.ts";
 import { type EvidenceMaker, createNodeIdentity, nodeRules } from "../node/index.ts";
 import type { Platform, Role } from "../platform.ts";
 import { catalog } from "./catalog.ts";
+import { ownDemands } from "./demands.ts";
 import { evidenceSigner } from "./evidence.ts";
 import { gateway } from "./gateway.ts";
 import type { ReceiptKey } from "./key.ts";
@@ -23,6 +25,7 @@ import { type LoadedModels, loadModels } from "./models.ts";
 import { DEVNET_TOKEN, paymentRoom, paymentRules } from "./paymentRoom.ts";
 import type { BatchPolicy } from "./plan.ts";
 import { provingRoom } from "./provingRoom.ts";
+import { payloadRoom } from "./payloads.ts";
 import { receiptIssuer } from "./receipts.ts";
 import { settlementPass } from "./settle.ts";
 import { rememberAllTerms, termsFor } from "./terms.ts";
@@ -42,6 +45,8 @@ export interface InferenceRoleOptions {
   claimGasGwei: number;
   vault?: Address;
   singleCap: bigint;
+  /** Storage of batches: epochs paid at a time, an epoch's length, and how long batches are kept, ms. */
+  storage: { epochs: number; epochMs: number; keepMs: number };
   batch: BatchPolicy;
   maxBodyBytes: number;
   answerTimeoutMs: number;
@@ -57,6 +62,7 @@ export function inferenceRules({ settlement, payment }: { settlement: Deployment
   if (!payment) throw fatal("config.payment", "An inference node needs the payment chain: set OG_PAYMENT_RPC and OG_PAYMENT_ADDRESSES.");
   return [
     ...nodeRules(settlement),
+    ...demandRules(settlement),
     ...rulesFor(settlement.chainId, settlement.address("InferenceSettlement"), iInferenceSettlementAbi as unknown as Abi, ["postBatch", "settle", "settleRun", "settleProvedRun", "finalize"]),
     ...rulesFor(payment.chainId, payment.address("PaymentEscrow"), iPaymentEscrowAbi as unknown as Abi, ["register", "claim", "ack", "setDefaultTerms", "withdraw"]),
     ...paymentRules(payment.chainId, config.paymentToken ?? payment.address(DEVNET_TOKEN)),
@@ -124,7 +130,15 @@ export function createInferenceRole(platform: Platform, options: InferenceRoleOp
     });
     proving.start();
 
+    const { epochs, epochMs, keepMs } = options.storage;
+    const renewal = blobRenewal({ store, walrus: options.walrus, clock, logger: log, epochs, epochMs });
+    const keepBlob = (blobId: Hex, contentHash: Hex) => renewal.note(blobId, contentHash, clock.now() + keepMs);
+    const payloads = payloadRoom({ store, walrus: options.walrus, clock, log, keepBlob });
+    jobs.every("renew", 3_600_000, async () => void (await renewal.renew()));
+    jobs.every("payloads", 1_000, () => payloads.upload());
+
     app = gateway({
+      payloads,
       gate,
       ledger,
       issue: receiptIssuer({ key, domain, clock }),
@@ -148,8 +162,11 @@ export function createInferenceRole(platform: Platform, options: InferenceRoleOp
       notReady: () => blocked,
       maxBodyBytes: options.maxBodyBytes,
     });
-    settle = settlementPass({ ledger, journal, settlement, domain, keyById: (keyId) => keys.get(keyId), walrus: options.walrus, place, policy: options.batch, clock, log });
+    settle = settlementPass({ keepBlob, ledger, journal, settlement, domain, keyById: (keyId) => keys.get(keyId), walrus: options.walrus, place, policy: options.batch, clock, log });
     jobs.every("settle", 500, () => settle!());
+    const demands = ownDemands(platform, ledger, domain);
+    jobs.every("demands", settlement.pollMs * 5, () => demands.step());
+    jobs.every("demand-credit", 3_600_000, () => demands.withdraw());
     platform.metrics.onScrape(() => {
       const { pending, headers } = ledger.counts();
       platform.metrics.gauge("receipts_pending", pending);

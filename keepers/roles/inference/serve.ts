@@ -9,6 +9,7 @@ import { messageOf } from "../../errors/index.ts";
 import { schemas } from "./body.ts";
 import { GatewayError } from "./errors.ts";
 import type { InferenceLedger } from "./ledger.ts";
+import { ENCRYPT_HEADER, type Payloads } from "./payloads.ts";
 import type { receiptIssuer } from "./receipts.ts";
 import { type AnswerFacts, type IssuedReceipt } from "./receipts.ts";
 
@@ -20,6 +21,8 @@ export interface ServeDeps {
   tariff: () => Tariff;
   clock: Clock;
   log: Logger;
+  /** Sealed payloads of individual settlements. */
+  payloads?: Payloads;
 }
 
 /** What the client asked for, beside the body. */
@@ -79,13 +82,14 @@ export async function admit(
     bodyHash: keccak256(toBytes(canonicalJson(body))),
     quote,
   };
+  const recipient = await deps.payloads?.recipientOf(request.headers.get(ENCRYPT_HEADER), quote.settlementMode);
   takeAck(deps, gateRequest.header("x-og-ack"));
   const admission = await deps.gate.admit(gateRequest);
   if (admission.kind !== "paid") {
     const { status, headers, body: text } = admission.response;
     return new Response(text, { status, headers });
   }
-  return admitted(deps, admission.paid, body, model, quote);
+  return admitted(deps, admission.paid, body, model, quote, recipient);
 }
 
 /**
@@ -104,7 +108,7 @@ function takeAck(deps: ServeDeps, header: string | undefined): void {
   }
 }
 
-function admitted(deps: ServeDeps, paid: PaidRequest, body: Record<string, unknown>, model: ServedModel, quote: Quote): AdmittedRequest {
+function admitted(deps: ServeDeps, paid: PaidRequest, body: Record<string, unknown>, model: ServedModel, quote: Quote, recipient?: Hex): AdmittedRequest {
   const { verification, settlementMode } = quote;
   const enter = ({ digest, receipt, signature }: IssuedReceipt) =>
     deps.ledger.add({ digest, receipt, signature, settlementMode, verification, storedAt: deps.clock.now() });
@@ -126,6 +130,7 @@ function admitted(deps: ServeDeps, paid: PaidRequest, body: Record<string, unkno
           alongside?.(issued.digest);
         },
       });
+      if (recipient) await deps.payloads!.add(recipient, issued.digest, { request: facts.request, response: { kind: facts.kind, finish: facts.finish, content: facts.content }, salt: issued.document.salt as Hex });
       deps.log.info({ digest: issued.digest, model: model.name, charge, outcome: facts.outcome }, "answered");
       return { issued, settlement };
     },

@@ -28,6 +28,8 @@ export interface SettleDeps {
   /** A key epoch of this process; undefined for one whose key died with an earlier process. */
   keyById(keyId: Hex): ReceiptKey | undefined;
   walrus: WalrusClient;
+  /** Notes a stored blob for renewal. */
+  keepBlob?: (blobId: Hex, contentHash: Hex) => void;
   /** Where the payments' money stands. */
   place: { paymentChainId: bigint; escrow: Address };
   policy: BatchPolicy;
@@ -88,7 +90,9 @@ async function signNext(deps: SettleDeps, plan: Plan, signer: ReceiptKey, last: 
     const bytes = await encodeBatch({ ...chain, count: receipts.length, leaves: receipts, stretches: built.stretches });
     // Read back before it is named on chain: a root whose data nobody can fetch costs the lock.
     const { blobId } = await deps.walrus.storeAndReadBack(bytes);
-    built = buildHeader(plan, chain, place, { blobId, contentHash: keccak256(bytes), format: BATCH_FORMAT });
+    const contentHash = keccak256(bytes);
+    deps.keepBlob?.(blobId, contentHash);
+    built = buildHeader(plan, chain, place, { blobId, contentHash, format: BATCH_FORMAT });
   }
   const hash = headerHash(built.header, domain);
   const stored: StoredHeader = { nonce: chain.nonce, hash, kind: plan.kind, state: "signed", signature: await signer.sign(hash), ...built };

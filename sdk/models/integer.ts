@@ -1,0 +1,25 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type Hex, keccak256 } from "viem";
+import { openCircuit } from "../../circuits/build.ts";
+import { encodePackage, programHash } from "./package.ts";
+import type { Publication } from "./publish.ts";
+
+/**
+ * What an integer program's folder (graph.json, public.json, model.r1cs, verifying-key.json, proving.zkey; `og zk compile` makes it)
+ * contributes to a publication: package, program, key.
+ * @throws Error naming the file that is missing.
+ */
+export async function integerPublication(directory: string): Promise<Pick<Publication, "kind" | "programHash" | "bytes" | "keyBytes">> {
+  const read = async (name: string) =>
+    readFile(join(directory, name)).catch(() => {
+      throw new Error(`${directory} is no circuit folder: it has no ${name}. "og zk compile" makes one from an ONNX file.`);
+    });
+  const graph = (await read("graph.json")).toString("utf8");
+  const processing: unknown = JSON.parse((await read("public.json")).toString("utf8"));
+  const circuit: Hex = keccak256(await read("model.r1cs"));
+  const verifyingKey: unknown = JSON.parse((await read("verifying-key.json")).toString("utf8"));
+  await read("proving.zkey");
+  const bytes = encodePackage({ format: "og-model/integer/1", graph, public: processing, verifyingKey, circuit });
+  return { kind: "int", programHash: programHash("int", graph, processing), bytes, keyBytes: openCircuit(directory).keyBytes };
+}

@@ -1,0 +1,55 @@
+/** A keeper's platform over the simulated chain of `settlementWorld`: real journal, store, signer and pool, no process. */
+import { type Hex, keccak256, parseEther, toHex } from "viem";
+import { privateKeyToAddress } from "viem/accounts";
+import { clientOver, createPool, moneyClientOver, RpcAnswerError, type RpcEndpoint } from "../../../keepers/chain/index.ts";
+import { systemClock } from "../../../keepers/clock/index.ts";
+import type { Deployment } from "../../../keepers/config/index.ts";
+import { createJobs } from "../../../keepers/jobs/index.ts";
+import { silentLogger } from "../../../keepers/logger/index.ts";
+import { createMetrics } from "../../../keepers/metrics/index.ts";
+import type { Platform } from "../../../keepers/roles/platform.ts";
+import { localSigner, type PolicyRule } from "../../../keepers/signer/index.ts";
+import { kvMigration, openStore } from "../../../keepers/storage/index.ts";
+import { createJournal } from "../../../keepers/tx/index.ts";
+import type { World } from "../../utils/settlement-world.ts";
+
+/** Where the contracts of the world are, as a keeper reads it. */
+export function deploymentOf(w: World): Deployment {
+  const addresses = w.addresses as unknown as Record<string, Hex>;
+  return { chainId: w.chainId, startBlock: 0n, has: (name) => name in addresses, address: (name) => addresses[name]! };
+}
+
+/** @param rules What the hot key may do. Stop it at the end: the journal keeps a lane. */
+export async function worldPlatform(w: World, name: string, rules: (deployment: Deployment) => PolicyRule[]): Promise<Platform & { stop(): Promise<void> }> {
+  const deployment = deploymentOf(w);
+  const clock = systemClock();
+  const store = openStore(":memory:");
+  store.migrate(kvMigration);
+  const endpoint: RpcEndpoint = {
+    name: "in memory",
+    async call(method, params) {
+      try {
+        return await w.provider.request({ method, params: params as unknown[] });
+      } catch (error) {
+        const { code, message, data } = error as { code?: number; message: string; data?: unknown };
+        throw new RpcAnswerError(code ?? -32000, message, data);
+      }
+    },
+  };
+  const pool = createPool({ chainId: w.chainId, endpoints: [endpoint], clock, logger: silentLogger });
+  const key = keccak256(toHex(`keeper ${name}`));
+  await w.networkHelpers.setBalance(privateKeyToAddress(key), parseEther("100"));
+  const signer = localSigner(key, { rules: rules(deployment), maxFee: parseEther("1") });
+  const limits = { maxFeePerGas: 500_000_000_000n, maxTxCost: parseEther("1"), maxDayCost: parseEther("10") };
+  const journal = createJournal({ store, clock, logger: silentLogger, chains: [{ pool, signer, limits, timing: { confirmations: 1, pollMs: 20 } }] });
+  const metrics = createMetrics();
+  journal.start();
+  return {
+    name, clock, logger: silentLogger, metrics, store, signer, journal, jobs: createJobs({ clock, logger: silentLogger, metrics }), payment: null,
+    settlement: { chainId: w.chainId, deployment, pool, client: clientOver(pool), moneyClient: moneyClientOver(pool), confirmations: 1, reorgDepth: 64, pollMs: 50 },
+    async stop() {
+      await journal.stop();
+      store.close();
+    },
+  };
+}

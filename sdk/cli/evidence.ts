@@ -1,4 +1,6 @@
-import { readFileSync } from "node:fs";
+import { createReadStream, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { Command } from "commander";
 import { isHex, parseEventLogs } from "viem";
 import { iInferenceSettlementAbi } from "../../types/abi/IInferenceSettlement.ts";
@@ -35,6 +37,9 @@ export function settleCommand(): Command {
   return settle;
 }
 
+/** Blobs above are not fetched. */
+const MAX_BLOB_BYTES = 1024 ** 3;
+
 /** `og verify`: is it genuine. */
 export function verifyCommand(): Command {
   const verify = new Command("verify").description("checks a receipt or a batch against the chain");
@@ -69,18 +74,33 @@ export function verifyCommand(): Command {
       const posted = parseEventLogs({ abi: iInferenceSettlementAbi, eventName: "HeaderPosted", logs: await settlement.client.getLogs({ address, fromBlock: 0n, toBlock: "latest" }) });
       const header = posted.find((event) => event.args.headerHash === headerHash)?.args.header;
       if (!header) throw new CliError(`No batch ${headerHash} on chain ${settlement.chain.id}; individual settlements were verified by the contract itself.`);
-      const { blobs, close } = walrusStore(opened.file.walrus);
-      const bytes = await blobs.read(header.blobId, { contentHash: header.contentHash });
-      await close();
-      const key = await registryKey(settlement, header.keyId, header.minIssuedAt);
-      const domain = { chainId: settlement.chain.id, verifyingContract: address };
-      const signing = { keyType: key.keyType, signer: key.publicKey };
-      const report = await verifyBatch({ header, source: bytes, checker: (preamble) => chunkChecker({ domain, preamble, key: signing }) });
-      console.log(`blob       ${bytes.length} bytes, content hash as the header says`);
-      console.log(`leaves     ${report.leaves} of ${header.count} checked: signature, order, intervals, sums`);
-      console.log(report.ok ? "roots      both as the header says" : `FAULT      ${report.fault!.kind}${report.fault!.index === null ? "" : ` at leaf ${report.fault!.index}`}: ${report.fault!.detail}`);
-      console.log("not checked without the payers' salts: that each receipt is of the request and the answer it stands for");
-      if (!report.ok) process.exitCode = 1;
+      const { blobs, close } = walrusStore(opened.file.walrus, MAX_BLOB_BYTES);
+      const dir = mkdtempSync(join(tmpdir(), "og-verify-"));
+      try {
+        // To disk and from there: a batch of a million receipts needs no more memory than one of a thousand.
+        const file = join(dir, "batch.bin");
+        const { size } = await blobs.download(header.blobId, file, { contentHash: header.contentHash });
+        const domain = { chainId: settlement.chain.id, verifyingContract: address };
+        const [key, status] = await Promise.all([
+          registryKey(settlement, header.keyId, header.minIssuedAt),
+          settlement.client.readContract({ address, abi: iInferenceSettlementAbi, functionName: "status", args: [headerHash] }),
+        ]);
+        const signing = { keyType: key.keyType, signer: key.publicKey };
+        const report = await verifyBatch({ header, source: createReadStream(file), checker: (preamble) => chunkChecker({ domain, preamble, key: signing }) });
+        const own = key.nodeId === header.nodeId;
+        console.log(`status     ${nameOf(BatchStatus, status)} on chain ${settlement.chain.id}`);
+        console.log(`key        ${own ? "the node's own" : "NOT the node's own"}, ${key.valid ? "valid when the first receipt was issued" : "NOT valid when the first receipt was issued"}`);
+        console.log(`blob       ${size} bytes, content hash as the header says`);
+        console.log(`leaves     ${report.leaves} of ${header.count} checked: signature, order, intervals, sums`);
+        console.log(report.ok ? "roots      both as the header says" : `FAULT      ${report.fault!.kind}${report.fault!.index === null ? "" : ` at leaf ${report.fault!.index}`}: ${report.fault!.detail}`);
+        console.log("not checked without the payers' salts: that each receipt is of the request and the answer it stands for");
+        console.log("not checked without the terms' preimages: that each charge fits its tariff");
+        console.log("not checked here: overlaps with other headers of the node (full nodes do: /ledger/headers/<hash>)");
+        if (!report.ok || !own || !key.valid) process.exitCode = 1;
+      } finally {
+        await close();
+        rmSync(dir, { recursive: true, force: true });
+      }
     });
   return verify;
 }

@@ -61,8 +61,8 @@ export function printTable(head: readonly string[], rows: readonly (readonly str
 export const NETWORK_OPTION = ["--network <file>", "network file; default og.json or .devnet/og.json"] as const;
 
 /** The network's Walrus store. `close` ends the worker that computes blob ids. @throws CliError when the file names none. */
-export function walrusStore(walrus: NetworkFile["walrus"]): { blobs: WalrusClient; close(): Promise<void> } {
+export function walrusStore(walrus: NetworkFile["walrus"], maxBytes?: number): { blobs: WalrusClient; close(): Promise<void> } {
   if (!walrus) throw new CliError('The network file names no Walrus store: add "walrus": {"publisher": URL, "aggregators": [URL]}.');
   const ids = blobIds();
-  return { blobs: walrusClient({ ...walrus, blobIds: ids, clock: systemClock() }), close: () => ids.close() };
+  return { blobs: walrusClient({ ...walrus, blobIds: ids, clock: systemClock(), ...(maxBytes ? { maxBytes } : {}) }), close: () => ids.close() };
 }

@@ -100,7 +100,7 @@ export function createFullRole(platform: Platform, options: FullRoleOptions): Ro
   const demands = createFullDemands(platform, store, checker, domain, options);
   const carrier = createCarrier(platform, store, statements, work);
   const summary = () => ({ chainId: settlement.chainId, settlement: addresses.settlement, head: follower.position()?.number ?? null, counts: store.counts() });
-  const fetch = ledgerApi({ store, statements, clock, logger: logger.child({ part: "api" }), blobPath: checker.blobPath, summary });
+  const fetch = ledgerApi({ store, statements, clock, logger: logger.child({ part: "api" }), blobPath: checker.blobPath, domain, summary });
 
   function startJobs(): void {
     jobs.every("follow", settlement.pollMs, async () => {

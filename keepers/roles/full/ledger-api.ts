@@ -2,8 +2,8 @@
 import { createReadStream, existsSync } from "node:fs";
 import { Readable } from "node:stream";
 import { type Hex, bytesToHex } from "viem";
-import { pathFromLeaves } from "../../../sdk/batch/index.ts";
-import { BatchStatus, nameOf, positionalTree, stretchLeaf } from "../../../sdk/protocol/index.ts";
+import { openLeaves, pathFromLeaves } from "../../../sdk/batch/index.ts";
+import { BatchStatus, nameOf, positionalTree, type ProtocolDomain, receiptDigest, stretchLeaf } from "../../../sdk/protocol/index.ts";
 import { receiptToJson } from "../../../sdk/receipts/wire.ts";
 import { isKeeperError, messageOf } from "../../errors/index.ts";
 import { jsonResponse, readJson } from "../../http/index.ts";
@@ -19,6 +19,7 @@ export interface LedgerApiDeps {
   clock: Clock;
   logger: Logger;
   blobPath: (hash: Hex) => string;
+  domain: ProtocolDomain;
   summary: () => object;
 }
 
@@ -26,7 +27,7 @@ const MAX_PAGE = 200;
 const MAX_SIGNATURES = 256;
 const HASH = /^0x[0-9a-fA-F]{64}$/;
 
-export function ledgerApi({ store, statements, clock, logger, blobPath, summary }: LedgerApiDeps): (request: Request) => Promise<Response> {
+export function ledgerApi({ store, statements, clock, logger, blobPath, domain, summary }: LedgerApiDeps): (request: Request) => Promise<Response> {
   function headerJson(row: HeaderRow): object {
     const check = store.check(row.hash);
     return { hash: row.hash, kind: row.kind, status: nameOf(BatchStatus, row.status), statusBlock: row.statusBlock, postedBlock: row.postedBlock, tx: row.txHash, header: row.header, check: check ?? null };
@@ -51,8 +52,18 @@ export function ledgerApi({ store, statements, clock, logger, blobPath, summary 
 
   const page = (query: URLSearchParams, name: string, fallback: number) => Math.min(MAX_PAGE, Math.max(0, Number(query.get(name) ?? fallback) || fallback));
 
-  function get(parts: string[], query: URLSearchParams): Response {
-    const [room, list, id, sub] = parts;
+  /** A receipt by its place, opened from the mirrored blob: batches too large for the index have proofs too. */
+  async function opened(row: HeaderRow, index: number): Promise<Response> {
+    if (index >= row.header.count) return problem(404, "ledger.unknown_receipt", `The batch has ${row.header.count} receipts.`);
+    if (!existsSync(blobPath(row.hash))) return problem(404, "ledger.no_blob", "This node keeps no copy of that blob.");
+    const { leaves, receiptsRoot } = await openLeaves(createReadStream(blobPath(row.hash)), domain, { receipts: [index] });
+    if (receiptsRoot !== row.header.receiptsRoot.toLowerCase()) return problem(404, "ledger.unopenable", "The batch's data leads to another root than its header's.");
+    const { receipt, signature, path } = leaves[0]!;
+    return jsonResponse({ header: row.hash, index, digest: receiptDigest(receipt, domain), receipt: receiptToJson(receipt), signature, path, batch: headerJson(row) });
+  }
+
+  function get(parts: string[], query: URLSearchParams): Response | Promise<Response> {
+    const [room, list, id, sub, place] = parts;
     if (room === "health") return jsonResponse({ status: "OK" });
     if (room === "committee" && list === "signatures" && HASH.test(id ?? "")) return jsonResponse({ signatures: statements.signatures(id!.toLowerCase() as Hex) });
     if (room !== "ledger") return problem(404, "ledger.not_found", "No such page.");
@@ -76,6 +87,7 @@ export function ledgerApi({ store, statements, clock, logger, blobPath, summary 
     if (list === "blobs") return blob(hash);
     const row = list === "headers" ? store.header(hash) : undefined;
     if (!row) return problem(404, "ledger.unknown_header", "No such header on this node's chain.");
+    if (sub === "receipts" && place !== undefined) return /^\d{1,9}$/.test(place) ? opened(row, Number(place)) : problem(400, "ledger.bad_index", "A receipt's place is a whole number.");
     if (sub === "receipts") return jsonResponse({ receipts: store.leaves(hash, page(query, "from", 0) || Number(query.get("from") ?? 0) || 0, page(query, "limit", 50) || 50).map(leafJson) });
     if (sub === "stretches") return jsonResponse({ stretches: store.stretches(hash) });
     return jsonResponse({ ...headerJson(row), transitions: store.transitions(hash) });
@@ -104,7 +116,7 @@ export function ledgerApi({ store, statements, clock, logger, blobPath, summary 
     const url = new URL(request.url);
     const parts = url.pathname.split("/").filter(Boolean);
     try {
-      if (request.method === "GET") return get(parts, url.searchParams);
+      if (request.method === "GET") return await get(parts, url.searchParams);
       if (request.method === "POST" && url.pathname === "/committee/signatures") return await takeSignatures(request);
       return problem(405, "http.method", "Only GET, and POST to /committee/signatures.");
     } catch (error) {

@@ -9,6 +9,8 @@ import { bondFor, createDemandWork, decideDemands, demandRules, type DemandPolic
 import { createBatchChecker } from "../../../keepers/roles/full/check.ts";
 import { createFullDemands } from "../../../keepers/roles/full/data-demands.ts";
 import { applyChanges, readLog } from "../../../keepers/roles/full/events.ts";
+import { ledgerApi } from "../../../keepers/roles/full/ledger-api.ts";
+import { statementStore } from "../../../keepers/roles/full/statements.ts";
 import { fullStore } from "../../../keepers/roles/full/store.ts";
 import { createVerifyPool, type VerifyPool } from "../../../keepers/roles/full/verify-pool.ts";
 import { ownDemands } from "../../../keepers/roles/inference/demands.ts";
@@ -192,6 +194,15 @@ describe("demands in keepers, on a chain", () => {
     const built = await posted(true);
     await full.step();
     expect(full.store.check(built.hash)?.verdict).to.equal("valid");
+    // The ledger's proof by place is one that the contract takes.
+    const api = ledgerApi({ store: full.store, statements: statementStore(full.platform.store), clock: full.platform.clock, logger: full.platform.logger, blobPath: full.checker.blobPath, domain: domainOf(w), summary: () => ({}) });
+    const page = async (path: string) => (await api(new Request(`http://ledger/ledger/${path}`))).json() as Promise<{ path: Hex[]; digest: Hex; signature: Hex; receipt: object; error?: { code: string } }>;
+    const proof = await page(`headers/${built.hash}/receipts/17`);
+    expect(proof.digest).to.equal(receiptDigest(built.receipts[17]!, domainOf(w)));
+    await w.settlement.verifyInclusion(built.header, built.receipts[17]!, built.signatures[17]!, 17, proof.path);
+    expect((await page(`receipts/${proof.digest}`)).path).to.deep.equal(proof.path);
+    expect((await page(`headers/${built.hash}/receipts/40`)).error?.code).to.equal("ledger.unknown_receipt");
+    expect((await page(`headers/${built.hash}/receipts/x`)).error?.code).to.equal("ledger.bad_index");
     await w.demands.ask(built.header, 1, 3, 16, { value: await bond(16) });
     await w.demands.ask(built.header, 2, 0, 1, { value: await bond(1) });
     await w.demands.askLast(built.header, built.stretches[0]!.paymentId, { value: await bond(3) });

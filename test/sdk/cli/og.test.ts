@@ -7,6 +7,7 @@ import { type Hex, createWalletClient, http, keccak256, toHex } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
 import { systemClock } from "../../../keepers/clock/index.ts";
 import { blobIds, startWalrusServer, walrusClient, type WalrusServer } from "../../../keepers/walrus/index.ts";
+import { encodeBatch } from "../../../sdk/batch/index.ts";
 import { integerPublication } from "../../../sdk/models/integer.ts";
 import { manifestHash, manifestOf, verifyPackage } from "../../../sdk/models/manifest.ts";
 import { publishModel } from "../../../sdk/models/publish.ts";
@@ -150,6 +151,26 @@ describe("og against live chains", function () {
       expect(code).to.equal(1);
       expect(err).to.include(words);
     }
+  });
+
+  it("verifies a batch from its blob, says what it cannot check; a batch that lies ends with exit code 1", async () => {
+    const node = await w.addNode(Role.Inference);
+    const blobs = walrusClient({ publisher: walrus.url, aggregators: [walrus.url], blobIds: ids, clock: systemClock() });
+    const post = async (change: { totalCharge?: bigint }) => {
+      const receipts = line(node, await w.now(), 12, { paymentId: keccak256(toHex(`cli ${change.totalCharge}`)) });
+      const draft = await build(w, node, receipts);
+      const bytes = await encodeBatch({ ...draft.header, leaves: draft.receipts.map((receipt, i) => ({ receipt, signature: draft.signatures[i]! })), stretches: draft.stretches });
+      const { blobId } = await blobs.store(bytes);
+      const built = await build(w, node, receipts, { blobId, contentHash: keccak256(bytes), ...change });
+      await w.settlement.postBatch(built.header, built.signature, false);
+      return built.hash;
+    };
+    const good = await og("verify", "batch", await post({}));
+    expect(good.code, good.err).to.equal(0);
+    for (const words of ["Posted on chain", "the node's own, valid", "12 of 12 checked", "both as the header says", "not checked without the payers' salts"]) expect(good.out).to.include(words);
+    const bad = await og("verify", "batch", await post({ totalCharge: 7n }));
+    expect(bad.code).to.equal(1);
+    expect(bad.out).to.match(/FAULT\s+sum/);
   });
 
   it("health: every invariant that is a view holds on both chains; a broken one is named and the exit code says so", async () => {

@@ -18,6 +18,7 @@ library Statement {
         bytes2 pceId;
         uint256 levels;
         uint256 tdxLevels; // those with components of TDX
+        uint256 flatLevels; // those that name each component by its number: version 2
         uint256[] components;
         uint256[] tails;
         uint256 modules;
@@ -48,6 +49,8 @@ library Statement {
     uint256 internal constant MAX_MODULE_LEVELS = 12;
     uint256 internal constant MODULE_BITS = 16;
 
+    /// pcesvn and sixteen components, one by one.
+    uint256 private constant FLAT_TCB = 4 | (0xffff << 3);
     uint256 private constant OUT_OF_DATE = 4;
     uint256 private constant REVOKED = 6;
     uint256 internal constant UNSUPPORTED = 7;
@@ -58,6 +61,7 @@ library Statement {
         tcb.moduleVersions = new uint256[](MAX_MODULES);
         tcb.moduleLevels = new uint256[](MAX_MODULES);
         uint256 seen;
+        uint256 version;
         reader.take(Json.OPEN);
         do {
             uint256 at = reader.at;
@@ -66,8 +70,8 @@ library Statement {
             if (key == "id") {
                 (bit, teeType) = (1, _oneOf(reader, "TDX", "SGX"));
             } else if (key == "version") {
-                bit = 2;
-                _requireNumber(reader, 3, key);
+                (bit, version) = (2, reader.number());
+                require(version == 2 || version == 3, IIntelCollateral.IntelStatementType(at, key));
             } else if (key == "issueDate") {
                 (bit, tcb.issued) = (4, reader.time());
             } else if (key == "nextUpdate") {
@@ -96,7 +100,11 @@ library Statement {
             require(seen & bit == 0, IIntelCollateral.IntelStatementMember(at, seen));
             seen |= bit;
         } while (reader.more(Json.CLOSE));
+        // Version 2 knows no other kind than SGX, so it does not name it.
+        if (version == 2 && seen & 1 == 0) (teeType, seen) = (SGX, seen | 1);
+        else require(version != 2, IIntelCollateral.IntelStatementMember(reader.at, seen));
         _end(reader, seen & 0x1ff == 0x1ff, seen);
+        require(tcb.flatLevels == (version == 2 ? tcb.levels : 0), IIntelCollateral.IntelStatementType(reader.at, "sgxtcbcomponents"));
         // TDX members stand in TDX information and nowhere else. Identities of versions came with TDX 1.5.
         bool tdx = teeType == TDX;
         require(seen >> 9 == 0 ? !tdx : tdx && seen & 512 != 0, IIntelCollateral.IntelStatementMember(reader.at, seen));
@@ -205,12 +213,30 @@ library Statement {
             } else if (key == "pcesvn") {
                 (bit, pceSvn) = (4, _small(reader, 16));
             } else {
-                reader.skip();
+                uint256 number = _componentNumber(key);
+                if (number == 0) {
+                    reader.skip();
+                } else {
+                    bit = 4 << number;
+                    components |= _small(reader, 8) << (256 - 8 * number);
+                }
             }
             require(seen & bit == 0, IIntelCollateral.IntelStatementMember(at, seen));
             seen |= bit;
         } while (reader.more(Json.CLOSE));
-        require(seen & 5 == 5, IIntelCollateral.IntelStatementMember(at, seen));
+        // Components as a list, or one by one, all sixteen.
+        bool flat = seen == FLAT_TCB;
+        require(flat || (seen & 5 == 5 && seen < 8), IIntelCollateral.IntelStatementMember(at, seen));
+        if (flat) ++tcb.flatLevels;
+    }
+
+    /// @return number Of "sgxtcbcomp01svn" to "sgxtcbcomp16svn"; 0 for any other name.
+    function _componentNumber(bytes32 key) private pure returns (uint256 number) {
+        if (bytes10(key) != "sgxtcbcomp" || bytes20(key << 96) != bytes20("svn")) return 0;
+        (uint256 tens, uint256 ones) = (uint8(key[10]), uint8(key[11]));
+        if (tens < 0x30 || tens > 0x31 || ones < 0x30 || ones > 0x39) return 0;
+        number = 10 * (tens - 0x30) + ones - 0x30;
+        if (number > 16) return 0;
     }
 
     /// Sixteen objects, of which only `svn` counts.

@@ -151,6 +151,33 @@ export interface Level {
   status: string;
 }
 
+export interface DraftOptions {
+  version?: number;
+  reportData?: Uint8Array;
+  tdx?: boolean;
+  td10?: boolean;
+}
+
+function tdReport(reportData: Uint8Array, td10: boolean): Uint8Array {
+  const body = new Uint8Array(td10 ? 584 : 648);
+  body.set([5, 1, 2], 0);
+  body.fill(0x11, 16, 64); // MRSEAM
+  body.set([0, 0, 0, 0x10], 120);
+  body.fill(0x22, 136, 184);
+  body.fill(0x33, 328, 520);
+  body.set(reportData, 520);
+  return body;
+}
+
+function sgxReport(reportData: Uint8Array): Uint8Array {
+  const body = new Uint8Array(384);
+  body.set([0x05], 48);
+  body.fill(0x44, 64, 96);
+  body.fill(0x55, 128, 160);
+  body.set(reportData, 320);
+  return body;
+}
+
 /** An Intel-like platform of one moment: keys, certificates, and what a test may want to change about them. */
 export class DevelopmentPlatform {
   readonly keys = { root: newKey(), authority: newKey(), signer: newKey(), pck: newKey(), attestation: newKey() };
@@ -158,10 +185,12 @@ export class DevelopmentPlatform {
   readonly fmspc = new Uint8Array(Buffer.from("90c06f000000", "hex"));
   readonly claims: SgxClaims;
   readonly rootCertificate: Uint8Array;
-  readonly authorityName = "Intel SGX PCK Platform CA";
+  readonly authorityName: string;
 
-  constructor(now: number) {
+  /** @param authority Which of Intel's two kinds of machines it is: multi-package ("Platform") or single-package. */
+  constructor(now: number, authority: "Platform" | "Processor" = "Platform") {
     this.now = now;
+    this.authorityName = `Intel SGX PCK ${authority} CA`;
     const cpuSvn = Array.from({ length: 16 }, (_, index) => (index < 3 ? 3 : 0));
     this.claims = { cpuSvn, pceSvn: 13, fmspc: this.fmspc, pceId: new Uint8Array(2) };
     this.rootCertificate = this.certificate("root");
@@ -254,27 +283,22 @@ export class DevelopmentPlatform {
     return makeBundle(certificates, [this.crl("root"), this.crl("authority")], this.root, statements);
   }
 
-  /** A quote's parts, before they are signed. */
-  draft({ version = 4, reportData = new Uint8Array(64) }: { version?: number; reportData?: Uint8Array } = {}): QuoteParts {
-    const body = new Uint8Array(version === 5 ? 648 : 584);
-    body.set([5, 1, 2], 0);
-    body.fill(0x11, 16, 64); // MRSEAM
-    body.set([0, 0, 0, 0x10], 120);
-    body.fill(0x22, 136, 184);
-    body.fill(0x33, 328, 520);
-    body.set(reportData, 520);
+  /** A quote's parts, before they are signed. Version 5 carries a body of TD 1.5, or one of TD 1.0 when asked to. */
+  draft({ version = 4, reportData = new Uint8Array(64), tdx = version !== 3, td10 = version !== 5 }: DraftOptions = {}): QuoteParts {
+    const body = tdx ? tdReport(reportData, td10) : sgxReport(reportData);
     const header = new Uint8Array(48);
-    header.set([version, 0, 2, 0, 0x81, 0, 0, 0]);
+    header.set([version, 0, 2, 0, tdx ? 0x81 : 0, 0, 0, 0]);
     header.set(INTEL_VENDOR, 12);
     const qeReport = new Uint8Array(384);
     qeReport.set([0x15], 48);
     qeReport.fill(0xdc, 128, 160);
-    qeReport.set([2, 0, 6, 0], 256);
-    const descriptor = version === 5 ? Uint8Array.of(3, 0, 0x88, 0x02, 0, 0) : new Uint8Array();
+    qeReport.set([tdx ? 2 : 1, 0, 6, 0], 256);
+    const kind = !tdx ? 1 : td10 ? 2 : 3;
+    const descriptor = version === 5 ? Uint8Array.of(kind, 0, body.length & 0xff, body.length >> 8, 0, 0) : new Uint8Array();
     const tbs = encodeCertificateTbs(certificateParts(this.issued("pck")));
     return {
       version,
-      tdx: true,
+      tdx,
       signed: concat(header, descriptor, body),
       body,
       signature: new Uint8Array(64),

@@ -58,15 +58,20 @@ const MAX_LEVELS = 30;
 const MAX_MODULES = 8;
 const MAX_MODULE_LEVELS = 12;
 const COMPONENTS = 16;
+const FLAT = Array.from({ length: COMPONENTS }, (_, index) => `sgxtcbcomp${String(index + 1).padStart(2, "0")}svn`);
 
 export function readTcbInfo(json: Uint8Array): TcbInfo {
   const reader = new JsonReader(json);
-  const levels: (TcbLevel & { hasTdx: boolean })[] = [];
+  const levels: Level[] = [];
+  let version = 0;
   const modules = new Map<number, SvnLevel[]>();
   const info = { levels, modules } as unknown as { -readonly [K in keyof TcbInfo]: TcbInfo[K] };
   const members: Record<string, () => void> = {
     id: () => void (info.tdx = oneOf(reader, "TDX", "SGX")),
-    version: () => fixed(reader, 3),
+    version: () => {
+      version = reader.number();
+      demand(version === 2 || version === 3, "IntelStatementType", { version });
+    },
     issueDate: () => void (info.issued = reader.time()),
     nextUpdate: () => void (info.until = reader.time()),
     fmspc: () => void (info.fmspc = toHex(reader.hexadecimal(6))),
@@ -77,9 +82,13 @@ export function readTcbInfo(json: Uint8Array): TcbInfo {
     tdxModule: () => void readModule(reader),
     tdxModuleIdentities: () => readModules(reader, modules),
   };
-  const needed = Object.keys(members).filter((name) => !name.startsWith("tdx"));
+  const needed = Object.keys(members).filter((name) => name !== "id" && !name.startsWith("tdx"));
   const seen = readMembers(reader, members, needed);
+  // Version 2 knows no other kind than SGX, so it does not name it.
+  demand(seen.has("id") === (version === 3), "IntelStatementMember", { version });
+  info.tdx ??= false;
   ended(reader);
+  demand(levels.every(({ flat }) => flat === (version === 2)), "IntelStatementType", { field: "sgxtcbcomponents" });
   const tdxMembers = seen.has("tdxModule") || seen.has("tdxModuleIdentities");
   demand(info.tdx ? seen.has("tdxModule") : !tdxMembers, "IntelStatementMember", { position: reader.at });
   demand(levels.every(({ hasTdx }) => hasTdx === info.tdx), "IntelStatementType", { field: "tdxtcbcomponents" });
@@ -124,22 +133,34 @@ export function converge(status: TcbStatus, other: TcbStatus): TcbStatus {
   return rank(status) > rank(other) ? status : other;
 }
 
-function readLevel(reader: JsonReader, index: number): TcbLevel & { hasTdx: boolean } {
+/** Flat: names each component by its number, as version 2 does. */
+type Level = TcbLevel & { hasTdx: boolean; flat: boolean };
+
+function readLevel(reader: JsonReader, index: number): Level {
   demand(index < MAX_LEVELS, "IntelStatementSize", { index });
   let [sgx, tdx]: number[][] = [[], []] as number[][];
   let [pceSvn, status]: [number, TcbStatus] = [0, "Revoked"];
-  let hasTdx = false;
+  const single: number[] = [];
+  let [hasTdx, flat] = [false, false];
   const tcb = {
     sgxtcbcomponents: () => void (sgx = readComponents(reader)),
     tdxtcbcomponents: () => void ([tdx, hasTdx] = [readComponents(reader), true]),
     pcesvn: () => void (pceSvn = reader.number(16)),
+    ...Object.fromEntries(FLAT.map((name, number) => [name, () => void (single[number] = reader.number(8))])),
   };
   const level = {
-    tcb: () => void readMembers(reader, tcb, ["sgxtcbcomponents", "pcesvn"]),
+    tcb: () => {
+      const seen = readMembers(reader, tcb, ["pcesvn"]);
+      const named = FLAT.filter((name) => seen.has(name)).length;
+      flat = named > 0;
+      const whole = flat ? named === COMPONENTS && seen.size === COMPONENTS + 1 : seen.has("sgxtcbcomponents");
+      demand(whole, "IntelStatementMember", { components: named });
+      if (flat) sgx = single;
+    },
     tcbStatus: () => void (status = readStatus(reader)),
   };
   readMembers(reader, level, ["tcb", "tcbStatus"]);
-  return { sgx: sgx as number[], tdx: tdx as number[], pceSvn, status, hasTdx };
+  return { sgx: sgx as number[], tdx: tdx as number[], pceSvn, status, hasTdx, flat };
 }
 
 function readComponents(reader: JsonReader): number[] {

@@ -67,6 +67,13 @@ function of2025(fmspc: string): CollateralBundle {
   return answers(`automata-0625/tcbinfov3_${fmspc}.json`, "automata-0625/qe_td.json", chain, june.crls);
 }
 
+/** TCB information of version 2, which names each component and no kind. */
+function ofVersion2(): CollateralBundle {
+  const june = phala("tdx_quote");
+  const chain = [june.statements[0]?.signer as Uint8Array, june.certificates[0] as Uint8Array];
+  return answers("automata-0625/tcbinfo.json", "automata-0625/identity.json", chain, june.crls);
+}
+
 function of2026(fmspc: string): CollateralBundle {
   const at = "attestation-rs";
   const crls = [read(`collateral/${at}/root_ca_crl.der`), read(`collateral/${at}/pck_crl_platform.der`)];
@@ -93,6 +100,7 @@ export const SEASONS: readonly Season[] = [
   { title: "June 2025", fmspc: "b0c06f000000", tdx: true, now: at("2025-06-20T00:00:00Z"), bundle: () => phala("tdx_quote") },
   { title: "June 2025", fmspc: "00806f050000", tdx: true, now: at("2025-06-20T00:00:00Z"), bundle: () => of2025("00806f050000") },
   { title: "June 2025", fmspc: "90c06f000000", tdx: true, now: at("2025-06-20T00:00:00Z"), bundle: () => of2025("90C06F000000") },
+  { title: "June 2025, TCB information of version 2", fmspc: "00606a000000", tdx: false, now: at("2025-06-20T00:00:00Z"), bundle: ofVersion2 },
   { title: "September 2025", fmspc: "20a06f000000", tdx: true, now: at("2025-09-05T00:00:00Z"), bundle: () => phala("near_20a06f000000") },
   { title: "February 2026", fmspc: "90c06f000000", tdx: true, now: at("2026-02-20T00:00:00Z"), bundle: () => phala("tdx_quote_outdated") },
   { title: "March 2026", fmspc: "90c06f000000", tdx: true, now: at("2026-03-18T00:00:00Z"), bundle: () => of2026("90c06f000000") },

@@ -6,10 +6,11 @@ import { createPublicKey, verify } from "node:crypto";
 
 import { expect } from "chai";
 
-import { AWS_NITRO_ROOT, explainNitro, keccakHex, verifyNitro } from "../../../sdk/attestation/nitro/index.ts";
+import { AWS_NITRO_ROOT, buildNitroCall, explainNitro, keccakHex, toHex, verifyNitro } from "../../../sdk/attestation/nitro/index.ts";
 import type { Hex, NitroAttestation, SignatureStatement } from "../../../sdk/attestation/nitro/index.ts";
 import { runs } from "../../utils/deep.ts";
 import { Random } from "../../utils/random.ts";
+import { chainAt, deployWithKernel } from "./chain.ts";
 import { NOW, forge } from "./forge.ts";
 import { Judges, twinVerdict } from "./judges.ts";
 import { mutate } from "./mutate.ts";
@@ -103,5 +104,31 @@ describe("Nitro mutations", () => {
         }
       }
     }
+  });
+
+  const proved = runs(8, 400);
+  it(`get that verdict with the real curve kernel, too, ${proved} of those that reach it`, async function () {
+    this.timeout(3_600_000);
+    const original = all[0] as Original;
+    const connection = await chainAt(original.now);
+    const { verifier } = await deployWithKernel(connection, original.root);
+    await connection.networkHelpers.time.increaseTo(original.now);
+    const { hints } = await buildNitroCall(original.bytes, original);
+    const reasons = new Map<string, number>();
+    for (let run = 0, done = 0; done < proved; run++) {
+      const mutant = mutate(original.bytes, new Random(SEED + 2_000_000 + run));
+      const { verdict } = twinVerdict(mutant.bytes, { ...original, verifySignature });
+      if (verdict !== "ok" && verdict !== "NitroSignature") continue;
+      done++;
+      // Nobody can prove what is wrong: the best that a forger has is the original's proof.
+      const proof = verdict === "ok" ? (await buildNitroCall(mutant.bytes, original)).hints : hints;
+      const contract = await verifier.verify.staticCall(toHex(mutant.bytes), proof, { gasLimit: 16_777_216n }).then(
+        () => "ok",
+        (error: unknown) => /custom error '(\w+)\(/.exec(String(error))?.[1] ?? `undeclared: ${String(error)}`,
+      );
+      expect(contract.startsWith("P384") ? "NitroSignature" : contract, `run ${run}: ${mutant.done}`).to.equal(verdict);
+      reasons.set(verdict, (reasons.get(verdict) ?? 0) + 1);
+    }
+    expect([...reasons.keys()].sort()).to.deep.equal(["NitroSignature", "ok"]);
   });
 });

@@ -5,7 +5,7 @@ import { heartbeat } from "../settlement/gas.ts";
 import type { Figure, Suite } from "../suite.ts";
 import { measureNitro } from "./nitro.ts";
 import { measureTdx } from "./tdx.ts";
-import { countNitroVectors } from "./vectors.ts";
+import { countVectors } from "./vectors.ts";
 
 const suite: Suite = {
   title: "Attestation on chain (gas under Osaka rules, one transaction each)",
@@ -24,8 +24,8 @@ const suite: Suite = {
     print(`Nitro, document ${nitro.document}: hints ${JSON.stringify(nitro.hintBytes)} bytes`);
     const tdx = await measureTdx(network);
     print(`TDX, quote ${tdx.quote}: ${tdx.evidenceBytes} bytes; once a month ${tdx.collateral.map(({ call, gas }) => `${call} ${gas}`).join(", ")}`);
-    const vectors = countNitroVectors();
-    if (vectors.total === 0) print("../shared/vectors/nitro is not here: no vectors counted");
+    const vectors = countVectors();
+    if (vectors.total === 0) print("../shared/vectors is not here: no vectors counted");
     const figures: Record<string, Figure> = {
       "nitro-cold": nitro.cold,
       "nitro-new-node": nitro.newNode,

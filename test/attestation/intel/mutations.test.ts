@@ -113,7 +113,7 @@ describe("Intel mutations", () => {
     return contract;
   }
 
-  const many = runs(600, 20_000);
+  const many = runs(600, 50_000);
   it(`of evidence are refused or state the same, ${many} of them`, async function () {
     this.timeout(3_600_000);
     const original = platform.seal(platform.draft());

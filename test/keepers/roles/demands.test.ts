@@ -11,6 +11,8 @@ import { createFullDemands } from "../../../keepers/roles/full/data-demands.ts";
 import { applyChanges, readLog } from "../../../keepers/roles/full/events.ts";
 import { ledgerApi } from "../../../keepers/roles/full/ledger-api.ts";
 import { statementStore } from "../../../keepers/roles/full/statements.ts";
+import { type CheckTask, taskRunner } from "../../../keepers/roles/full/batch-check.ts";
+import type { SharedChecks, SharedState } from "../../../keepers/roles/full/shared-checks.ts";
 import { fullStore } from "../../../keepers/roles/full/store.ts";
 import { createVerifyPool, type VerifyPool } from "../../../keepers/roles/full/verify-pool.ts";
 import { ownDemands } from "../../../keepers/roles/inference/demands.ts";
@@ -87,7 +89,7 @@ describe("demands in keepers, on a chain", () => {
   });
 
   /** A full node's parts that matter here: ledger, checker, demands. */
-  async function fullNode(name: string) {
+  async function fullNode(name: string, sharedChecks?: () => SharedChecks) {
     const platform = await worldPlatform(w, name, (deployment) => demandRules(deployment, 10n ** 17n));
     closers.push(() => platform.stop());
     platform.store.migrate(followerMigration);
@@ -97,7 +99,7 @@ describe("demands in keepers, on a chain", () => {
       name: "settlement", pool: platform.settlement.pool, store: platform.store, logger: platform.logger, addresses: Object.values(addresses), startBlock: 0n, reorgDepth: 64,
       apply: (logs) => applyChanges(store, logs.flatMap((log) => readLog(log, addresses))), rollback: (block) => store.rollback(block),
     });
-    const checker = createBatchChecker({ platform, store, walrus, pool, domain: domainOf(w), blobDir: join(dir, name) });
+    const checker = createBatchChecker({ platform, store, walrus, pool, domain: domainOf(w), blobDir: join(dir, name), sharedChecks });
     const demands = createFullDemands(platform, store, checker, domainOf(w), { demandAfterMs: 0, demandsPerHeader: 1, maxDemandBond: 10n ** 17n, leaderMs: 0 });
     return {
       platform, store, checker, demands,
@@ -214,6 +216,31 @@ describe("demands in keepers, on a chain", () => {
     expect(await w.demands.credit(full.platform.signer.address)).to.be.greaterThan(0n);
     await full.step();
     expect(full.demands.totals().answered).to.be.greaterThanOrEqual(4);
+  });
+
+  it("with a shared queue: waits for a worker's verdict, then indexes; a worker that cannot get the data lets it be demanded", async () => {
+    const queued = new Map<Hex, CheckTask>();
+    const states = new Map<Hex, SharedState>();
+    const queue: SharedChecks = {
+      queue: async (task) => void queued.set(task.hash, task),
+      state: async (of) => states.get(of) ?? { state: "waiting" },
+      work: async () => {},
+      stop: async () => {},
+    };
+    const full = await fullNode("queued", () => queue);
+    const [good, absent] = [await posted(true), await posted(false)];
+    const check = taskRunner({ walrus, pool, clock: systemClock(), blobDir: join(dir, "worker"), keep: false });
+    await full.step();
+    expect(queued.get(good.hash)?.header).to.deep.equal(good.header);
+    expect(full.store.check(good.hash), "no verdict yet").to.equal(undefined);
+    expect(await open(absent.hash)).to.equal(0);
+
+    states.set(good.hash, { state: "done", verdict: { ...(await check(queued.get(good.hash)!)), worker: "worker 1" } });
+    states.set(absent.hash, { state: "failing", code: "walrus.not_found", reason: "No aggregator has the blob." });
+    await full.step();
+    expect(full.store.check(good.hash)).to.include({ verdict: "valid", leaves: 40 });
+    expect(full.store.leaves(good.hash, 0, 100)).to.have.length(40);
+    expect(await open(absent.hash)).to.equal(1);
   });
 
   it("data that opens to other roots answers nothing, and a bond above the cap is not paid", async () => {

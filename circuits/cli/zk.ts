@@ -2,6 +2,7 @@
 import { Command } from "commander";
 import * as snarkjs from "snarkjs";
 
+import { compileLayers, isChain, proveLayers, verifyLayers } from "./chain.ts";
 import { compile, explainModel, prove, verify, verifySetupOf } from "./commands.ts";
 import type { Print, VerifySetupFlags } from "./commands.ts";
 import { readDeployed } from "./deployed.ts";
@@ -37,18 +38,19 @@ export function zkCommand(print: Print = console.log): Command {
   );
   quantisation(zk.command("compile <model.onnx> <directory>").description("circuit, certificate and development key"))
     .option("--no-keys", "leave the keys to a ceremony")
-    .action(guarded((onnx: string, directory: string, flags) => compile(onnx, directory, flags, print)));
+    .option("--layers <n>", "several circuits that hand commitments on, for models too large for one")
+    .action(guarded((onnx: string, directory: string, flags) => (flags.layers ? compileLayers : compile)(onnx, directory, flags, print)));
   zk.command("prove <directory> <input.json>")
     .description("prove the model's output for an input")
     .option("--ctx <word>", "what the proof is bound to: settlement's proofContext", "0")
     .option("--salt <word>", "hides an input that is committed to", "0")
     .option("--out <file>", "where the proof goes (default: proof.json in the directory)")
-    .action(guarded((directory: string, input: string, flags) => prove(directory, input, flags, print)));
+    .action(guarded((directory: string, input: string, flags) => (isChain(directory) ? proveLayers : prove)(directory, input, flags, print)));
   zk.command("verify <directory> <proof.json>")
     .description("check a proof and print what it says")
     .action(
       guarded(async (directory: string, proof: string) => {
-        if (!(await verify(directory, proof, print))) process.exitCode = 1;
+        if (!(await (isChain(directory) ? verifyLayers : verify)(directory, proof, print))) process.exitCode = 1;
       }),
     );
   quantisation(zk.command("verify-setup <directory>").description("re-derive source, r1cs, proving key, verifying key and code on chain"))

@@ -23,8 +23,9 @@ export function publicJson(model: CompiledModel): object {
   return {
     format: FORMAT,
     graphHash: model.graphHash,
-    names: ["ctx", ...names("in", model.graph.inputs, model.hashedInput), ...names("out", model.graph.outputs)],
+    names: ["ctx", ...names("in", model.graph.inputs, model.hashedInput), ...names("out", model.graph.outputs, model.hashedOutput)],
     inputMode: model.hashedInput ? "hash" : "words",
+    ...(model.hashedOutput ? { outputMode: "hash" } : {}),
     tensors: { inputs: model.inputs, outputs: model.outputs },
     boxes: runLengths(model.boxes),
     packing: { inputs: model.graph.inputs.map(laneJson), outputs: model.graph.outputs.map(laneJson) },
@@ -62,12 +63,12 @@ export function certificateJson(model: CompiledModel, gate: GateReport): object 
 export async function writeArtifacts(model: CompiledModel, directory: string): Promise<GateReport> {
   await mkdir(directory, { recursive: true });
   const json = (v: object): string => `${JSON.stringify(v, null, 1)}\n`;
-  await writeFile(join(directory, "model.circom"), emitCircom(model.graph, model.graphHash, model.hashedInput));
+  await writeFile(join(directory, "model.circom"), emitCircom(model.graph, model.graphHash, model.hashedInput, model.hashedOutput));
   await writeFile(join(directory, "graph.json"), model.graphText);
   await writeFile(join(directory, "public.json"), json(publicJson(model)));
   await runCircom(directory);
   const sym = readSym(await readFile(join(directory, "model.sym"), "utf8"));
-  const gate = gateModel(readR1cs(await readFile(join(directory, "model.r1cs"))), model.graph, sym, model.hashedInput);
+  const gate = gateModel(readR1cs(await readFile(join(directory, "model.r1cs"))), model.graph, sym, model.hashedInput, model.hashedOutput);
   if (!gate.ok) {
     const count = `${gate.undetermined.length} wires undetermined, ${gate.wrapping.length} rows not lifted, ${gate.unranged.length} lanes unranged`;
     throw new CompileError("GATE_FAILED", `the determinism gate refuses the circuit: ${count}`);
@@ -84,6 +85,7 @@ export interface LoadedModel {
   readonly outputs: CompiledModel["outputs"];
   readonly boxes: InputScale[];
   readonly hashedInput: boolean;
+  readonly hashedOutput: boolean;
   readonly names: string[];
   readonly sym: Map<string, number>;
 }
@@ -92,6 +94,7 @@ interface PublicJson {
   graphHash: string;
   names: string[];
   inputMode: string;
+  outputMode?: string;
   tensors: { inputs: CompiledModel["inputs"]; outputs: CompiledModel["outputs"] };
   boxes: { count: number; lo: string; hi: string; exponent: number; whole: boolean }[];
 }
@@ -109,6 +112,7 @@ export async function loadModel(directory: string): Promise<LoadedModel> {
     outputs: pub.tensors.outputs,
     boxes,
     hashedInput: pub.inputMode === "hash",
+    hashedOutput: pub.outputMode === "hash",
     names: pub.names,
     sym: readSym(await text("model.sym")),
   };

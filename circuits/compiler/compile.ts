@@ -11,6 +11,7 @@ import { toReal } from "./quantise/dyadic.ts";
 import { Lowerer } from "./quantise/lower.ts";
 import { defaults, type InputScale, type QuantiseOptions } from "./quantise/options.ts";
 import { packLanes, type LaneSource } from "./quantise/pack.ts";
+import { statusOf } from "./quantise/status.ts";
 import type { PieceClaim } from "./quantise/piece.ts";
 import type { Quantity } from "./quantise/quantity.ts";
 import { offGrid, realInputs, sampleInputs, typicalMagnitudes } from "./quantise/samples.ts";
@@ -39,6 +40,8 @@ export interface CompiledModel {
   readonly rows: { readonly total: number; readonly layers: { operator: string; node: string; rows: number }[] };
   readonly warnings: string[];
   readonly hashedInput: boolean;
+  /** True for the layers of a chain that hand a commitment on. */
+  readonly hashedOutput?: boolean;
   /** Real-valued model, kept for the float64 oracle. */
   readonly reference: (inputs: readonly number[]) => number[][];
 }
@@ -55,9 +58,7 @@ const FINER = [4, 8];
 
 export function compileModel(onnx: Uint8Array, options: CompileOptions = {}): CompiledModel {
   const given = Object.fromEntries(Object.entries(options).filter(([, v]) => v !== undefined)) as CompileOptions;
-  const traced = trace(importModel(onnx), options);
-  const { real, outputs } = folded(traced);
-  const source = { traced, real, outputs, order: reachable(real, outputs) };
+  const source = prepare(onnx, options);
   const usual = { ...defaults, ...given };
   const first = compileAt(source, usual, options);
   const chosen = (["inputBits", "weightBits", "activationBits", "pieceBits"] as const).filter((k) => given[k] === undefined);
@@ -85,7 +86,14 @@ function finer(source: Source, precision: QuantiseOptions, options: CompileOptio
   }
 }
 
-interface Source {
+/** The model over the reals, after all passes that do not depend on precision. */
+export function prepare(onnx: Uint8Array, options: CompileOptions): Source {
+  const traced = trace(importModel(onnx), options);
+  const { real, outputs } = folded(traced);
+  return { traced, real, outputs, order: reachable(real, outputs) };
+}
+
+export interface Source {
   readonly traced: Traced;
   readonly real: RealGraph;
   readonly outputs: Val[];
@@ -142,12 +150,7 @@ function folded(traced: Traced): { real: RealGraph; outputs: Val[] } {
 
 function packOutputs(lowerer: Lowerer, traced: Traced, outputs: readonly Val[], options: QuantiseOptions): { lanes: Lane[]; errors: number[] } {
   const { int, q } = lowerer;
-  const any = (flags: readonly number[]): number => {
-    const count = int.lin(flags, flags.map(() => 1n));
-    return flags.length === 0 ? int.constant(0n) : int.lin([int.eqz(count)], [-1n], 1n);
-  };
-  const status = int.lin([any(lowerer.violations), any(lowerer.saturations), any(lowerer.ties)], [1n, 2n, 4n]);
-  const sources: LaneSource[] = [{ tensor: "status", index: 0, node: status, e: 0, kind: "status" }];
+  const sources: LaneSource[] = [{ tensor: "status", index: 0, node: statusOf(lowerer), e: 0, kind: "status" }];
   const errors: number[] = [];
   let at = 0;
   for (const t of traced.outputs) {
@@ -177,7 +180,7 @@ function finishGraph(lowerer: Lowerer, lanes: readonly Lane[], traced: Traced, b
   return { graph: { nodes, inputs, outputs, layers: traced.real.layers, ...assignWires(nodes) }, image };
 }
 
-function referenceOutputs(order: readonly Real[], size: number, outputs: readonly Val[], traced: Traced, inputs: readonly number[]): number[][] {
+export function referenceOutputs(order: readonly Real[], size: number, outputs: readonly Val[], traced: Traced, inputs: readonly number[]): number[][] {
   const value = evaluateReal(order, inputs, size);
   let at = 0;
   return traced.outputs.map((t) =>

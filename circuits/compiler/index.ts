@@ -14,3 +14,4 @@ export { parseGraph, graphHash } from "./integer/canonical.ts";
 export type { IntGraph, Lane } from "./integer/finish.ts";
 export type { ErrorStatement } from "./error.ts";
 export { gateModel, gateInput, runGate, type GateReport } from "./gate/index.ts";
+export { calculateChain, compileChain, type ChainLayer, type ChainModel } from "./chain/chain.ts";

@@ -1,5 +1,5 @@
-import type { IntGraph } from "./integer/finish.ts";
-import { spongeRows } from "./emit/sponge.ts";
+import type { IntGraph, Lane } from "./integer/finish.ts";
+import { commitmentRows } from "./emit/sponge.ts";
 import { wordCount } from "./quantise/pack.ts";
 import type { IntNode } from "./integer/graph.ts";
 
@@ -25,12 +25,14 @@ export function rowsOf(n: IntNode): number {
 }
 
 /** Where the rows are. The last entry is the public words. */
-export function rowsByLayer(graph: IntGraph, hashed: boolean): { operator: string; node: string; rows: number }[] {
+export function rowsByLayer(graph: IntGraph, hashed: boolean, hashedOutput = false): { operator: string; node: string; rows: number }[] {
   const rows = new Array<number>(graph.layers.length).fill(0);
   for (const n of graph.nodes) rows[n.layer] = (rows[n.layer] ?? 0) + rowsOf(n);
   const layers = graph.layers.map((l, i) => ({ ...l, rows: rows[i] as number })).filter((l) => l.rows > 0);
-  const words = wordCount(graph.inputs);
-  if (!hashed) return [...layers, { operator: "Public", node: "in, out", rows: words + wordCount(graph.outputs) }];
-  const commitment = spongeRows(graph, () => ({ terms: new Map(), c: 0n })).rows.length + 1;
-  return [...layers, { operator: "Commitment", node: "in", rows: commitment }, { operator: "Public", node: "out", rows: wordCount(graph.outputs) }];
+  const commitment = (name: "in" | "out", lanes: readonly Lane[]): { operator: string; node: string; rows: number } =>
+    ({ operator: "Commitment", node: name, rows: commitmentRows(lanes, 0, () => ({ terms: new Map(), c: 0n })).rows.length + 1 });
+  if (hashedOutput) layers.push(commitment("out", graph.outputs));
+  const out = hashedOutput ? 0 : wordCount(graph.outputs);
+  if (!hashed) return [...layers, { operator: "Public", node: "in, out", rows: wordCount(graph.inputs) + out }];
+  return [...layers, commitment("in", graph.inputs), ...(out > 0 ? [{ operator: "Public", node: "out", rows: out }] : [])];
 }

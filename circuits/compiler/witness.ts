@@ -1,9 +1,9 @@
 import { CompileError } from "./errors.ts";
-import { spongeHeader } from "./emit/sponge.ts";
+import { lanesHeader } from "./emit/sponge.ts";
 import { spongeWires } from "./hash/sponge.ts";
 import { P } from "./integer/field.ts";
 import { wireValues } from "./integer/evaluate.ts";
-import type { IntGraph } from "./integer/finish.ts";
+import type { IntGraph, Lane } from "./integer/finish.ts";
 import type { InputScale } from "./quantise/options.ts";
 import { checkBox, evaluateInteger } from "./io.ts";
 
@@ -12,6 +12,8 @@ export interface WitnessModel {
   readonly graph: IntGraph;
   readonly boxes: readonly InputScale[];
   readonly hashedInput: boolean;
+  /** A layer of a chain that is not the last one commits to what it hands on. */
+  readonly hashedOutput?: boolean;
 }
 
 export interface Witness {
@@ -24,7 +26,7 @@ export interface Witness {
  * All wires of the circuit from the integer graph, placed where circom put them. The salt hides inputs that are committed to by hash;
  * with inputs in plain words it is not used.
  */
-export function calculateWitness(model: WitnessModel, sym: ReadonlyMap<string, number>, inputs: readonly bigint[], ctx: bigint, salt = 0n): Witness {
+export function calculateWitness(model: WitnessModel, sym: ReadonlyMap<string, number>, inputs: readonly bigint[], ctx: bigint, salt = 0n, outputSalt = 0n): Witness {
   if (ctx < 0n || ctx >> 248n !== 0n) throw new CompileError("CTX_RANGE", "ctx has at most 248 bits");
   checkBox(model.boxes, inputs);
   const { nodes, inputWords, outputWords } = evaluateInteger(model.graph, inputs);
@@ -43,13 +45,16 @@ export function calculateWitness(model: WitnessModel, sym: ReadonlyMap<string, n
     publicInputs.push(v);
   };
   announce("ctx", ctx);
-  if (model.hashedInput) {
-    if (salt < 0n || salt >= P) throw new CompileError("SALT_RANGE", "the salt is not a field element");
-    const made = spongeWires(spongeHeader(model.graph), salt, inputWords);
+  const commit = (name: "in" | "out", lanes: readonly Lane[], words: readonly bigint[], with_: bigint): void => {
+    if (with_ < 0n || with_ >= P) throw new CompileError("SALT_RANGE", "the salt is not a field element");
+    const made = spongeWires(lanesHeader(lanes), with_, words);
     for (const v of made.wires) wires.push(v);
-    announce("in[0]", made.hash);
-  } else inputWords.forEach((v, i) => announce(`in[${i}]`, v));
-  outputWords.forEach((v, i) => announce(`out[${i}]`, v));
+    announce(`${name}[0]`, made.hash);
+  };
+  if (model.hashedInput) commit("in", model.graph.inputs, inputWords, salt);
+  else inputWords.forEach((v, i) => announce(`in[${i}]`, v));
+  if (model.hashedOutput) commit("out", model.graph.outputs, outputWords, outputSalt);
+  else outputWords.forEach((v, i) => announce(`out[${i}]`, v));
   wires.forEach((v, i) => put(`w[${i}]`, v));
   return { values, publicInputs };
 }

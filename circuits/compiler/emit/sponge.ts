@@ -1,5 +1,5 @@
 import { header, sponge, type Algebra } from "../hash/sponge.ts";
-import type { IntGraph } from "../integer/finish.ts";
+import type { IntGraph, Lane } from "../integer/finish.ts";
 import { P } from "../integer/field.ts";
 import { wordCount } from "../quantise/pack.ts";
 import type { Form } from "./form.ts";
@@ -18,17 +18,29 @@ export interface SpongeRows {
   readonly hash: Form;
 }
 
-export const spongeHeader = (graph: IntGraph): bigint => header(graph.inputs.length, graph.inputs.reduce((n, l) => n + l.w, 0));
+/** First element of a commitment to packed lanes. */
+export const lanesHeader = (lanes: readonly Lane[]): bigint => header(lanes.length, lanes.reduce((n, l) => n + l.w, 0));
+
+export const spongeHeader = (graph: IntGraph): bigint => lanesHeader(graph.inputs);
 
 const constant = (c: bigint): Form => ({ terms: new Map(), c });
 const single = (wire: number): Form => ({ terms: new Map([[wire, 1n]]), c: 0n });
 
-/** Rows of the input commitment. The first wire is the salt, then come the packed words. */
-export function spongeRows(graph: IntGraph, wordForm: (word: number) => Form): SpongeRows {
+/** Rows of the input commitment; its wires follow the graph's own. */
+export const spongeRows = (graph: IntGraph, wordForm: (word: number) => Form): SpongeRows => commitmentRows(graph.inputs, graph.wires, wordForm);
+
+const nothing: Form = constant(0n);
+
+/** Where the wires of the output commitment start: behind those of the input's, if there is one. */
+export const outputStart = (graph: IntGraph, hashedInput: boolean): number =>
+  graph.wires + (hashedInput ? spongeRows(graph, () => nothing).wires : 0);
+
+/** Rows of a commitment to packed lanes. The first wire is the salt, then come the packed words. */
+export function commitmentRows(lanes: readonly Lane[], start: number, wordForm: (word: number) => Form): SpongeRows {
   const rows: RowSpec[] = [];
-  let next = graph.wires;
+  let next = start;
   const salt = single(next++);
-  const words = Array.from({ length: wordCount(graph.inputs) }, () => single(next++));
+  const words = Array.from({ length: wordCount(lanes) }, () => single(next++));
   words.forEach((w, i) => rows.push({ a: wordForm(i), b: constant(1n), c: w }));
   const alg: Algebra<Form> = {
     linear: (parts, c) => {
@@ -51,6 +63,6 @@ export function spongeRows(graph: IntGraph, wordForm: (word: number) => Form): S
       return out;
     },
   };
-  const hash = sponge(alg, spongeHeader(graph), salt, words);
-  return { wires: next - graph.wires, rows, hash };
+  const hash = sponge(alg, lanesHeader(lanes), salt, words);
+  return { wires: next - start, rows, hash };
 }

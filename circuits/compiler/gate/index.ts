@@ -1,11 +1,12 @@
 import type { R1cs } from "../emit/r1cs.ts";
+import { outputStart } from "../emit/sponge.ts";
 import type { IntGraph } from "../integer/finish.ts";
 import { runGate, type GateInput, type GateReport } from "./gate.ts";
 
 export { runGate, type GateInput, type GateReport } from "./gate.ts";
 
 /** Where the statement's own wires lie in the R1CS of a compiled model. */
-export function gateInput(graph: IntGraph, sym: ReadonlyMap<string, number>, hashed: boolean): GateInput {
+export function gateInput(graph: IntGraph, sym: ReadonlyMap<string, number>, hashed: boolean, hashedOutput = false): GateInput {
   const wire = (name: string): number => sym.get(`main.${name}`) ?? -1;
   // A lane that is all of its word is the word: circom keeps one of the two names.
   const laneWire = (own: number, word: number): number => {
@@ -19,14 +20,16 @@ export function gateInput(graph: IntGraph, sym: ReadonlyMap<string, number>, has
     hi: l.lo + (1n << BigInt(l.w)) - 1n,
   }));
   const field = new Set<number>();
-  if (hashed) {
-    field.add(wire("in[0]"));
+  if (hashed) field.add(wire("in[0]"));
+  if (hashedOutput) field.add(wire("out[0]"));
+  if (hashed || hashedOutput) {
     for (let i = graph.wires; sym.has(`main.w[${i}]`); i++) field.add(wire(`w[${i}]`));
   }
   const salt = hashed ? [wire(`w[${graph.wires}]`)] : [];
+  if (hashedOutput) salt.push(wire(`w[${outputStart(graph, hashed)}]`));
   return { given: [wire("ctx"), ...lanes.map((l) => l.wire), ...salt], lanes, field };
 }
 
-export function gateModel(r1cs: R1cs, graph: IntGraph, sym: ReadonlyMap<string, number>, hashed: boolean): GateReport {
-  return runGate(r1cs, gateInput(graph, sym, hashed));
+export function gateModel(r1cs: R1cs, graph: IntGraph, sym: ReadonlyMap<string, number>, hashed: boolean, hashedOutput = false): GateReport {
+  return runGate(r1cs, gateInput(graph, sym, hashed, hashedOutput));
 }

@@ -91,7 +91,7 @@ export class Lowerer {
     const [a, b] = args as [Quantity, Quantity];
     switch (n.op) {
       case "input":
-        return this.#input(n.p[0] as number);
+        return this.input(n.p[0] as number);
       case "lin":
         return lowerSum(q, args.map((x) => (q.width(x) > PRODUCT_BITS ? q.narrow(x, PRODUCT_BITS) : x)), n.w, n.c, this.#options.weightBits);
       case "mul":
@@ -125,11 +125,12 @@ export class Lowerer {
     }
   }
 
-  #input(index: number): Quantity {
+  /** An input element with its range check. */
+  input(index: number): Quantity {
     const box = this.#inputs[index] as InputScale;
     const node = this.int.input(index, box.lo, box.hi);
     this.q.guard(node, [this.int.bits(node, -box.lo, Math.max(1, bitLength(box.hi - box.lo)))]);
-    return { node, e: box.e, err: box.whole ? 0 : (box.slack ?? 0.5) * toReal(1n, box.e) };
+    return { node, e: box.e, err: box.err ?? (box.whole ? 0 : (box.slack ?? 0.5) * toReal(1n, box.e)) };
   }
 
   /** Scale on which a value of this node's typical size keeps `activationBits`. */

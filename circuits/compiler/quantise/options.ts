@@ -36,4 +36,6 @@ export interface InputScale {
   readonly whole: boolean;
   /** Largest distance of a real in the box to its integer, in steps, where it is more than the half that rounding takes. */
   readonly slack?: number;
+  /** Proved error of a value that crossed from another layer, instead of an input's rounding. */
+  readonly err?: number;
 }

@@ -67,7 +67,8 @@ export function foldSums(graph: RealGraph, outputs: readonly Val[], fresh: RealG
   return outputs.map((o) => (isConst(o) ? o : get(o)));
 }
 
-function rebuild(n: Real, get: (r: Real | undefined) => Val, fresh: RealGraph, reads: Uint32Array): Val {
+/** The same node over the arguments' images in another graph. */
+export function rebuild(n: Real, get: (r: Real | undefined) => Val, fresh: RealGraph, reads: Uint32Array): Val {
   const args = n.args.map(get);
   const [a, b] = args as [Val, Val];
   switch (n.op) {

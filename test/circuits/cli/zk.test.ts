@@ -43,6 +43,25 @@ describe("og zk", function () {
     expect(text).to.match(/rows, domain 2\^\d+, 3 public inputs/).and.match(/Relu .*█/).and.match(/error of ".*proved for every input/).and.match(/gas/);
   });
 
+  it("compiles a model into layers, proves and verifies the chain, and refuses another output", async () => {
+    const folder = `${FOLDER}/chain`;
+    const compiled = await og("compile", MODEL, folder, ...RANGE, "--layers", "2", "--output-bits", "20");
+    expect(compiled.code, compiled.text).to.equal(0);
+    expect(compiled.text).to.match(/layer-1: .* rows/).and.match(/2 layers, level 0/);
+    const proved = await og("prove", folder, `${FOLDER}/input.json`, "--ctx", "77", "--salt", "5");
+    expect(proved.code, proved.text).to.equal(0);
+    const verified = await og("verify", folder, `${folder}/proof.json`);
+    expect(verified.code, verified.text).to.equal(0);
+    expect(verified.text).to.match(/^valid/);
+    const file = JSON.parse(readFileSync(`${folder}/proof.json`, "utf8")) as { publicInputs: string[] };
+    file.publicInputs[2] = `0x${(BigInt(file.publicInputs[2]!) + 1n).toString(16)}`;
+    writeFileSync(`${folder}/forged.json`, JSON.stringify(file));
+    const forged = await og("verify", folder, `${folder}/forged.json`);
+    expect(forged.code).to.equal(1);
+    expect(forged.text).to.match(/layer 1 does not prove/);
+    expect((await og("compile", MODEL, folder, "--layers", "1")).text).to.match(/at least 2/);
+  });
+
   it("proves an input and verifies the proof", async () => {
     const proved = await og("prove", OUT, `${FOLDER}/input.json`, "--ctx", "77");
     expect(proved.code, proved.text).to.equal(0);

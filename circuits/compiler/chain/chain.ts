@@ -1,0 +1,151 @@
+import { stateError, type ErrorStatement } from "../error.ts";
+import { UnsupportedError } from "../errors.ts";
+import { prepare, referenceOutputs, type CompiledModel, type TensorInfo } from "../compile.ts";
+import { evaluateNodes } from "../integer/evaluate.ts";
+import type { IntGraph, Lane } from "../integer/finish.ts";
+import type { CompileOptions } from "../options.ts";
+import { inputBoxes } from "../quantise/box.ts";
+import { toReal } from "../quantise/dyadic.ts";
+import { defaults, type InputScale } from "../quantise/options.ts";
+import { offGrid, realInputs, sampleInputs } from "../quantise/samples.ts";
+import { evaluateReal } from "../real/evaluate.ts";
+import { RealGraph, type Real, type Val } from "../real/graph.ts";
+import { rebuild } from "../real/passes.ts";
+import { calculateWitness, type Witness } from "../witness.ts";
+import { cutLayers } from "./cut.ts";
+import { compileLayer, crossing, STATUS_BOX, type Layer } from "./layer.ts";
+
+/** A model in several circuits. Each layer is a folder like any model's; the first takes the model's inputs, the last has its outputs. */
+export interface ChainModel {
+  readonly layers: readonly CompiledModel[];
+  readonly inputs: CompiledModel["inputs"];
+  readonly outputs: TensorInfo[];
+  readonly boxes: readonly InputScale[];
+  readonly errors: readonly ErrorStatement[];
+}
+
+const SAMPLES = 16;
+const MAX_ROWS = 1 << 21;
+
+/** Cuts the model into at most `count` layers with public inputs (ctx, h_(i-1), h_i), as Groth16Chain.sol links them. */
+export function compileChain(onnx: Uint8Array, count: number, options: CompileOptions = {}): ChainModel {
+  const given = Object.fromEntries(Object.entries(options).filter(([, v]) => v !== undefined)) as CompileOptions;
+  const { traced, real, outputs, order } = prepare(onnx, options);
+  const precision = { ...defaults, ...given };
+  const first = inputBoxes(traced, precision);
+  const grid = sampleInputs(first, options.sampleCount ?? SAMPLES);
+  const samples = options.samples?.length ? options.samples.map((s) => [...s]) : grid.map((s) => realInputs(s, first));
+  const values = samples.map((s) => evaluateReal(order, s, real.nodes.length));
+  const cuts = cutLayers(order, outputs, count);
+  if (cuts.length < 2) throw new UnsupportedError({ operator: "model", node: "" }, "there is no place to cut it", "Compile it as one circuit");
+  const names = traced.outputs.flatMap((t) => t.values.data.map((_, index) => ({ tensor: t.name, index, kind: t.kind === "float" ? ("value" as const) : ("class" as const) })));
+  const inputNames = traced.inputs.flatMap((t) => Array.from({ length: t.shape.reduce((a, b) => a * b, 1) }, (_, index) => ({ tensor: t.name, index })));
+  const layers: Layer[] = [];
+  let boxes: readonly InputScale[] = first;
+  cuts.forEach((cut, k) => {
+    const fresh = new RealGraph();
+    fresh.layers.push(...real.layers);
+    const image = new Map<Real, Val>(cut.carried.map((n, i) => [n, fresh.input(i, n.whole)]));
+    const reads = new Uint32Array(real.nodes.length);
+    for (const n of cut.nodes) {
+      fresh.layer = n.layer;
+      image.set(n, rebuild(n, (r) => image.get(r as Real) as Val, fresh, reads));
+    }
+    const next = cuts[k + 1];
+    const out = (next ? next.carried : outputs).map((v) => (typeof v === "number" ? v : (image.get(v) as Val)));
+    const own = k === 0 ? samples : values.map((v) => [...cut.carried.map((n) => v[n.id] as number), 0]);
+    const layer = compileLayer(
+      { real: fresh, outputs: out, boxes, samples: own, names: next ? undefined : names, first: k === 0, inputNames: k === 0 ? inputNames : [] },
+      precision, options.maxRows ?? MAX_ROWS,
+    );
+    layers.push(layer);
+    boxes = [...layer.graph.outputs.slice(1).map((l, i) => crossing(l, layer.proved[i] as number)), STATUS_BOX];
+  });
+  const reference = (x: readonly number[]): number[][] => referenceOutputs(order, real.nodes.length, outputs, traced, x);
+  const model = {
+    inputs: traced.inputs.map(({ name, shape, kind, offset }) => ({ name, shape, kind, offset })),
+    outputs: traced.outputs.map(({ name, shape, kind }) => ({ name, shape, kind })),
+    boxes: first,
+  };
+  const errors = stated(layers, model, grid, reference);
+  const last = layers.length - 1;
+  const inner = (n: number, name: string): CompiledModel["inputs"] => [{ name, shape: [n], kind: "int", offset: 0 }];
+  return {
+    ...model,
+    errors,
+    layers: layers.map((l, k) => ({
+      ...l,
+      inputs: k === 0 ? model.inputs : inner(l.boxes.length, "carried"),
+      outputs: k === last ? model.outputs : inner(l.graph.outputs.length, "carried").map(({ name, shape, kind }) => ({ name, shape, kind })),
+      errors: k === last ? errors : [],
+      warnings: k === 0 ? [...traced.warnings, ...l.warnings] : l.warnings,
+      reference,
+    })),
+  };
+}
+
+/** Integers that enter the next layer: the values that cross, then the status byte. */
+function handedOn(graph: IntGraph, nodes: readonly bigint[]): bigint[] {
+  const [status, ...rest] = graph.outputs.map((l) => nodes[l.node] as bigint) as [bigint, ...bigint[]];
+  return [...rest, status];
+}
+
+/** Lanes of the last layer's output for given integers of the first. */
+function evaluateChain(layers: readonly { graph: IntGraph }[], values: readonly bigint[]): { lanes: readonly Lane[]; values: bigint[] } {
+  let ints = [...values];
+  let out: bigint[] = [];
+  for (const { graph } of layers) {
+    const nodes = evaluateNodes(graph, ints);
+    out = graph.outputs.map((l) => nodes[l.node] as bigint);
+    ints = handedOn(graph, nodes);
+  }
+  return { lanes: (layers[layers.length - 1] as { graph: IntGraph }).graph.outputs, values: out };
+}
+
+function stated(layers: readonly Layer[], model: Pick<ChainModel, "outputs" | "boxes">, grid: readonly bigint[][], reference: (x: readonly number[]) => number[][]): ErrorStatement[] {
+  const seen = model.outputs.map(() => ({ error: 0, lo: Infinity, hi: -Infinity }));
+  for (const [k, ints] of grid.entries()) {
+    const { lanes, values } = evaluateChain(layers, ints);
+    let at = 1;
+    reference(offGrid(ints, model.boxes, k + 1)).forEach((list, t) => {
+      const s = seen[t] as { error: number; lo: number; hi: number };
+      for (const want of list) {
+        const got = toReal(values[at] as bigint, (lanes[at] as Lane).e);
+        at += 1;
+        if (!Number.isFinite(want)) continue;
+        s.error = Math.max(s.error, Math.abs(got - want));
+        s.lo = Math.min(s.lo, want);
+        s.hi = Math.max(s.hi, want);
+      }
+    });
+  }
+  const proved = (layers[layers.length - 1] as Layer).proved;
+  let at = 0;
+  return model.outputs.map((t, i) => {
+    const worst = proved.slice(at, (at += t.shape.reduce((a, b) => a * b, 1))).reduce((m, e) => Math.max(m, e), 0);
+    const s = seen[i] as { error: number; lo: number; hi: number };
+    return stateError(t.name, worst, s.error, grid.length, s.hi > s.lo ? s.hi - s.lo : Math.abs(s.hi) || 1, "input");
+  });
+}
+
+/** What a layer's witness needs; a loaded folder has it. */
+export interface ChainLayer {
+  readonly graph: IntGraph;
+  readonly boxes: readonly InputScale[];
+  readonly hashedInput: boolean;
+  readonly hashedOutput?: boolean;
+  readonly sym: ReadonlyMap<string, number>;
+}
+
+/**
+ * Witnesses of all layers. `salts[0]` hides the input, `salts[i]` what layer i - 1 hands to layer i: whoever knows a salt and the model can
+ * try values against a commitment.
+ */
+export function calculateChain(layers: readonly ChainLayer[], inputs: readonly bigint[], ctx: bigint, salts: readonly bigint[]): Witness[] {
+  let ints = [...inputs];
+  return layers.map((layer, k) => {
+    const made = calculateWitness(layer, layer.sym, ints, ctx, salts[k] ?? 0n, salts[k + 1] ?? 0n);
+    ints = handedOn(layer.graph, evaluateNodes(layer.graph, ints));
+    return made;
+  });
+}

@@ -65,9 +65,20 @@ export class AnswerStore {
     else this.#store.run("UPDATE pay_request SET state = 'done', response = ? WHERE id = ?", response ? JSON.stringify(response) : null, id);
   }
 
+  /** Requests and payments that a process which died had in hand: they may come again. What may have been sent stays taken. */
+  forgetOpen(): void {
+    this.#store.run("DELETE FROM pay_request WHERE state = 'open'");
+    this.#store.run("DELETE FROM pay_single WHERE state = 'open'");
+  }
+
   /** A single payment serves one request, ever. @returns false when it is taken. */
   takeSingle(paymentId: Hex, scheme: string, bodyHash: Hex): boolean {
     return this.#store.run("INSERT INTO pay_single VALUES (?, ?, ?, 'open') ON CONFLICT DO NOTHING", key(paymentId), scheme, bodyHash) === 1;
+  }
+
+  /** It may have been sent: kept, whatever is said afterwards, until it is known to be paid. */
+  doubtSingle(paymentId: Hex): void {
+    this.#store.run("UPDATE pay_single SET state = 'pending' WHERE payment_id = ? AND state = 'open'", key(paymentId));
   }
 
   /** Gives it back when nothing was paid, or keeps it for good. */

@@ -183,6 +183,7 @@ export class ChannelBook implements ChannelStorage {
 
   /** Locks of a process that died: their requests were never answered, and one writer starts here. */
   clearLocks(): number {
+    this.answers.forgetOpen();
     let cleared = 0;
     for (const channel of this.booked()) {
       if (!channel.pendingRequest) continue;

@@ -6,7 +6,11 @@ import { BatchSettlementEvmScheme } from "@x402/evm/batch-settlement/facilitator
 import { ExactEvmScheme } from "@x402/evm/exact/facilitator";
 import { UptoEvmScheme } from "@x402/evm/upto/facilitator";
 import { EIP2612_GAS_SPONSORING } from "@x402/extensions";
-import { type Abi, type Account, type Address, type Hex, type PublicClient, concatHex, encodeFunctionData, keccak256 } from "viem";
+import { type Abi, type Account, type Address, type Hex, type PublicClient, concatHex, encodeFunctionData, keccak256, parseEventLogs } from "viem";
+import { erc20Abi } from "../../sdk/payments/abi.ts";
+import { messageOf } from "../errors/index.ts";
+import { type NonceStore, authorizationOf } from "./nonces.ts";
+import { objectionToSignatures } from "./signatures.ts";
 import type { TxSender } from "./types.ts";
 
 export interface FacilitatorOptions {
@@ -22,6 +26,8 @@ export interface FacilitatorOptions {
   assets: readonly Address[];
   /** Most of one payment, smallest token unit. */
   maxAmount?: bigint;
+  /** Which authorisations were sent; without it only the token remembers. */
+  nonces?: NonceStore;
   /** Distinguishes a repeated call with the same content (a retry) from another one. */
   nextKey?: () => string;
 }
@@ -38,11 +44,36 @@ export function makeFacilitator(options: FacilitatorOptions): x402Facilitator {
     .register(options.network, new UptoEvmScheme(signer))
     .register(options.network, new ExactEvmScheme(signer, { eip6492AllowedFactories: factories }))
     .registerExtension(EIP2612_GAS_SPONSORING);
+  const settle = facilitator.settle.bind(facilitator);
+  facilitator.settle = async (payment, requirements, ...rest) => {
+    const used = authorizationOf(payment as PaymentPayload);
+    const before = objection(payment as PaymentPayload, requirements as PaymentRequirements, "settle", options);
+    if (used && !before && BigInt(requirements.amount) > 0n && options.nonces?.take((requirements as PaymentRequirements).asset, used.payer, used.nonce, used.digest) === "other") {
+      return failedSettlement(requirements as PaymentRequirements, "nonce_used", "");
+    }
+    const result = await settle(payment, requirements, ...rest);
+    // The official `exact` looks for the transfer itself; `upto` takes the call's word.
+    if (!used || requirements.scheme !== "upto" || !result.success || !result.transaction) return result;
+    return (await arrived(options.client, result.transaction as Hex, used.payer, requirements as PaymentRequirements))
+      ? result
+      : failedSettlement(requirements as PaymentRequirements, "transfer_missing", result.transaction);
+  };
   const strict = (phase: "verify" | "settle") => async (context: { paymentPayload: PaymentPayload; requirements: PaymentRequirements }) => {
     const reason = objection(context.paymentPayload, context.requirements, phase, options);
     return reason ? ({ abort: true, reason } as const) : undefined;
   };
   return facilitator.onBeforeVerify(strict("verify")).onBeforeSettle(strict("settle"));
+}
+
+function failedSettlement({ network }: PaymentRequirements, errorReason: string, transaction: string): SettleResponse {
+  return { success: false, errorReason, transaction, network };
+}
+
+/** The money arrived: the token says so itself, in the transaction that was to move it. A call that succeeds proves nothing. */
+async function arrived(client: PublicClient, hash: Hex, payer: Address, { asset, payTo, amount }: PaymentRequirements): Promise<boolean> {
+  const { logs } = await client.getTransactionReceipt({ hash });
+  const transfers = parseEventLogs({ abi: erc20Abi, eventName: "Transfer", logs: logs.filter((log) => same(log.address, asset)) });
+  return transfers.some(({ args }) => same(args.from, payer) && same(args.to, payTo) && args.value >= BigInt(amount));
 }
 
 /** The facilitator inside of the same process. */
@@ -59,6 +90,8 @@ export function localFacilitator(facilitator: x402Facilitator, network: string):
       try {
         return await facilitator.settle(payload, requirements);
       } catch (error) {
+        // Refused before anything was sent. Everything else may have been sent: whoever asked must not take it for a refusal.
+        if (!/^Settlement aborted: /.test(messageOf(error))) throw error;
         return { success: false, errorReason: reasonOf(error), transaction: "", network: network as SettleResponse["network"] };
       }
     },
@@ -85,6 +118,10 @@ export function objection(
   const metered = requirements.scheme !== "exact";
   if (phase === "verify" ? required !== offered : required > offered || (!metered && required !== offered)) return "invalid_amount";
   if (limits.maxAmount !== undefined && offered > limits.maxAmount) return "amount_above_limit";
+  const permitted = (payload.payload as { permit2Authorization?: { permitted?: { amount?: unknown } } }).permit2Authorization?.permitted?.amount;
+  if (requirements.scheme === "upto" && amountOf(permitted) !== offered) return "invalid_amount";
+  const unsound = objectionToSignatures(payload);
+  if (unsound) return unsound;
   const value = (payload.payload as { authorization?: { value?: unknown } }).authorization?.value;
   if (requirements.scheme === "exact" && value !== undefined && amountOf(String(value)) !== required) return "invalid_amount";
   return undefined;
@@ -144,6 +181,5 @@ function amountOf(text: unknown): bigint | undefined {
 const same = (a: string, b: string) => a.toLowerCase() === b.toLowerCase();
 
 function reasonOf(error: unknown): string {
-  const text = error instanceof Error ? error.message : "facilitator_failed";
-  return text.replace(/^(Verification|Settlement) aborted: /, "");
+  return messageOf(error).replace(/^(Verification|Settlement) aborted: /, "");
 }

@@ -16,6 +16,7 @@ import type { Store } from "../storage/index.ts";
 import { GateAdapter, gateOf } from "./adapter.ts";
 import { json, refusal } from "./answers.ts";
 import { ChannelBook } from "./book.ts";
+import { objectionToSignatures } from "./signatures.ts";
 import { type AdmissionRules, objectionToChannel } from "./rules.ts";
 import { paidSingle, paidVoucher } from "./paid.ts";
 import { ChannelScheme } from "./scheme.ts";
@@ -89,7 +90,10 @@ export function paymentGate(options: GateOptions): Gate {
     chainId: options.chainId,
     isFresh: watch.isFresh,
   });
-  const resource = new x402ResourceServer(options.facilitator)
+  const resource = new x402ResourceServer(cautious(options.facilitator, (payment) => {
+    const id = singlePaymentId(payment, options.chainId);
+    if (id) book.answers.doubtSingle(id);
+  }))
     .register(network, scheme)
     .register(network, new UptoEvmScheme())
     .register(network, new ExactEvmScheme());
@@ -108,6 +112,8 @@ export function paymentGate(options: GateOptions): Gate {
 
   function objectionTo(payment: PaymentPayload, requirements: PaymentRequirements, gate: GateAdapter): string | undefined {
     if (payment.resource?.url && pathOf(payment.resource.url) !== gate.request.path) return "WRONG_RESOURCE";
+    const unsound = objectionToSignatures(payment);
+    if (unsound) return unsound;
     if (requirements.scheme === "batch-settlement") {
       const { reason, urgent } = objectionToChannel(payment, requirements, options.termsOf(gate.request.quote), book, rules);
       if (urgent) options.onUrgent?.(urgent);
@@ -162,6 +168,11 @@ export function paymentGate(options: GateOptions): Gate {
       if (seen) return repeated(seen, request.bodyHash);
     }
     const gate = new GateAdapter(request, payment);
+    if (!payment && request.header("payment-signature")) {
+      const unpaid = await everything.processHTTPRequest(new GateAdapter({ ...request, header: () => undefined }, undefined).context());
+      const headers = unpaid.type === "payment-error" ? unpaid.response.headers : {};
+      return { kind: "refused", response: json(402, headers, "PAYMENT_INVALID", "PAYMENT-SIGNATURE is not base64 of an x402 payment; sign one of the offers in PAYMENT-REQUIRED.") };
+    }
     const failed = (response: ReturnType<typeof refusal>): Admission => {
       if (gate.single) book.answers.endSingle(gate.single, false);
       if (requestId) book.answers.finish(requestId, false);
@@ -253,6 +264,25 @@ export function paymentGate(options: GateOptions): Gate {
   };
 }
 
+/**
+ * A facilitator that fails without an answer may have sent the payment: its time ran out, or the line broke. Such a payment stays taken; it
+ * may still arrive, and then it has paid once.
+ */
+function cautious(facilitator: FacilitatorClient, onDoubt: (payment: PaymentPayload) => void): FacilitatorClient {
+  return {
+    verify: (payment, requirements) => facilitator.verify(payment, requirements),
+    getSupported: () => facilitator.getSupported(),
+    async settle(payment, requirements) {
+      const pending = (message: string): SettleResponse => ({
+        success: false, errorReason: "settlement_pending", errorMessage: message, transaction: "", network: requirements.network,
+      });
+      const answer = await facilitator.settle(payment, requirements).catch((error: unknown) => pending(messageOf(error)));
+      if (!answer.success && answer.errorReason === "settlement_pending") onDoubt(payment);
+      return answer;
+    },
+  };
+}
+
 type Verified = Extract<HTTPProcessResult, { type: "payment-verified" }>;
 
 function amountOf(name: SchemeName, quote: Quote, offered: PaymentPayload | undefined): bigint {
@@ -274,7 +304,8 @@ function readPayment(request: GateRequest): PaymentPayload | undefined {
   const header = request.header("payment-signature");
   if (!header) return undefined;
   try {
-    return decodePaymentSignatureHeader(header);
+    const payment = decodePaymentSignatureHeader(header);
+    return typeof payment === "object" && payment !== null && typeof payment.payload === "object" && payment.payload !== null ? payment : undefined;
   } catch {
     return undefined;
   }

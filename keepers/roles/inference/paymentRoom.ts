@@ -12,6 +12,7 @@ import { unclaimedOf } from "../../payments/book.ts";
 import { setDefaultTermsCall } from "../../payments/calls.ts";
 import { claimScheduler } from "../../payments/claims.ts";
 import { localFacilitator, makeFacilitator } from "../../payments/facilitator.ts";
+import { nonceStore } from "../../payments/nonces.ts";
 import { paymentGate } from "../../payments/gate.ts";
 import type { Quote, TxSender } from "../../payments/types.ts";
 import { type PolicyRule, rulesFor } from "../../signer/index.ts";
@@ -74,7 +75,7 @@ export function paymentRoom({ payment, signer, journal, store, clock, jobs, metr
   const { address: token, name: tokenName, version: tokenVersion } = options.token;
   const tx: TxSender = { submit: async (intent) => asViem(await journal.submit(intent)) };
   const authorizer = { address: signer.address, signTypedData: (typed: unknown) => signer.signDigest(hashTypedData(typed as TypedDataDefinition)) };
-  const facilitator = makeFacilitator({ network, chainId: payment.chainId, sender: signer.address, tx, client: payment.client, assets: [token] });
+  const facilitator = makeFacilitator({ network, chainId: payment.chainId, sender: signer.address, tx, client: payment.client, assets: [token], nonces: nonceStore(store) });
   const log = logger.child({ part: "payments" });
 
   const gate = paymentGate({

@@ -5,7 +5,7 @@
 export { compileModel, type CompiledModel, type TensorInfo } from "./compile.ts";
 export type { CompileOptions } from "./options.ts";
 export { CompileError, InputError, InvalidModelError, UnsupportedError, BudgetError } from "./errors.ts";
-export { decodeOutput, evaluateInteger, quantizeInput, runInteger, type DecodedOutput, type Inputs } from "./io.ts";
+export { decodeOutput, evaluateInteger, inputOfWords, quantizeInput, runInteger, type DecodedOutput, type Inputs } from "./io.ts";
 export { calculateWitness, type Witness } from "./witness.ts";
 export { certificateJson, loadModel, publicJson, writeArtifacts, type LoadedModel } from "./artifacts.ts";
 export { wtnsBytes } from "./emit/wtns.ts";

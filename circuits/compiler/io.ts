@@ -5,7 +5,7 @@ import type { IntGraph, Lane } from "./integer/finish.ts";
 import { quantise } from "./quantise/box.ts";
 import { toReal } from "./quantise/dyadic.ts";
 import type { InputScale } from "./quantise/options.ts";
-import { packWords } from "./quantise/pack.ts";
+import { packWords, wordCount } from "./quantise/pack.ts";
 
 export type Inputs = Readonly<Record<string, ArrayLike<number>>>;
 
@@ -46,6 +46,22 @@ export function checkBox(boxes: readonly InputScale[], values: readonly bigint[]
     const { lo, hi } = boxes[i] as InputScale;
     if (v < lo || v > hi) throw new InputError(`element ${i} is ${v}, outside of [${lo}, ${hi}]`);
   });
+}
+
+/**
+ * The integers that public input words hold, one for each element.
+ * @throws InputError When the words are too few or too many, hold a value outside of its box, or bits beside the lanes: one input has one text.
+ */
+export function inputOfWords(model: { readonly graph: IntGraph; readonly boxes: readonly InputScale[] }, words: readonly bigint[]): bigint[] {
+  const lanes = model.graph.inputs;
+  if (words.length !== wordCount(lanes)) throw new InputError(`${words.length} words, not ${wordCount(lanes)}`);
+  const values = lanes.map((l) => (((words[l.word] as bigint) >> BigInt(l.shift)) & ((1n << BigInt(l.w)) - 1n)) + l.lo);
+  checkBox(model.boxes, values);
+  const of = new Map(lanes.map((l, i) => [l, values[i] as bigint]));
+  packWords(lanes, (l) => of.get(l) as bigint).forEach((word, i) => {
+    if (word !== words[i]) throw new InputError(`word ${i} has bits where no element is`);
+  });
+  return values;
 }
 
 export interface IntegerResult {

@@ -49,6 +49,17 @@ struct TariffProof {
     Price price;
 }
 
+/// What an `int` program had to answer to a request in words (libraries/WordAnswers.sol).
+struct OutputProof {
+    LeafProof leaf;
+    Terms terms;
+    bytes32 salt; // of the request
+    string model; // as the request names it
+    uint256 inputs; // words of the request: publicInputs[1] to publicInputs[inputs]; the answer's are all that follow
+    uint256[] publicInputs; // the first is `outputContext`
+    bytes proof; // under the version's own key, of set-up level 2
+}
+
 /// Constructor parameters.
 struct CourtParams {
     uint64 revealBlocks; // a commitment serves from the next block to that many blocks later
@@ -61,6 +72,10 @@ struct CourtParams {
 /// with their paths, O(log count). The header is Rejected, its lock slashed, the signers of its certificate too.
 /// The report is bound to its reporter by a commitment one block before, so that nobody copies it from the mempool.
 /// Equivocation (two receipts for one place, or two headers for one nonce) is slashed once per key epoch.
+///
+/// WRONG OUTPUT. Only keys of level 2 count: the maker of another one knows its trapdoor. Vanilla and Zkml receipts are the node's
+/// word alone: slashed. A Tee or TeeAndZkml receipt says that an attested image computed it: then either the image or the key is
+/// broken, nobody can tell which, and the model version is frozen and the header void without a slash.
 ///
 /// NOT HERE. A leaf that opens to nothing and a blob that is not there are proved by asking (IDemands). A key that was
 /// not valid is refused at posting; a key or image compromised since voids the header (InferenceSettlement.annul).
@@ -80,6 +95,15 @@ interface IFaultCourt {
     error FaultCourtNoFault(FaultKind kind);
     error FaultCourtUnknownKind(FaultKind kind);
     error FaultCourtTermsMismatch(bytes32 given, bytes32 expected);
+    /// The proof's key is not of level 2, so it may convict nobody.
+    error FaultCourtSetupLevel(bytes32 modelId, uint8 level);
+    /// The version is not an `int` program, or has no key.
+    error FaultCourtNoRightOutput(bytes32 modelId);
+    /// The request does not open to these words.
+    error FaultCourtRequestMismatch(bytes32 given, bytes32 expected);
+    /// The proof was made for another receipt, court or reporter.
+    error FaultCourtContext(uint256 given, uint256 expected);
+    error FaultCourtProofInvalid(bytes32 modelId);
     error FaultCourtTooOld(uint64 issuedAt, uint256 now_);
     error FaultCourtAlreadySlashed(bytes32 keyId);
 
@@ -89,6 +113,10 @@ interface IFaultCourt {
     /// @notice Rejects a Posted or Certified header. Needs the caller's commitment of an earlier block.
     /// @param evidence abi.encode of the kind's struct, see FaultKind.
     function prove(BatchHeader calldata header, FaultKind kind, bytes calldata evidence, bytes32 salt) external;
+
+    /// @notice First public input of a proof about what a receipt should have answered: low 248 bits of keccak256(abi.encode(
+    /// keccak256("opengradient.output-fault.v1"), chainId, court, receiptDigest, reporter)).
+    function outputContext(bytes32 receiptDigest, address reporter) external view returns (uint256);
 
     /// @notice Two receipts of one node for one (payment, sequence), or with overlapping intervals that both charge.
     /// @dev No commitment: the reporter's share of B_eq goes to whoever is first; the node loses it in any case.
@@ -107,7 +135,8 @@ interface IFaultCourt {
         bytes calldata secondSignature
     ) external;
 
-    /// @notice Whether the evidence proves the fault, whatever the header's status; reverts when it does not open.
+    /// @notice Whether the evidence proves the fault, whatever the header's status; reverts when it does not open. A WrongOutput is
+    /// asked for by its reporter: the proof names the caller.
     function check(BatchHeader calldata header, FaultKind kind, bytes calldata evidence) external view returns (bool);
 
     function commitmentBlock(bytes32 commitment) external view returns (uint256);

@@ -7,6 +7,8 @@ pragma solidity ^0.8.30;
 /// model under the same key is not touched.
 interface IVerifierRouter {
     event ModelFrozen(bytes32 indexed modelId, uint64 until);
+    /// An attested image and a proof disagreed about an output.
+    event ModelContradicted(bytes32 indexed modelId);
     event ModelUnfrozen(bytes32 indexed modelId, uint64 at);
 
     error VerifierRouterNoVerifier(bytes32 modelId);
@@ -25,6 +27,10 @@ interface IVerifierRouter {
     /// @notice Guardian: stops proofs of one version for 7 days; may be repeated only 7 days after the last one's end.
     function freeze(bytes32 modelId) external;
     function unfreeze(bytes32 modelId) external;
+
+    /// @notice FaultCourt (AccessManager): an attested image and a proof of level 2 disagree about this version. Stops its proofs for 7
+    /// days from now, whenever the last freeze was.
+    function freezeContradicted(bytes32 modelId) external;
 
     /// @return since Start of the last freeze, 0 if never frozen.
     /// @return until Its end.

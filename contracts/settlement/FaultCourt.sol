@@ -2,14 +2,17 @@
 pragma solidity ^0.8.30;
 
 import {
-    CourtParams, EdgeProof, IFaultCourt, InsideProof, LeafPair, OverlapProof, StretchPair, TariffProof, TermsProof
+    CourtParams, EdgeProof, IFaultCourt, InsideProof, LeafPair, OutputProof, OverlapProof, StretchPair, TariffProof, TermsProof
 } from "../interfaces/IFaultCourt.sol";
+import {IGroth16Verifier} from "../interfaces/IGroth16Verifier.sol";
 import {IInferenceSettlement} from "../interfaces/IInferenceSettlement.sol";
 import {IModelRegistry} from "../interfaces/IModelRegistry.sol";
 import {INodeRegistry} from "../interfaces/INodeRegistry.sol";
+import {IVerifierRouter} from "../interfaces/IVerifierRouter.sol";
 import {Openings} from "../libraries/Openings.sol";
+import {WordAnswers} from "../libraries/WordAnswers.sol";
 import {BatchHeader, BatchLib} from "../types/Batch.sol";
-import {BatchStatus} from "../types/Enums.sol";
+import {BatchStatus, Outcome, ProgramKind, Verification} from "../types/Enums.sol";
 import {FaultKind, LeafProof, StretchProof} from "../types/Faults.sol";
 import {InferenceReceipt, ReceiptLib} from "../types/Receipt.sol";
 import {TariffLib} from "../types/Tariff.sol";
@@ -21,19 +24,30 @@ contract FaultCourt is IFaultCourt {
     INodeRegistry public immutable REGISTRY;
     IInferenceSettlement public immutable SETTLEMENT;
     IModelRegistry public immutable MODELS;
+    IVerifierRouter public immutable ROUTER;
     bytes32 private immutable DOMAIN;
+    bytes32 private constant OUTPUT_TAG = keccak256("opengradient.output-fault.v1");
+    /// Set-up level that convicts. See IGroth16Keys.
+    uint8 private constant CEREMONY = 2;
 
     CourtParams private _params;
     mapping(bytes32 commitment => uint256) private _commitments;
     mapping(bytes32 keyId => bool) private _slashed;
 
-    constructor(INodeRegistry registry, IInferenceSettlement settlement, IModelRegistry models, CourtParams memory params_) {
+    constructor(
+        INodeRegistry registry,
+        IInferenceSettlement settlement,
+        IModelRegistry models,
+        IVerifierRouter router,
+        CourtParams memory params_
+    ) {
         require(address(registry) != address(0), FaultCourtBadParams("registry"));
         require(address(settlement) != address(0), FaultCourtBadParams("settlement"));
         require(address(models) != address(0), FaultCourtBadParams("models"));
+        require(address(router) != address(0), FaultCourtBadParams("router"));
         require(params_.revealBlocks != 0, FaultCourtBadParams("revealBlocks"));
         require(params_.evidenceTime != 0 && params_.equivocationBond != 0, FaultCourtBadParams("evidenceTime"));
-        (REGISTRY, SETTLEMENT, MODELS) = (registry, settlement, models);
+        (REGISTRY, SETTLEMENT, MODELS, ROUTER) = (registry, settlement, models, router);
         DOMAIN = settlement.domainSeparator();
         _params = params_;
     }
@@ -56,6 +70,7 @@ contract FaultCourt is IFaultCourt {
 
         require(check(header, kind, evidence), FaultCourtNoFault(kind));
         emit FaultProved(headerHash, kind, msg.sender);
+        if (kind == FaultKind.WrongOutput && _contradicts(header, evidence)) return;
         SETTLEMENT.reject(header, uint8(kind), msg.sender);
     }
 
@@ -93,6 +108,11 @@ contract FaultCourt is IFaultCourt {
     }
 
     /// @inheritdoc IFaultCourt
+    function outputContext(bytes32 receiptDigest, address reporter) public view override returns (uint256) {
+        return uint256(keccak256(abi.encode(OUTPUT_TAG, block.chainid, address(this), receiptDigest, reporter))) & ((1 << 248) - 1);
+    }
+
+    /// @inheritdoc IFaultCourt
     function commitmentBlock(bytes32 commitment) external view override returns (uint256) {
         return _commitments[commitment];
     }
@@ -109,6 +129,7 @@ contract FaultCourt is IFaultCourt {
         if (kind >= FaultKind.StretchShape && kind <= FaultKind.StretchTotal) return _checkStretch(header, kind, evidence);
         if (kind == FaultKind.Overlap) return _checkOverlap(header, abi.decode(evidence, (OverlapProof)));
         if (kind == FaultKind.Overcharge) return _checkTariff(header, abi.decode(evidence, (TariffProof)));
+        if (kind == FaultKind.WrongOutput) return _checkOutput(header, abi.decode(evidence, (OutputProof)));
         require(kind == FaultKind.WrongTerms || kind == FaultKind.Royalty, FaultCourtUnknownKind(kind));
         TermsProof memory proof = abi.decode(evidence, (TermsProof));
         _openTerms(header, proof.leaf, proof.terms);
@@ -179,6 +200,38 @@ contract FaultCourt is IFaultCourt {
         bytes32 price = TariffLib.hash(proof.price);
         require(price == proof.priceHashes[proof.index], FaultCourtPriceMismatch(price, proof.priceHashes[proof.index]));
         return proof.price.modelId == proof.leaf.receipt.modelId && BatchFaults.overcharge(proof.leaf.receipt, proof.price);
+    }
+
+    /// A request in words has one right answer, and its commitment can be computed: another one is wrong.
+    function _checkOutput(BatchHeader calldata header, OutputProof memory proof) private view returns (bool) {
+        _openTerms(header, proof.leaf, proof.terms);
+        InferenceReceipt memory receipt = proof.leaf.receipt;
+        (address verifier, ProgramKind kind,) = MODELS.verifierOf(receipt.modelId);
+        require(kind == ProgramKind.Int && verifier != address(0), FaultCourtNoRightOutput(receipt.modelId));
+        uint8 level = IGroth16Verifier(verifier).setupLevel();
+        require(level >= CEREMONY, FaultCourtSetupLevel(receipt.modelId, level));
+
+        uint256[] memory words = proof.publicInputs;
+        require(proof.inputs != 0 && proof.inputs < type(uint16).max && words.length > proof.inputs + 1, FaultCourtProofInvalid(receipt.modelId));
+        bytes32 request = WordAnswers.requestHash(proof.salt, proof.model, words, 1, proof.inputs + 1);
+        require(request == receipt.requestHash, FaultCourtRequestMismatch(request, receipt.requestHash));
+        uint256 context = outputContext(ReceiptLib.digest(receipt, DOMAIN), msg.sender);
+        require(words[0] == context, FaultCourtContext(words[0], context));
+        // The router refuses a frozen version: what is in doubt convicts nobody.
+        require(ROUTER.verify(receipt.modelId, proof.proof, words), FaultCourtProofInvalid(receipt.modelId));
+
+        bytes32 right = WordAnswers.responseHash(proof.salt, words, proof.inputs + 1, words.length);
+        return receipt.outcome == uint8(Outcome.Complete) && receipt.responseHash != right;
+    }
+
+    /// Attested image and proof disagree: freezes the version and voids the header. @return Whether they do.
+    function _contradicts(BatchHeader calldata header, bytes calldata evidence) private returns (bool) {
+        OutputProof memory proof = abi.decode(evidence, (OutputProof));
+        uint8 method = proof.terms.verification;
+        if (method != uint8(Verification.Tee) && method != uint8(Verification.TeeAndZkml)) return false;
+        ROUTER.freezeContradicted(proof.leaf.receipt.modelId);
+        SETTLEMENT.void(header, uint8(FaultKind.WrongOutput));
+        return true;
     }
 
     function _openTerms(BatchHeader calldata header, LeafProof memory leaf, Terms memory terms) private view {

@@ -33,9 +33,13 @@ contract VerifierRouter is IVerifierRouter, AccessManaged {
         uint64 notBefore = _freezes[modelId].until == 0 ? 0 : _freezes[modelId].until + FREEZE;
         require(block.timestamp >= notBefore, VerifierRouterFreezeTooSoon(modelId, notBefore));
 
-        uint64 until = uint64(block.timestamp) + FREEZE;
-        _freezes[modelId] = Freeze(uint64(block.timestamp), until);
-        emit ModelFrozen(modelId, until);
+        _freeze(modelId);
+    }
+
+    /// @inheritdoc IVerifierRouter
+    function freezeContradicted(bytes32 modelId) external override restricted {
+        emit ModelContradicted(modelId);
+        _freeze(modelId);
     }
 
     /// @inheritdoc IVerifierRouter
@@ -69,6 +73,12 @@ contract VerifierRouter is IVerifierRouter, AccessManaged {
     function route(bytes32 modelId) public view override returns (address verifier, uint8 setupLevel) {
         (verifier,,) = MODELS.verifierOf(modelId);
         if (verifier != address(0)) setupLevel = IGroth16Verifier(verifier).setupLevel();
+    }
+
+    function _freeze(bytes32 modelId) private {
+        uint64 until = uint64(block.timestamp) + FREEZE;
+        _freezes[modelId] = Freeze(uint64(block.timestamp), until);
+        emit ModelFrozen(modelId, until);
     }
 
     /// The version's verifier, if its proofs count now and here.

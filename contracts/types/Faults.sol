@@ -21,7 +21,8 @@ enum FaultKind {
     WrongTerms, // TermsProof: the receipt's terms are another node's, ask for another mode or for a proof, or name another policy
     Overcharge, // TariffProof: more than the terms' tariff allows for the signed units
     Royalty, // TermsProof: the terms' royalty is not the model version's
-    Unanswered // a demand for data ran out
+    Unanswered, // a demand for data ran out
+    WrongOutput // OutputProof: an `int` program's answer in words is not the one that a proof shows
 }
 
 /// A receipt at its place in a header's tree.

@@ -5,11 +5,14 @@
  *   12 FaultCourt   13 Demands   14 DataFeeds   15 HealthLens   16 Nitro and Intel verifiers, each under a given root   17 wiring: who
  *   may lock, slash and reject, which verifier serves which TEE type, what the committee's statements are about
  */
-import { type Address, type Hex, zeroAddress } from "viem";
+import { type Address, type Hex, toFunctionSelector, zeroAddress } from "viem";
 import { generatorTable } from "../../sdk/attestation/p384/index.ts";
 import { type DeployChain, artifact } from "./chain.ts";
 import { deploymentPath, readDeploymentFile, writeDeploymentFile } from "./files.ts";
 import { DEVNET_DIVISOR, type SettlementParameters, settlementParameters } from "./parameters.ts";
+
+/** AccessManager's role of the fault court. */
+const COURT_ROLE = 1n;
 
 export interface SettlementAddresses {
   /** The bond token: TestBond on devnets. */
@@ -99,7 +102,7 @@ export async function deploySettlement(chain: DeployChain, options: SettlementDe
     Committee,
     parameters.settlement,
   ]);
-  const FaultCourt = await step("FaultCourt", [NodeRegistry, InferenceSettlement, ModelRegistry, parameters.court]);
+  const FaultCourt = await step("FaultCourt", [NodeRegistry, InferenceSettlement, ModelRegistry, VerifierRouter, parameters.court]);
   const Demands = await step("Demands", [InferenceSettlement]);
   const DataFeeds = await step("DataFeeds", [NodeRegistry, SignatureChecker]);
   const HealthLens = await step("HealthLens", [NodeRegistry, BondToken, InferenceSettlement, Committee, MeasurementPolicy, ModelRegistry]);
@@ -175,6 +178,14 @@ async function wire(chain: DeployChain, addresses: SettlementAddresses): Promise
   for (const arbiter of [addresses.FaultCourt, addresses.Demands]) {
     const set = await chain.read(addresses.InferenceSettlement, settlement, "isArbiter", [arbiter]);
     if (!set) await chain.write(addresses.InferenceSettlement, settlement, "setArbiter", [arbiter, true]);
+  }
+  // The one thing that the court may do to a model: stop its proofs while image and proof disagree.
+  const manager = artifact("AccessManager").abi;
+  const [isMember] = (await chain.read(addresses.AccessManager, manager, "hasRole", [COURT_ROLE, addresses.FaultCourt])) as [boolean, number];
+  if (!isMember) {
+    const selector = toFunctionSelector("freezeContradicted(bytes32)");
+    await chain.write(addresses.AccessManager, manager, "setTargetFunctionRole", [addresses.VerifierRouter, [selector], COURT_ROLE]);
+    await chain.write(addresses.AccessManager, manager, "grantRole", [COURT_ROLE, addresses.FaultCourt, 0]);
   }
   const committee = artifact("Committee").abi;
   if ((await chain.read(addresses.Committee, committee, "settlement")) === zeroAddress) {

@@ -1,3 +1,4 @@
+import { type Hex, numberToHex } from "viem";
 import { Finish, canonicalJson } from "./commitments.ts";
 
 /**
@@ -25,6 +26,14 @@ export function chatContent({ content, tool_calls }: ChatAnswer): string {
 /** Committed bytes of `/v1/infer`'s answer. */
 export function tensorContent(outputs: Record<string, unknown>): string {
   return canonicalJson(outputs);
+}
+
+/**
+ * A request or an answer of an `int` program in words: the public inputs of its proofs. It has one text, so a contract can open
+ * it (contracts/libraries/WordAnswers.sol) and a wrong answer is a fault.
+ */
+export function wordList(words: readonly bigint[]): Hex[] {
+  return words.map((word) => numberToHex(word, { size: 32 }));
 }
 
 /** Code of an OpenAI `finish_reason`. */

@@ -1,4 +1,4 @@
-import { type Address, type Hex, encodeAbiParameters, keccak256 } from "viem";
+import { type Address, type Hex, encodeAbiParameters, hexToBigInt, keccak256, toBytes } from "viem";
 import { type BatchHeader, type ChannelStretch, headerTypes, stretchTypes } from "./batch.ts";
 import { type InferenceReceipt, receiptTypes } from "./receipt.ts";
 import type { Terms } from "./terms.ts";
@@ -21,6 +21,7 @@ export const FaultKind = {
   Overcharge: 13,
   Royalty: 14,
   Unanswered: 15,
+  WrongOutput: 16,
 } as const;
 
 /** A receipt at its place in a header's tree. */
@@ -56,6 +57,7 @@ export type Evidence =
   | { stretchPair: { left: StretchProof; right: StretchProof } }
   | { overlap: { here: StretchProof; other: BatchHeader; there: StretchProof } }
   | { terms: { leaf: LeafProof; terms: Terms } }
+  | { output: { leaf: LeafProof; terms: Terms; salt: Hex; model: string; inputs: bigint; publicInputs: readonly bigint[]; proof: Hex } }
   | { tariff: { leaf: LeafProof; terms: Terms; chainId: bigint; token: Address; priceHashes: readonly Hex[]; index: bigint; price: PriceEntry } };
 
 interface Field {
@@ -100,6 +102,15 @@ const SHAPES: Record<string, Field> = {
   stretchPair: tuple("", [stretch("left"), stretch("right")]),
   overlap: tuple("", [stretch("here"), tuple("other", headerTypes.BatchHeader), stretch("there")]),
   terms: tuple("", [leaf("leaf"), terms]),
+  output: tuple("", [
+    leaf("leaf"),
+    terms,
+    { name: "salt", type: "bytes32" },
+    { name: "model", type: "string" },
+    { name: "inputs", type: "uint256" },
+    { name: "publicInputs", type: "uint256[]" },
+    { name: "proof", type: "bytes" },
+  ]),
   tariff: tuple("", [
     leaf("leaf"),
     terms,
@@ -115,6 +126,13 @@ const SHAPES: Record<string, Field> = {
 export function encodeEvidence(evidence: Evidence): Hex {
   const [name, value] = Object.entries(evidence)[0] as [string, unknown];
   return encodeAbiParameters([SHAPES[name]!] as never, [value] as never);
+}
+
+/** First public input of a proof of what a receipt should have answered: it serves this reporter at this court alone. */
+export function outputContext(chainId: number, court: Address, digest: Hex, reporter: Address): bigint {
+  const tag = keccak256(toBytes("opengradient.output-fault.v1"));
+  const types = [{ type: "bytes32" }, { type: "uint256" }, { type: "address" }, { type: "bytes32" }, { type: "address" }] as const;
+  return hexToBigInt(keccak256(encodeAbiParameters(types, [tag, BigInt(chainId), court, digest, reporter]))) & ((1n << 248n) - 1n);
 }
 
 /** What a reporter commits to at least one block before it proves. */

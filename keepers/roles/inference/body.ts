@@ -31,7 +31,10 @@ const tensor = z.strictObject({
   shape: z.array(z.number().int().nonnegative()),
   data: z.array(z.union([z.number(), z.string(), z.boolean()])),
 });
-const inferBody = z.strictObject({ model: z.string().min(1), inputs: z.record(z.string(), tensor) });
+const inferBody = z.union([
+  z.strictObject({ model: z.string().min(1), inputs: z.record(z.string(), tensor) }),
+  z.strictObject({ model: z.string().min(1), words: z.array(z.string().regex(/^0x[0-9a-f]{64}$/)).min(1) }),
+]);
 
 const ackBody = z.strictObject({
   paymentId: z.string().regex(/^0x[0-9a-f]{64}$/i),

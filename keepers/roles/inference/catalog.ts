@@ -9,6 +9,8 @@ export interface TensorRunner {
   readonly maxUnits: { input: bigint; output: bigint };
   /** @throws KeeperError `onnx.*` for inputs that do not fit. */
   run(inputs: RequestTensors, signal: AbortSignal): Promise<TensorAnswer>;
+  /** The same asked and answered in the public inputs of a proof; absent where there are none. @throws KeeperError `integer.*`. */
+  runWords?(words: readonly bigint[]): Promise<WordAnswer>;
 }
 
 export interface TensorAnswer {
@@ -16,6 +18,10 @@ export interface TensorAnswer {
   units: { input: bigint; output: bigint };
   /** What a proof of this answer needs; kept with the receipt until it is proved. */
   witness?: unknown;
+}
+
+export interface WordAnswer extends Omit<TensorAnswer, "outputs"> {
+  words: bigint[];
 }
 
 /** One model version that this node serves. */

@@ -1,4 +1,4 @@
-import { type DecodedOutput, InputError, type LoadedModel, decodeOutput, evaluateInteger, quantizeInput } from "../../../circuits/compiler/index.ts";
+import { type DecodedOutput, InputError, type LoadedModel, decodeOutput, evaluateInteger, inputOfWords, quantizeInput } from "../../../circuits/compiler/index.ts";
 import { fatal } from "../../errors/index.ts";
 import type { OnnxInference, OnnxModel, RequestTensors, ResponseTensor } from "../../inference/index.ts";
 import type { TensorRunner } from "./catalog.ts";
@@ -32,7 +32,22 @@ export function integerRunner(model: LoadedModel): TensorRunner {
       if (decoded.status !== 0) throw fatal("integer.domain", "An input leads outside of the domain of one of the model's functions.", { status: decoded.status });
       return { outputs: tensorsOf(model, decoded), units: maxUnits, witness: integers.map(String) };
     },
+    ...(model.hashedInput ? {} : { runWords: async (words: readonly bigint[]) => ({ ...answerInWords(model, words), units: maxUnits }) }),
   };
+}
+
+/**
+ * F on a proof's `in` words, as its `out` words, the status lane with them.
+ * @throws KeeperError `integer.input` when the words are not those of an admissible input.
+ */
+function answerInWords(model: LoadedModel, words: readonly bigint[]): { words: bigint[]; witness: string[] } {
+  try {
+    const values = inputOfWords(model, words);
+    return { words: evaluateInteger(model.graph, values).outputWords, witness: values.map(String) };
+  } catch (error) {
+    if (error instanceof InputError) throw fatal("integer.input", error.message, {}, { cause: error });
+    throw error;
+  }
 }
 
 /** Quantises a request's tensors as published. @throws KeeperError `integer.input` naming the tensor. */

@@ -1,8 +1,8 @@
 /** What a model costs as a circuit, as text: rows layer by layer, error, expected time and gas. */
 import type { CompiledModel } from "../compiler/index.ts";
 
-/** Measured on two cores at 2^17; both follow the domain. */
-const SECONDS_AT_17 = { snarkjs: 3.3, native: 0.7 };
+/** LeNet-5 at 2^17 on two cores, key loaded: half of the processor time that it takes. Both follow the domain. */
+const SECONDS_AT_17 = { wasm: 1.9, native: 0.7 };
 /** A settled proof with three public inputs; each further one costs a product and its calldata. */
 const SETTLE_GAS = 247_500;
 const INPUT_GAS = 6_700;
@@ -26,7 +26,7 @@ export function explain(model: CompiledModel): string[] {
       const kind = error.kind === "proved" ? "proved for every input" : `empirical, ${error.samples} samples`;
       return `error of "${error.tensor}": at most ${error.bound.toPrecision(3)}${share}, ${kind}${error.vacuous ? "; too wide to say much" : ""}`;
     }),
-    `proving, on two idle cores: about ${duration(SECONDS_AT_17.snarkjs, exponent)} with snarkjs, ${duration(SECONDS_AT_17.native, exponent)} with the native prover`,
+    `proving, on two idle cores: about ${duration(SECONDS_AT_17.wasm, exponent)} with the default prover, ${duration(SECONDS_AT_17.native, exponent)} with the native prover`,
     `settling one proof: about ${(SETTLE_GAS + INPUT_GAS * (publics - 3)).toLocaleString("en")} gas; 61,000 in a batch of 64`,
     ...model.warnings.map((warning) => `warning: ${warning}`),
   ];

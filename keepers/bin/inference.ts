@@ -22,7 +22,7 @@ await runKeeper(
         walrus: walrusClient({ publisher: config.walrusPublisher, aggregators: config.walrusAggregators, blobIds: blobIds(), clock, epochs: config.walrusEpochs }),
         storage: { epochs: config.walrusEpochs, epochMs: config.walrusEpochMs, keepMs: config.blobKeepMs },
         token: await tokenDomain(platform, config.paymentToken),
-        batch: { size: config.batchSize, idleMs: config.batchIdleMs, ageMs: config.batchAgeMs, settleSize: config.settleSize },
+        batch: { size: config.batchSize, idleMs: config.batchIdleMs, ageMs: config.batchAgeMs, settleSize: config.settleSize, proofWaitMs: config.proofWaitMs },
         proof: { timeoutMs: config.proofTimeoutMs, memoryMb: config.proofMemoryMb },
         ...(await nodeSetup(platform, config)),
       });

@@ -67,7 +67,7 @@ export async function loadKey(zkey: string, threads = Math.min(availableParallel
   const pool = counts.map((count, i) => {
     const private_ = [Math.max(first, publics + 1), Math.max(first + count, publics + 1)] as const;
     const quotient = [i, i + 1].map((k) => Math.floor((domainSize * k) / threads)) as [number, number];
-    const part = (from: Buffer, width: number, [start, end]: readonly [number, number]) => Uint8Array.from(from.subarray(start * width, end * width));
+    const part = (from: Buffer, width: number, [start, end]: readonly [number, number]) => new Uint8Array(from.subarray(start * width, end * width));
     const own = [first, first + count] as const;
     const share: Share = {
       domainExponent,

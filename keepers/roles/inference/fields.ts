@@ -26,5 +26,6 @@ export const inferenceFields = {
   maxBodyBytes: field({ env: "OG_MAX_BODY_BYTES", default: "2097152", unit: "bytes", description: "Largest request body.", parse: parse.integer({ min: 1_024 }) }),
   answerTimeoutMs: field({ env: "OG_ANSWER_TIMEOUT_MS", default: "120000", unit: "ms", description: "Time that a model gets for one answer.", parse: parse.integer({ min: 100 }) }),
   proofTimeoutMs: field({ env: "OG_PROOF_TIMEOUT_MS", default: "300000", unit: "ms", description: "Time that the prover gets for one proof.", parse: parse.integer({ min: 1_000 }) }),
+  proofWaitMs: field({ env: "OG_PROOF_WAIT_MS", default: "2000", unit: "ms", description: "A proven receipt waits so long for others: proofs of one model are checked together, for a quarter of the gas.", parse: parse.integer({ min: 0, max: 3_600_000 }) }),
   proofMemoryMb: field({ env: "OG_PROOF_MEMORY_MB", default: "4096", unit: "MiB", description: "Memory that the prover gets.", parse: parse.integer({ min: 256 }) }),
 } satisfies Fields;

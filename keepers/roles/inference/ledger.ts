@@ -95,8 +95,9 @@ export function inferenceLedger(store: Store) {
       store.run("UPDATE receipt SET proof = ?, proof_error = NULL WHERE digest = ?", text, digest);
     },
 
+    /** There will be no proof: the receipt is never settled and its charge never collected; younger ones of its payment go on. */
     failProof(digest: Hex, reason: string): void {
-      store.run("UPDATE receipt SET proof_error = ? WHERE digest = ?", reason, digest);
+      store.run("UPDATE receipt SET proof = NULL, proof_error = ?, header_nonce = -1 WHERE digest = ? AND header_nonce IS NULL", reason, digest);
     },
 
     find(digest: Hex): (PendingReceipt & { proofError?: string; headerNonce?: number }) | undefined {

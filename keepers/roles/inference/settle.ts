@@ -18,6 +18,7 @@ import type { WalrusClient } from "../../walrus/index.ts";
 import type { ChainAccess } from "../platform.ts";
 import type { ReceiptKey } from "./key.ts";
 import type { InferenceLedger, PendingReceipt, StoredHeader } from "./ledger.ts";
+import { refusedProofs } from "./proofCheck.ts";
 import { type BatchPolicy, type Plan, buildHeader, planHeader } from "./plan.ts";
 
 export interface SettleDeps {
@@ -46,10 +47,10 @@ const PASS = 5_000;
  * @returns True when there is more to do at once. One pass runs at a time; with `everything`, receipts are due that have not waited yet.
  */
 export function settlementPass(deps: SettleDeps): (options?: { everything?: boolean }) => Promise<boolean> {
-  const { ledger, clock, log } = deps;
+  const { ledger, clock, log, settlement } = deps;
   let running: Promise<unknown> = Promise.resolve();
   return (options = {}) => {
-    const next = running.catch(() => undefined).then(() => pass(options.everything ? { ...deps.policy, idleMs: 0, ageMs: 0 } : deps.policy));
+    const next = running.catch(() => undefined).then(() => pass(options.everything ? { ...deps.policy, idleMs: 0, ageMs: 0, proofWaitMs: 0 } : deps.policy));
     running = next;
     return next;
   };
@@ -71,6 +72,13 @@ export function settlementPass(deps: SettleDeps): (options?: { everything?: bool
       log.error({ keyId, count }, "receipts of a lost key cannot be settled; they wait for the payers' Acks");
       return true;
     }
+    // A signed header is the next or none: one with a proof that the chain refuses would be the node's last.
+    const refused = await refusedProofs(settlement, plan.receipts);
+    for (const { digest, receipt } of refused) {
+      ledger.failProof(digest, "proving.refused_on_chain");
+      log.error({ digest, modelId: receipt.modelId }, "the chain refuses a proof; its receipt is not settled");
+    }
+    if (refused.length > 0) return true;
     const stored = await signNext(deps, plan, signer, last);
     log.info({ nonce: stored.nonce, kind: stored.kind, receipts: stored.header.count, header: stored.hash }, "header signed");
     await submit(deps, stored);

@@ -14,25 +14,30 @@ export interface Coverage {
   current: boolean;
 }
 
+const LONGEST = "mlp-2m";
 const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 
-/** Compiles the shared vectors too, where they are. */
-export async function buildAll(coverage: boolean, print: (line: string) => void): Promise<Coverage | undefined> {
+/**
+ * Compiles the shared vectors too, where they are.
+ * @returns Also what could not be built, and why: the rest is measured all the same.
+ */
+export async function buildAll(coverage: boolean, print: (line: string) => void): Promise<{ covered?: Coverage; failed: Map<string, string> }> {
   const program = fileURLToPath(import.meta.url);
   let covered: Coverage | undefined;
-  const jobs: [string, () => Promise<void>][] = [
-    ...(coverage ? [["coverage of the shared models", async () => void (covered = await measureCoverage())] as [string, () => Promise<void>]] : []),
-    ...[...benchmarks, ...PEERS].map(({ name }): [string, () => Promise<void>] => [name, async () => void (await run([program, name]))]),
-  ];
+  const failed = new Map<string, string>();
+  const jobs: [string, () => Promise<void>][] = [...benchmarks, ...PEERS].map(({ name }) => [name, async () => void (await run([program, name]))]);
+  if (coverage) jobs.push(["coverage of the shared models", async () => void (covered = await measureCoverage())]);
+  // The longest first: nothing else may end behind it.
+  jobs.sort(([a], [b]) => Number(b === LONGEST) - Number(a === LONGEST));
   const start = performance.now();
   const next = async (): Promise<void> => {
     for (let job = jobs.shift(); job; job = jobs.shift()) {
-      await job[1]();
-      print(`${((performance.now() - start) / 1000).toFixed(0)} s: built ${job[0]}`);
+      await job[1]().catch((error: unknown) => failed.set(job![0], error instanceof Error ? error.message : String(error)));
+      print(`${((performance.now() - start) / 1000).toFixed(0)} s: ${failed.has(job[0]) ? `FAILED ${job[0]}: ${failed.get(job[0])}` : `built ${job[0]}`}`);
     }
   };
   await Promise.all(Array.from({ length: Math.min(2, availableParallelism()) }, next));
-  return covered;
+  return { covered, failed };
 }
 
 async function measureCoverage(): Promise<Coverage> {

@@ -33,15 +33,22 @@ const suite: Suite = {
     print("missing" in native ? `native prover: ${native.missing}` : "native prover: found");
     const vectors = existsSync("../shared/vectors/onnx");
     print(`building circuits and keys${vectors ? ", compiling the shared models" : ""}; the first time takes minutes`);
-    const covered = (await buildAll(vectors, print)) ?? committedCoverage();
-    if (!vectors) print("../shared/vectors/onnx is not here: coverage is the committed table's");
+    const built = await buildAll(vectors, print);
+    const covered = built.covered ?? committedCoverage();
+    if (!built.covered) print("coverage is the committed table's: the shared models are not here, or could not be compiled");
     else if (!covered.current) print("docs/zkml-coverage.md is out of date: node scripts/generate/zkml-coverage.ts");
 
     const gas = await measureGas();
     print(`gas: ${JSON.stringify(gas)}`);
-    for (const benchmark of benchmarks) figures[benchmark.name] = { ...(await measureModel(benchmark, print)) };
+    for (const benchmark of benchmarks) {
+      const failure = built.failed.get(benchmark.name);
+      figures[benchmark.name] = failure === undefined ? { ...(await measureModel(benchmark, print)) } : `failed: ${failure}`;
+    }
     const many = await measureMany(print);
-    for (const peer of PEERS) figures[`circomlib-ml.${peer.ours.name}`] = await measurePeer(peer, print);
+    for (const peer of PEERS) {
+      const failure = built.failed.get(peer.name);
+      figures[`circomlib-ml.${peer.ours.name}`] = failure === undefined ? await measurePeer(peer, print) : `failed: ${failure}`;
+    }
     figures["credit-64"] = { ...many };
     figures["credit-64.gasEach"] = many.gasEach;
     figures["batch-64"] = { gasEach: gas.batchSettleEach[64]! };

@@ -48,6 +48,29 @@ describe("inference node: what the next header holds", () => {
     expect(planHeader([...waiting, other], 0, policy)?.receipts).to.deep.equal([other]);
   });
 
+  it("proven receipts wait for company, by number or by time, and others do not wait for them", () => {
+    const zk = (n: number) => entry({ settlementMode: SettlementMode.Individual, verification: Verification.Zkml, sequence: BigInt(n), before: BigInt(10 * n), storedAt: n, proof: { bytes: "0x01", publicInputs: [BigInt(n)] } });
+    const patient = { ...policy, settleSize: 3, proofWaitMs: 500 };
+    expect(planHeader([zk(0), zk(1)], 499, patient)).to.equal(undefined);
+    expect(planHeader([zk(0), zk(1)], 500, patient)?.receipts).to.have.length(2);
+    expect(planHeader([3, 1, 0, 2].map(zk), 4, patient)?.receipts.map(({ receipt }) => receipt.sequence)).to.deep.equal([0n, 1n, 2n]);
+    expect(planHeader([zk(0)], 0, policy)?.receipts).to.have.length(1);
+    const tee = entry({ settlementMode: SettlementMode.Individual, payment: payments[1] });
+    expect(planHeader([zk(0), tee], 1, patient)?.receipts).to.deep.equal([tee]);
+  });
+
+  it("a receipt whose proof failed for good is settled by nobody and holds up nobody", () => {
+    const ledger = inferenceLedger(openStore(":memory:"));
+    const zk = { settlementMode: SettlementMode.Individual, verification: Verification.Zkml };
+    const [first, second] = [entry({ ...zk }), entry({ ...zk, sequence: 1n, before: 10n })];
+    for (const each of [first, second]) ledger.add(each);
+    ledger.addProof(second.digest, { bytes: "0x01", publicInputs: [1n] });
+    expect(planHeader(ledger.pending(10), 0, policy)).to.equal(undefined);
+    ledger.failProof(first.digest, "proving.invalid_proof");
+    expect(planHeader(ledger.pending(10), 0, policy)?.receipts.map(({ digest }) => digest)).to.deep.equal([second.digest]);
+    expect(ledger.find(first.digest)).to.include({ proofError: "proving.invalid_proof" });
+  });
+
   it("one header names one key epoch: the oldest first", () => {
     const old = entry({ keyId: id("old"), storedAt: 1, sequence: 5n, before: 50n });
     const plan = planHeader([entry({ storedAt: 2 }), old], 10_000, policy)!;

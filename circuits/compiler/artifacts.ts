@@ -3,6 +3,7 @@ import { join } from "node:path";
 
 import type { CompiledModel } from "./compile.ts";
 import { emitCircom } from "./emit/circom.ts";
+import { outputStart } from "./emit/sponge.ts";
 import { CompileError } from "./errors.ts";
 import { gateModel, type GateReport } from "./gate/index.ts";
 import { readR1cs, readSym } from "./emit/r1cs.ts";
@@ -25,7 +26,7 @@ export function publicJson(model: CompiledModel): object {
     graphHash: model.graphHash,
     names: ["ctx", ...names("in", model.graph.inputs, model.hashedInput), ...names("out", model.graph.outputs, model.hashedOutput)],
     inputMode: model.hashedInput ? "hash" : "words",
-    ...(model.hashedOutput ? { outputMode: "hash" } : {}),
+    ...(model.hashedOutput ? { outputMode: "hash", outputStart: outputStart(model.graph, model.hashedInput) } : {}),
     tensors: { inputs: model.inputs, outputs: model.outputs },
     boxes: runLengths(model.boxes),
     packing: { inputs: model.graph.inputs.map(laneJson), outputs: model.graph.outputs.map(laneJson) },

@@ -6,7 +6,7 @@ import { demand, PRIME, readGraph, readNames, readRows, type PlainRow, type Publ
 import { checkNoOverflow } from "./intervals.ts";
 import { checkPieces, type Claim, type PieceReport } from "./pieces.ts";
 import { commitment } from "./poseidon.ts";
-import { checkLifting, spelling, wantedRows, wireKey, wordKey, type WantedRow } from "./rows.ts";
+import { checkLifting, spelling, wantedRows, type Starts, wireKey, wordKey, type WantedRow } from "./rows.ts";
 
 /** The published files of one model. */
 export interface Published {
@@ -35,16 +35,20 @@ const keccak = (bytes: Uint8Array): Uint8Array => keccak_256(bytes);
 /** Checks both claims of a certificate, that the circuit is the published graph, and every piece. Throws at the first thing that fails. */
 export function checkModel(p: Published): CheckReport {
   const g = readGraph(p.graph);
-  const pub = JSON.parse(p.publicJson) as { graphHash: string; inputMode: string; names: string[] };
+  const pub = JSON.parse(p.publicJson) as { graphHash: string; inputMode: string; outputMode?: string; outputStart?: number; names: string[] };
   const certificate = JSON.parse(p.certificate) as { graphHash: string; pieces: Claim[] };
   const graphHash = `0x${bytesToHex(keccak(utf8ToBytes(p.graph)))}`;
   demand(pub.graphHash === graphHash && certificate.graphHash === graphHash, "identity", () => "the files name different graphs");
-  const hashed = pub.inputMode === "hash";
+  // Where the wires of an output commitment start is a claim like any other: rows that stand elsewhere are missing.
+  const starts: Starts = {
+    ...(pub.inputMode === "hash" ? { in: g.wires } : {}),
+    ...(pub.outputMode === "hash" ? { out: pub.outputStart ?? g.wires } : {}),
+  };
   checkLanes(g);
   const { bounds } = checkNoOverflow(g);
-  const wanted = wantedRows(g, hashed);
-  const lifting = checkLifting(g, wanted);
-  const rows = checkRows(g, wanted, readRows(p.r1cs).rows, readNames(p.sym), pub.names, hashed);
+  const wanted = wantedRows(g, starts);
+  const lifting = checkLifting(g, wanted, starts);
+  const rows = checkRows(g, wanted, readRows(p.r1cs).rows, readNames(p.sym), pub.names, starts);
   const pieces = checkPieces(g, certificate.pieces);
   const trusted = UNPROVED_RULES.reduce((sum, r) => sum + (bounds[r] ?? 0), 0);
   const hash = `0x${bytesToHex(keccak(concatBytes(...[p.graph, p.publicJson, p.certificate].map((t) => keccak(utf8ToBytes(t))), keccak(p.r1cs))))}`;
@@ -72,7 +76,7 @@ function checkRows(
   rows: readonly PlainRow[],
   names: ReadonlyMap<string, number>,
   publicNames: readonly string[],
-  hashed: boolean,
+  starts: Starts,
 ): { equal: number; hash: number } {
   publicNames.forEach((name, i) => demand(names.get(name) === i + 1, "rows", () => `public input ${i} is not ${name}`));
   const keyOf = new Map<number, number>([[0, 0]]);
@@ -84,8 +88,8 @@ function checkRows(
     else if (!keyOf.has(at)) keyOf.set(at, key);
   };
   const words = (lanes: PublishedGraph["inputs"]): number => lanes.reduce((m, l) => Math.max(m, l.word + 1), 0);
-  for (let i = 0; i < (hashed ? 1 : words(g.inputs)); i++) place(wordKey("in", i), `in[${i}]`);
-  for (let i = 0; i < words(g.outputs); i++) place(wordKey("out", i), `out[${i}]`);
+  for (let i = 0; i < (starts.in === undefined ? words(g.inputs) : 1); i++) place(wordKey("in", i), `in[${i}]`);
+  for (let i = 0; i < (starts.out === undefined ? words(g.outputs) : 1); i++) place(wordKey("out", i), `out[${i}]`);
   let last = g.wires;
   while (names.has(`w[${last}]`)) last += 1;
   for (let i = 0; i < last; i++) place(wireKey(i), `w[${i}]`);
@@ -115,8 +119,11 @@ function checkRows(
   }
   const missing = [...want.keys()].find((t) => !seen.has(t));
   demand(missing === undefined, "rows", () => `the circuit lacks the row ${missing?.slice(0, 200)}`);
-  if (!hashed) demand(rest.length === 0, "rows", () => `${rest.length} rows of the circuit are not in the graph`);
-  else checkHash(g, rest, names, indexOf);
+  const hashes: Hash[] = [];
+  if (starts.in !== undefined) hashes.push({ name: "in[0]", start: starts.in, lanes: g.inputs });
+  if (starts.out !== undefined) hashes.push({ name: "out[0]", start: starts.out, lanes: g.outputs });
+  if (hashes.length === 0) demand(rest.length === 0, "rows", () => `${rest.length} rows of the circuit are not in the graph`);
+  else checkHashes(hashes, rest, names, indexOf);
   return { equal: rows.length - rest.length, hash: rest.length };
 }
 
@@ -134,16 +141,32 @@ function renames(wanted: readonly WantedRow[], dropped: ReadonlySet<number>): Ma
   return out;
 }
 
-/** Runs the rows of the input hash forwards on two made-up messages: they must compute the commitment, and nothing may stay open. */
-function checkHash(g: PublishedGraph, rows: readonly PlainRow[], names: ReadonlyMap<string, number>, indexOf: (wire: number) => number): void {
-  const count = g.inputs.reduce((m, l) => Math.max(m, l.word + 1), 0);
-  const bits = g.inputs.reduce((sum, l) => sum + l.w, 0);
-  const at = (i: number): number => indexOf(g.wires + i);
+/** A commitment to packed lanes: the public word that holds it, and its first wire, the salt. */
+interface Hash {
+  readonly name: string;
+  readonly start: number;
+  readonly lanes: PublishedGraph["inputs"];
+}
+
+/** Runs the rows of the commitments forwards on two made-up messages: they must compute them, and nothing may stay open. */
+function checkHashes(hashes: readonly Hash[], rows: readonly PlainRow[], names: ReadonlyMap<string, number>, indexOf: (wire: number) => number): void {
   for (const seed of [3n, 1234567n]) {
-    // A word of one narrow lane may be that lane's own wire: any number will do, the hash is over the field.
-    const words = Array.from({ length: count }, (_, i) => (seed ** BigInt(i + 40)) % (1n << 248n));
-    const salt = seed ** 90n % PRIME;
-    const value = new Map<number, bigint>([[0, 1n], [at(0), salt], ...words.map((w, i): [number, bigint] => [at(1 + i), w])]);
+    const value = new Map<number, bigint>([[0, 1n]]);
+    const wanted = hashes.map((h, k) => {
+      const count = h.lanes.reduce((m, l) => Math.max(m, l.word + 1), 0);
+      const bits = h.lanes.reduce((sum, l) => sum + l.w, 0);
+      // A word of one narrow lane may be that lane's own wire: any number will do, the hash is over the field. A lane that passes
+      // straight through is one wire in both messages.
+      const words = Array.from({ length: count }, (_, i) => {
+        const at = indexOf(h.start + 1 + i);
+        const v = value.get(at) ?? (seed ** BigInt(i + 40 + 31 * k)) % (1n << 248n);
+        value.set(at, v);
+        return v;
+      });
+      const salt = seed ** BigInt(90 + k) % PRIME;
+      value.set(indexOf(h.start), salt);
+      return { name: h.name, want: commitment(h.lanes.length, bits, salt, words) };
+    });
     const sum = (s: Sum): bigint | undefined => {
       let v = 0n;
       for (const [w, k] of s) {
@@ -156,11 +179,12 @@ function checkHash(g: PublishedGraph, rows: readonly PlainRow[], names: Readonly
     let waiting = [...rows];
     while (waiting.length > 0) {
       const next = waiting.filter((r) => !solve(r, value, sum));
-      demand(next.length < waiting.length, "hash", () => `${next.length} rows of the input hash do not follow from the words`);
+      demand(next.length < waiting.length, "hash", () => `${next.length} rows of a commitment do not follow from the words`);
       waiting = next;
     }
-    const want = commitment(g.inputs.length, bits, salt, words);
-    demand(value.get(names.get("in[0]") as number) === want, "hash", () => "the rows do not compute the commitment");
+    for (const { name, want } of wanted) {
+      demand(value.get(names.get(name) as number) === want, "hash", () => `the rows do not compute the commitment ${name}`);
+    }
   }
 }
 
@@ -173,7 +197,7 @@ function solve(r: PlainRow, value: Map<number, bigint>, sum: (s: Sum) => bigint 
   const known = sum(new Map([...r.c].filter(([w]) => value.has(w)))) as bigint;
   const rest = (((a * b - known) % PRIME) + PRIME) % PRIME;
   if (open.length === 0) {
-    demand(rest === 0n, "hash", () => "a row of the input hash contradicts another");
+    demand(rest === 0n, "hash", () => "a row of a commitment contradicts another");
     return true;
   }
   const [wire, k] = open[0] as [number, bigint];

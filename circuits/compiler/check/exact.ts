@@ -99,6 +99,29 @@ const tanh = (x: bigint): bigint => {
 };
 const abs = (x: bigint): bigint => (x < 0n ? -x : x);
 
+/** Halved three times, atan x = 2 atan(x / (1 + sqrt(1 + x^2))), then the alternating series. */
+function arcTangent(x: bigint): bigint {
+  let r = x;
+  for (let i = 0; i < 3; i++) r = div(r, ONE + squareRoot(ONE + mul(r, r)));
+  const square = mul(r, r);
+  let term = r;
+  let sum = 0n;
+  for (let k = 1n; term !== 0n && term !== -1n; k += 2n) {
+    sum += term / k;
+    term = -mul(term, square);
+  }
+  return 8n * sum;
+}
+
+/** Beyond the ends of [-1, 1] the value at the end, as the pieces have it. */
+function arcSine(x: bigint): bigint {
+  if (abs(x) >= ONE) return x < 0n ? -PI / 2n : PI / 2n;
+  return arcTangent(div(x, squareRoot(ONE - mul(x, x))));
+}
+
+const sine = (x: bigint): bigint => series(x, x, 2n);
+const cosine = (x: bigint): bigint => series(x, ONE, 1n);
+
 /** What each named piece approximates; ramps are given without max(0, x). */
 export const exactFunctions: Record<string, (x: bigint) => bigint> = {
   exp,
@@ -107,8 +130,18 @@ export const exactFunctions: Record<string, (x: bigint) => bigint> = {
   tanh,
   erf,
   log,
-  sin: (x) => series(x, x, 2n),
-  cos: (x) => series(x, ONE, 1n),
+  sin: sine,
+  cos: cosine,
+  tan: (x) => div(sine(x), cosine(x)),
+  atan: arcTangent,
+  asin: arcSine,
+  acos: (x) => PI / 2n - arcSine(x),
+  sinh: (x) => (exp(x) - exp(-x)) / 2n,
+  cosh: (x) => (exp(x) + exp(-x)) / 2n,
+  asinh: (x) => (x < 0n ? -1n : 1n) * log(abs(x) + squareRoot(ONE + mul(x, x))),
+  acosh: (x) => (x <= ONE ? 0n : log(x + squareRoot(mul(x, x) - ONE))),
+  atanh: (x) => log(div(ONE + x, ONE - x)) / 2n,
+  mish: (x) => mul(x, tanh(log(ONE + exp(x)))),
   softplus: (x) => log(ONE + exp(-abs(x))),
   silu: (x) => -mul(abs(x), logistic(-abs(x))),
   gelu: (x) => -mul(abs(x), (ONE - erf(div(abs(x), squareRoot(2n * ONE)))) / 2n),

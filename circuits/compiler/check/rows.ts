@@ -71,8 +71,14 @@ const plus = (a: Sum, b: Sum, k: bigint): Sum => {
 const none: Sum = new Map();
 const unit = (key: number): Sum => new Map([[key, 1n]]);
 
+/** First wires of the commitments, where input or output are committed to instead of public. */
+export interface Starts {
+  readonly in?: number;
+  readonly out?: number;
+}
+
 /** Every row that the graph demands, written from the price list of the graph's format. */
-export function wantedRows(g: PublishedGraph, hashed: boolean): WantedRow[] {
+export function wantedRows(g: PublishedGraph, starts: Starts): WantedRow[] {
   const e = new Expansion(g);
   const rows: WantedRow[] = [];
   g.nodes.forEach((n, id) => {
@@ -119,7 +125,8 @@ export function wantedRows(g: PublishedGraph, hashed: boolean): WantedRow[] {
     }
     for (const [word, sum] of words) {
       // With a hash, each word is a wire: salt first, then the words.
-      const target = side === "in" && hashed ? wireKey(g.wires + 1 + word) : wordKey(side, word);
+      const start = starts[side];
+      const target = start === undefined ? wordKey(side, word) : wireKey(start + 1 + word);
       rows.push({ a: none, b: none, c: plus(sum, unit(target), -1n), overField: false, node: -1 });
     }
   }
@@ -149,8 +156,8 @@ export function spelling(r: { a: Sum; b: Sum; c: Sum }): string {
  * Lifting (soundness): the two sides of each row differ by less than the field, so the row is an identity between integers. The intervals
  * are those that the rows themselves enforce (digits, and what follows from digits), not the ones the graph claims.
  */
-export function checkLifting(g: PublishedGraph, rows: readonly WantedRow[]): { lifted: number; overField: number } {
-  const range = enforcedRanges(g);
+export function checkLifting(g: PublishedGraph, rows: readonly WantedRow[], starts: Starts): { lifted: number; overField: number } {
+  const range = enforcedRanges(g, starts);
   const of = (s: Sum): Range | undefined => {
     const keys = [...s.keys()];
     const all = keys.map((k) => (k === 0 ? { lo: 1n, hi: 1n } : range.get(k)));
@@ -172,7 +179,7 @@ export function checkLifting(g: PublishedGraph, rows: readonly WantedRow[]): { l
 }
 
 /** Ranges of wires from digits up. Hints have the range of their own digits, a maximum that of its differences. */
-function enforcedRanges(g: PublishedGraph): Map<number, Range> {
+function enforcedRanges(g: PublishedGraph, starts: Starts): Map<number, Range> {
   const range = new Map<number, Range>();
   const node: (Range | undefined)[] = new Array<Range | undefined>(g.nodes.length);
   const digits = new Map<number, Range>();
@@ -234,9 +241,10 @@ function enforcedRanges(g: PublishedGraph): Map<number, Range> {
       if (v) range.set(key(l.word), { lo: old.lo + ((v.lo - l.lo) << BigInt(l.shift)), hi: old.hi + ((v.hi - l.lo) << BigInt(l.shift)) });
     }
   };
-  words(g.inputs, (i) => wordKey("in", i));
-  words(g.inputs, (i) => wireKey(g.wires + 1 + i));
-  words(g.outputs, (i) => wordKey("out", i));
+  for (const [side, lanes] of [["in", g.inputs], ["out", g.outputs]] as const) {
+    const start = starts[side];
+    words(lanes, (i) => (start === undefined ? wordKey(side, i) : wireKey(start + 1 + i)));
+  }
   return range;
 }
 

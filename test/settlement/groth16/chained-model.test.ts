@@ -7,6 +7,7 @@ import { join } from "node:path";
 import * as snarkjs from "snarkjs";
 
 import { calculateChain, compileChain, decodeOutput, loadModel, quantizeInput, readR1cs, violatedRow, writeArtifacts, type ChainModel, type LoadedModel } from "../../../circuits/compiler/index.ts";
+import { checkModel } from "../../../circuits/compiler/check/check.ts";
 import { encode, weights } from "../../../circuits/models/build.ts";
 import { encodeProof, word, type Hex } from "../../../circuits/setup/encode.ts";
 import { setUpForDevelopment, type SetupFiles } from "../../../circuits/setup/manifest.ts";
@@ -95,6 +96,19 @@ describe("a compiled model as a chain of layers, on chain", function () {
     expect(got.status).to.equal(0);
     want.forEach((v, i) => expect(Math.abs(v - (got.tensors.y?.[i] as number))).to.be.at.most(model.errors[0]?.bound as number));
     expect(model.errors[0]?.vacuous).to.equal(false);
+  });
+
+  it("every layer passes the independent checker, and neighbours pack the same lanes", () => {
+    const read = (k: number, name: string): string => readFileSync(join(directory, String(k), name), "utf8");
+    const layouts = model.layers.map((_, k) => {
+      const published = { graph: read(k, "graph.json"), publicJson: read(k, "public.json"), certificate: read(k, "certificate.json"), sym: read(k, "model.sym") };
+      const report = checkModel({ ...published, r1cs: readFileSync(join(directory, String(k), "model.r1cs")) });
+      expect(report.rows.hash).to.be.greaterThan(0);
+      const { packing } = JSON.parse(published.publicJson) as { packing: Record<"inputs" | "outputs", { word: number; offset: number; width: number; lo: string; exponent: number }[]> };
+      const lanes = (side: "inputs" | "outputs"): object[] => packing[side].map(({ word: w, offset, width, lo, exponent }) => ({ w, offset, width, lo, exponent }));
+      return { inputs: lanes("inputs"), outputs: lanes("outputs") };
+    });
+    for (let k = 1; k < layouts.length; k++) expect(layouts[k]?.inputs).to.deep.equal(layouts[k - 1]?.outputs);
   });
 
   it("settles: the chain verifier accepts the proofs of all layers", async () => {

@@ -65,6 +65,7 @@ export function modelCommand(): Command {
     .option("--methods <list>", "verification methods, comma-separated: tee, vanilla; for circuit folders zkml, tee+zkml, vanilla")
     .option("--royalty-bps <n>", "hundredths of a percent of each charge", "0")
     .option("--royalty-to <address>", "who gets the royalty; by default the publisher")
+    .option("--epochs <n>", "Walrus epochs that storage is paid for: 14 days each on Mainnet; see `og model renew`", "53")
     .option(...NETWORK_OPTION)
     .action(async (source: string, options: PublishOptions) => {
       const publication = await publicationOf(source, options);
@@ -72,11 +73,26 @@ export function modelCommand(): Command {
       const { account, wallet } = callerWallet(opened.settlement);
       const { royaltyTo, royaltyBps } = royaltyOf(options, account.address);
       const { blobs, close } = walrusStore(opened.file.walrus);
-      const published = await publishModel(opened.settlement, wallet, account, blobs, { ...publication, ...(royaltyBps > 0 ? { royaltyTo, royaltyBps } : {}) }).finally(close);
+      const kept = { storeAndReadBack: (bytes: Uint8Array) => blobs.storeAndReadBack(bytes, { epochs: epochsOf(options.epochs) }) };
+      const published = await publishModel(opened.settlement, wallet, account, kept, { ...publication, ...(royaltyBps > 0 ? { royaltyTo, royaltyBps } : {}) }).finally(close);
       console.log(`model  ${published.modelId}\nblob   ${published.blobId}`);
       if (published.vkHash !== zeroHash) console.log(`key    ${published.vkHash}`);
       for (const { hash, gas } of published.transactions) console.log(`sent   ${hash} (${gas} gas)`);
       if (published.transactions.length === 0) console.log("sent   nothing: this version is published already");
+    });
+  model
+    .command("renew <modelId>")
+    .description("pays for a version's storage on Walrus for longer; anyone may, for any model")
+    .option("--epochs <n>", "epochs from now: 14 days each on Mainnet", "53")
+    .option(...NETWORK_OPTION)
+    .action(async (modelId: string, { epochs, network }: { epochs: string; network?: string }) => {
+      const count = epochsOf(epochs);
+      const opened = await openNetwork(network);
+      const info = await modelById(opened.settlement, idOf(modelId));
+      const { blobs, close } = walrusStore(opened.file.walrus);
+      // The bytes come from the network and are stored again: only the version's own content passes.
+      const stored = await blobs.read(info.blobId, { contentHash: info.contentHash }).then((bytes) => blobs.store(bytes, { epochs: count })).finally(close);
+      console.log(`${info.name} ${info.version}: kept until epoch ${stored.endEpoch}`);
     });
   model
     .command("deprecate <modelId>")
@@ -99,6 +115,7 @@ interface PublishOptions {
   methods?: string;
   royaltyBps: string;
   royaltyTo?: string;
+  epochs: string;
   network?: string;
 }
 
@@ -128,6 +145,13 @@ function royaltyOf({ royaltyBps, royaltyTo }: PublishOptions, publisher: Address
   if (royaltyTo !== undefined && !isAddress(royaltyTo, { strict: false })) throw new CliError(`--royalty-to is "${royaltyTo}", which is no address.`);
   if (royaltyTo !== undefined && bps === 0) throw new CliError("--royalty-to needs --royalty-bps above 0.");
   return { royaltyBps: bps, royaltyTo: (royaltyTo as Address | undefined) ?? publisher };
+}
+
+/** The network sells at most 53 epochs at a time. */
+function epochsOf(text: string): number {
+  const epochs = Number(text);
+  if (!Number.isInteger(epochs) || epochs < 1 || epochs > 53) throw new CliError(`--epochs is "${text}"; a whole number from 1 to 53.`);
+  return epochs;
 }
 
 function callerWallet(settlement: ChainAccess) {

@@ -104,6 +104,9 @@ describe("og against live chains", function () {
     const version = { ...info, kind: "int" as const };
     expect(verifyPackage(bytes, version).every(({ ok }) => ok)).to.equal(true);
     expect(verifyPackage(bytes, { ...version, vkHash: `0x${"11".repeat(32)}` }).find(({ ok }) => !ok)?.name).to.equal("manifest");
+    const renewed = await og("model", "renew", info.modelId, "--epochs", "10");
+    expect(renewed.code, renewed.err).to.equal(0);
+    expect(renewed.out).to.match(/kept until epoch \d+/);
     const file = join(dir, "prover.json");
     expect((await og("model", "download", info.modelId, file)).code).to.equal(0);
     expect(readFileSync(file).equals(bytes)).to.equal(true);
@@ -141,15 +144,16 @@ describe("og against live chains", function () {
   });
 
   it("bad arguments get a sentence", async () => {
-    for (const [args, words] of [
+    const cases: [string[], string][] = [
       [["model", "show", "0x12"], "is not a modelId"],
       [["model", "publish", join(dir, "nowhere"), "--name", "x", "--model-version", "1"], "does not exist"],
       [["model", "publish", join(dir, "model.onnx"), "--name", "x", "--model-version", "1", "--methods", "zkml"], "this source offers tee, vanilla"],
       [["model", "publish", join(dir, "model.onnx"), "--name", "x", "--model-version", "1", "--royalty-bps", "3001"], "0 to 3000"],
-    ] as const) {
-      const { code, err } = await og(...args);
+    ];
+    const answers = await Promise.all(cases.map(([args]) => og(...args)));
+    for (const [index, { code, err }] of answers.entries()) {
       expect(code).to.equal(1);
-      expect(err).to.include(words);
+      expect(err).to.include(cases[index]![1]);
     }
   });
 

@@ -13,6 +13,8 @@ export const ADMIN_ROLE = 0n;
 export const GUARDIAN_ROLE = 1n;
 /** Says that a key came out of a ceremony: the admin after its delay, and the fold, which hands an attested circuit's level on. */
 export const ATTESTER_ROLE = 2n;
+/** The fault court alone; given when it is deployed. */
+export const COURT_ROLE = 3n;
 
 export interface Roles {
   /** Holder of everything restricted, e.g. a multi-signature wallet. */

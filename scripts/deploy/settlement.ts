@@ -8,11 +8,9 @@
 import { type Address, type Hex, toFunctionSelector, zeroAddress } from "viem";
 import { generatorTable } from "../../sdk/attestation/p384/index.ts";
 import { type DeployChain, artifact } from "./chain.ts";
+import { COURT_ROLE } from "./roles.ts";
 import { deploymentPath, readDeploymentFile, writeDeploymentFile } from "./files.ts";
 import { DEVNET_DIVISOR, type SettlementParameters, settlementParameters } from "./parameters.ts";
-
-/** AccessManager's role of the fault court. */
-const COURT_ROLE = 1n;
 
 export interface SettlementAddresses {
   /** The bond token: TestBond on devnets. */

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { approveImage, deploySettlementTo } from "../../scripts/deploy/settlement.ts";
 import { assignRoles } from "../../scripts/deploy/roles.ts";
 import { settlementParameters } from "../../scripts/deploy/parameters.ts";
-import { IMAGE, WORKLOAD, settlementWorld } from "../utils/settlement-world.ts";
+import { IMAGE, WORKLOAD, ZERO, settlementWorld } from "../utils/settlement-world.ts";
 
 describe("deploying the settlement chain", () => {
   it("a second run sends nothing and keeps every address", async () => {
@@ -35,6 +35,8 @@ describe("deploying the settlement chain", () => {
     await expect(w.registry.setRewardPool(admin.address)).to.be.revertedWithCustomError(w.registry, "AccessManagedUnauthorized");
     await expect(w.settlement.connect(admin).pauseIntake()).to.be.revertedWithCustomError(w.settlement, "AccessManagedUnauthorized");
     await w.settlement.connect(guardian).pauseIntake();
+    // Without a pause between two freezes, that would be a veto without an end.
+    await expect(w.router.connect(guardian).freezeContradicted(ZERO)).to.be.revertedWithCustomError(w.router, "AccessManagedUnauthorized");
     await expect(w.settlement.connect(guardian).setArbiter(guardian.address, true)).to.be.revertedWithCustomError(w.settlement, "AccessManagedUnauthorized");
     const manager = await w.ethers.getContractAt("AccessManager", w.addresses.AccessManager);
     const data = w.registry.interface.encodeFunctionData("setRewardPool", [admin.address]);

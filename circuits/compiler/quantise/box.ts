@@ -34,9 +34,12 @@ function floatBox(lo: number, hi: number, bits: number): InputScale {
   let e = ceilLog2(span > 0 ? span : size) - bits;
   for (;;) {
     const low = scaleRound(lo, e);
-    if (scaleRound(hi, e) - low <= steps || e > ceilLog2(size)) return { lo: low, hi: low + steps, e, whole: false };
+    const top = scaleRound(hi, e);
+    if (top - low <= steps || e > ceilLog2(size)) {
+      return { lo: low, hi: low + steps, e, whole: false, ...(top > low && top - low < steps ? { inner: [low, top] as const } : {}) };
+    }
     // The upper end is a power of two more often than not: it is worth one saturated step, not a whole bit. There the input is off by 1.
-    if (scaleRound(hi, e) - low === steps + 1n && lowExponent(hi) >= e) return { lo: low, hi: low + steps, e, whole: false, slack: 1 };
+    if (top - low === steps + 1n && lowExponent(hi) >= e) return { lo: low, hi: low + steps, e, whole: false, slack: 1 };
     e += 1;
   }
 }

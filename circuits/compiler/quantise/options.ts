@@ -36,6 +36,8 @@ export interface InputScale {
   readonly whole: boolean;
   /** Largest distance of a real in the box to its integer, in steps, where it is more than the half that rounding takes. */
   readonly slack?: number;
+  /** The box as the caller gave it, where rounding it up to a power of two made it wider: samples come from here. */
+  readonly inner?: readonly [lo: bigint, hi: bigint];
   /** Proved error of a value that crossed from another layer, instead of an input's rounding. */
   readonly err?: number;
 }

@@ -20,7 +20,8 @@ export function seeded(seed: number): () => number {
 export function sampleInputs(boxes: readonly InputScale[], count: number, seed = 7): bigint[][] {
   const next = seeded(seed);
   return Array.from({ length: count }, (_, k) =>
-    boxes.map(({ lo, hi }) => {
+    boxes.map((box) => {
+      const [lo, hi] = box.inner ?? [box.lo, box.hi];
       const u = k % 4 === 3 ? 0.45 + next() / 10 : next();
       const at = lo + BigInt(Math.floor(u * Number(hi - lo + 1n)));
       return at > hi ? hi : at;

@@ -163,7 +163,7 @@ export function claimScheduler(options: ClaimOptions) {
 /** Delivered and not claimed, smallest token unit; exported as metrics. */
 export interface ExposureReport {
   total: bigint;
-  /** Of the payer who owes most; never above the gate's cap, for a request is admitted with its whole ceiling. */
+  /** Of the payer who owes most: within the gate's cap, but for what its other channels had in flight when a request was admitted. */
   worst: bigint;
   payers: number;
   /** ms; undefined when everything is claimed. */

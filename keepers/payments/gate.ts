@@ -1,4 +1,4 @@
-import { type HTTPProcessResult, decodePaymentSignatureHeader, x402HTTPResourceServer } from "@x402/core/http";
+import { type HTTPProcessResult, x402HTTPResourceServer } from "@x402/core/http";
 import { type FacilitatorClient, x402ResourceServer } from "@x402/core/server";
 import type { PaymentPayload, PaymentRequirements, SettleResponse } from "@x402/core/types";
 import type { AuthorizerSigner } from "@x402/evm/batch-settlement/server";
@@ -16,6 +16,7 @@ import type { Store } from "../storage/index.ts";
 import { GateAdapter, gateOf } from "./adapter.ts";
 import { json, refusal } from "./answers.ts";
 import { ChannelBook } from "./book.ts";
+import { amountOf, cautious, pathOf, readPayment, repeated, singleAboveCap } from "./gate-parts.ts";
 import { objectionToSignatures } from "./signatures.ts";
 import { type AdmissionRules, objectionToChannel } from "./rules.ts";
 import { paidSingle, paidVoucher } from "./paid.ts";
@@ -67,9 +68,6 @@ export interface Gate extends PaymentGate {
   /** Keeps the book at the chain's head; the node steps it every block. */
   readonly watch: ChannelWatch;
 }
-
-/** A client may sign a higher ceiling than asked, so that it can quote by itself and send a body once; not without bound. */
-const MOST_ABOVE_QUOTE = 16n;
 
 /**
  * The official HTTP server without response buffering: `admit` runs up to "payment verified and reserved", the answer streams, and
@@ -178,7 +176,7 @@ export function paymentGate(options: GateOptions): Gate {
       if (requestId) book.answers.finish(requestId, false);
       return { kind: "refused", response };
     };
-    if (payment && singleAboveCap(payment, options)) {
+    if (payment && singleAboveCap(payment, options.singleCap)) {
       return failed(json(402, {}, "PAYMENT_INVALID", `Unprotected payments are taken up to ${options.singleCap} units; use a channel.`));
     }
     try {
@@ -264,62 +262,7 @@ export function paymentGate(options: GateOptions): Gate {
   };
 }
 
-/**
- * A facilitator that fails without an answer may have sent the payment: its time ran out, or the line broke. Such a payment stays taken; it
- * may still arrive, and then it has paid once.
- */
-function cautious(facilitator: FacilitatorClient, onDoubt: (payment: PaymentPayload) => void): FacilitatorClient {
-  return {
-    verify: (payment, requirements) => facilitator.verify(payment, requirements),
-    getSupported: () => facilitator.getSupported(),
-    async settle(payment, requirements) {
-      const pending = (message: string): SettleResponse => ({
-        success: false, errorReason: "settlement_pending", errorMessage: message, transaction: "", network: requirements.network,
-      });
-      const answer = await facilitator.settle(payment, requirements).catch((error: unknown) => pending(messageOf(error)));
-      if (!answer.success && answer.errorReason === "settlement_pending") onDoubt(payment);
-      return answer;
-    },
-  };
-}
-
 type Verified = Extract<HTTPProcessResult, { type: "payment-verified" }>;
-
-function amountOf(name: SchemeName, quote: Quote, offered: PaymentPayload | undefined): bigint {
-  if (name === "exact" || offered?.accepted?.scheme !== name || !/^\d{1,39}$/.test(offered.accepted.amount)) return quote.ceiling;
-  const amount = BigInt(offered.accepted.amount);
-  return amount >= quote.ceiling && amount <= quote.ceiling * MOST_ABOVE_QUOTE ? amount : quote.ceiling;
-}
-
-function repeated(seen: { bodyHash: Hex; state: string; response?: unknown }, bodyHash: Hex): Admission {
-  if (seen.bodyHash !== bodyHash) {
-    return { kind: "refused", response: json(409, {}, "IDEMPOTENCY_CONFLICT", "This payment identifier belongs to another request body.") };
-  }
-  if (seen.response) return { kind: "replay", response: seen.response as Extract<Admission, { kind: "replay" }>["response"] };
-  const message = seen.state === "open" ? "This request is being answered." : "This request was answered by a stream, which is not repeated; fetch its receipt.";
-  return { kind: "refused", response: json(409, { "Retry-After": "1" }, "IDEMPOTENCY_CONFLICT", message) };
-}
-
-function readPayment(request: GateRequest): PaymentPayload | undefined {
-  const header = request.header("payment-signature");
-  if (!header) return undefined;
-  try {
-    const payment = decodePaymentSignatureHeader(header);
-    return typeof payment === "object" && payment !== null && typeof payment.payload === "object" && payment.payload !== null ? payment : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function singleAboveCap(payment: PaymentPayload, options: GateOptions): boolean {
-  const { accepted } = payment;
-  if (options.singleCap === undefined || accepted?.scheme === "batch-settlement" || !/^\d{1,39}$/.test(accepted?.amount ?? "")) return false;
-  return BigInt(accepted.amount) > options.singleCap;
-}
 
 const isDeposit = (payment: PaymentPayload) => (payment.payload as { type?: unknown }).type === "deposit";
 const isDefault = (payment: PaymentPayload) => BigInt((payment.payload as { channelConfig: { salt: Hex } }).channelConfig.salt) === 0n;
-
-function pathOf(url: string): string {
-  return URL.canParse(url) ? new URL(url).pathname : url;
-}

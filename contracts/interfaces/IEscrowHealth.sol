@@ -8,7 +8,7 @@ import {Finding} from "./IHealthLens.sol";
 /// names (events list them all). Nothing here reverts on an unhealthy escrow.
 interface IEscrowHealth {
     /// @notice E1: the escrow's and the channel contract's tokens cover the credits and what is claimed and undecided. Exact when all
-    /// channels and beneficiaries of the token are given.
+    /// channels and beneficiaries of the token are given, and the escrow's `sharesOf` all terms is added to what is owed.
     /// @return Left is what is owed, right what is there.
     function backing(address escrow, address token, bytes32[] calldata paymentIds, address[] calldata beneficiaries)
         external

@@ -11,6 +11,9 @@ import {Terms, TermsLib} from "../types/Terms.sol";
 /// @dev Reading a member reverts on dirty upper bits; members are read here before they are hashed, so that one value has one
 /// digest. Full-width members need no look.
 library CalldataDigest {
+    /// A member has bits set above its type's width.
+    error DigestDirtyBits();
+
     function header(BatchHeader calldata value, bytes32 domain) internal pure returns (bytes32 hash) {
         _clean(
             uint256(value.nonce) | value.count | value.channels | value.totalCharge | value.minIssuedAt | value.maxIssuedAt | value.format
@@ -101,6 +104,29 @@ library CalldataDigest {
             mstore(add(p, 0x21), signatureHash)
             hash := keccak256(p, 0x41)
         }
+    }
+
+    /// @notice Leaves of a channels tree. Afterwards the stretches' words are known to be clean.
+    function stretchLeaves(ChannelStretch[] calldata values) internal pure returns (bytes32[] memory leaves) {
+        leaves = new bytes32[](values.length);
+        bytes32 typehash = BatchLib.STRETCH_TYPEHASH;
+        uint256 dirty = 0;
+        assembly ("memory-safe") {
+            let p := mload(0x40)
+            mstore(p, typehash)
+            mstore8(0x1f, 0x00) // the leaf's prefix, before the struct hash in scratch space
+            let to := add(leaves, 0x20)
+            for { let end := add(to, shl(5, values.length)) let from := values.offset } lt(to, end) { to := add(to, 0x20) } {
+                calldatacopy(add(p, 0x20), from, 0x100)
+                let wide := or(or(mload(add(p, 0x80)), mload(add(p, 0xa0))), mload(add(p, 0x100)))
+                let narrow := or(mload(add(p, 0xc0)), mload(add(p, 0xe0)))
+                dirty := or(dirty, or(shr(160, mload(add(p, 0x40))), or(shr(128, wide), shr(32, narrow))))
+                mstore(0x20, keccak256(p, 0x120))
+                mstore(to, keccak256(0x1f, 0x21))
+                from := add(from, 0x100)
+            }
+        }
+        require(dirty == 0, DigestDirtyBits());
     }
 
     function _digest(bytes32 structHash, bytes32 domain) private pure returns (bytes32 hash) {

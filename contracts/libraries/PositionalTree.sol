@@ -30,14 +30,77 @@ library PositionalTree {
         uint256 width = count;
         bytes32 absent = 0; // root of an all-absent subtree of the current height
         for (uint256 level = depth(count); level > 0; --level) {
-            uint256 parents = (width + 1) / 2;
-            for (uint256 i = 0; i < parents; ++i) {
-                leaves[i] = _node(leaves[2 * i], 2 * i + 1 < width ? leaves[2 * i + 1] : absent);
+            uint256 parents = width / 2;
+            assembly ("memory-safe") {
+                let pointer := mload(0x40)
+                mstore8(0x00, 0x01)
+                let to := add(leaves, 0x20)
+                let from := to
+                for { let end := add(to, shl(5, parents)) } lt(to, end) { to := add(to, 0x20) } {
+                    mstore(0x01, mload(from))
+                    mstore(0x21, mload(add(from, 0x20)))
+                    mstore(to, keccak256(0x00, 0x41))
+                    from := add(from, 0x40)
+                }
+                mstore(0x40, pointer)
+            }
+            if (width & 1 == 1) {
+                leaves[parents] = _node(leaves[width - 1], absent);
+                ++parents;
             }
             absent = _node(absent, absent);
             width = parents;
         }
         return _root(count, leaves[0]);
+    }
+
+    /// @notice Root that some of `count` leaves lead to. Overwrites `leaves`.
+    /// @param indices Places of the leaves, strictly ascending.
+    /// @param path Siblings that do not follow from the leaves, level by level from the leaves up, from left to right.
+    function rootOf(bytes32[] memory leaves, uint32[] calldata indices, uint256 count, bytes32[] calldata path)
+        internal
+        pure
+        returns (bytes32)
+    {
+        require(leaves.length != 0 && leaves.length == indices.length, TreeEmpty());
+        uint256[] memory places = new uint256[](indices.length);
+        uint256 next = 0; // first place that the next leaf may have
+        for (uint256 i = 0; i < places.length; ++i) {
+            require(indices[i] >= next && indices[i] < count, TreeBadProofShape(indices[i], count, path.length));
+            places[i] = indices[i];
+            next = places[i] + 1;
+        }
+        uint256 known = places.length;
+        uint256 used = 0; // of the path
+        for (uint256 level = depth(count); level > 0; --level) {
+            (known, used) = _climb(leaves, places, known, path, used);
+        }
+        require(used == path.length, TreeBadProofShape(indices[0], count, path.length));
+        return _root(count, leaves[0]);
+    }
+
+    /// @dev Overwrites the first `known` nodes and their places by their parents.
+    /// @return parents How many there are.
+    /// @return next Sibling that the next level begins with.
+    function _climb(bytes32[] memory nodes, uint256[] memory places, uint256 known, bytes32[] calldata path, uint256 used)
+        private
+        pure
+        returns (uint256 parents, uint256 next)
+    {
+        for (uint256 i = 0; i < known; ++i) {
+            uint256 place = places[i];
+            if (place & 1 == 0 && i + 1 < known && places[i + 1] == place + 1) {
+                nodes[parents] = _node(nodes[i], nodes[i + 1]);
+                ++i;
+            } else {
+                require(used < path.length, TreeBadProofShape(place, known, path.length));
+                nodes[parents] = place & 1 == 0 ? _node(nodes[i], path[used]) : _node(path[used], nodes[i]);
+                ++used;
+            }
+            places[parents] = place >> 1;
+            ++parents;
+        }
+        return (parents, used);
     }
 
     /// @return levels ceil(log2(count)): 0 for one leaf, 1 for two, 2 for three and four.

@@ -14,7 +14,8 @@ contract OddToken is TestDollar {
         ReturnsFalse, // and moves nothing
         Reverts,
         Blacklists, // one recipient
-        Reenters // calls somebody in the middle
+        Reenters, // calls somebody in the middle
+        IgnoresReusedNonce // an authorisation used before moves nothing and reverts nothing
     }
 
     error OddRefused(address to);
@@ -44,5 +45,35 @@ contract OddToken is TestDollar {
             }
         }
         return true;
+    }
+
+    function transferWithAuthorization(
+        address from,
+        address to,
+        uint256 value,
+        uint256 validAfter,
+        uint256 validBefore,
+        bytes32 nonce,
+        bytes memory signature
+    ) public override {
+        if (_isIgnored(from, nonce)) return;
+        super.transferWithAuthorization(from, to, value, validAfter, validBefore, nonce, signature);
+    }
+
+    function receiveWithAuthorization(
+        address from,
+        address to,
+        uint256 value,
+        uint256 validAfter,
+        uint256 validBefore,
+        bytes32 nonce,
+        bytes memory signature
+    ) public override {
+        if (_isIgnored(from, nonce)) return;
+        super.receiveWithAuthorization(from, to, value, validAfter, validBefore, nonce, signature);
+    }
+
+    function _isIgnored(address from, bytes32 nonce) private view returns (bool) {
+        return oddity == Oddity.IgnoresReusedNonce && authorizationState[from][nonce];
     }
 }

@@ -6,6 +6,7 @@ import {InferenceReceipt, ReceiptLib} from "../types/Receipt.sol";
 import {HeartbeatFrame} from "../libraries/HeartbeatFrame.sol";
 import {Ack, Finality, Heartbeat, LeafCheck, Rotation, StatementLib} from "../types/Statements.sol";
 import {Terms, TermsLib} from "../types/Terms.sol";
+import {CalldataDigest} from "../libraries/CalldataDigest.sol";
 import {PositionalTree} from "../libraries/PositionalTree.sol";
 import {ProtocolDomain} from "../libraries/ProtocolDomain.sol";
 
@@ -61,6 +62,18 @@ contract ProtocolHarness {
 
     function rootOfLeaves(bytes32[] memory leaves) external pure returns (bytes32) {
         return PositionalTree.rootOf(leaves);
+    }
+
+    function rootOfSome(bytes32[] memory leaves, uint32[] calldata indices, uint256 count, bytes32[] calldata path)
+        external
+        pure
+        returns (bytes32)
+    {
+        return PositionalTree.rootOf(leaves, indices, count, path);
+    }
+
+    function stretchLeaves(ChannelStretch[] calldata stretches) external pure returns (bytes32[] memory) {
+        return CalldataDigest.stretchLeaves(stretches);
     }
 
     function rootOfPath(bytes32 leaf, uint256 index, uint256 count, bytes32[] calldata path) external pure returns (bytes32) {

@@ -2,64 +2,39 @@
 pragma solidity ^0.8.30;
 
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
-import {ClaimStatus, LINE_MORE, LINE_PRIVATE, LINE_REGISTERED, Line, TermsRecord} from "../interfaces/IPaymentEscrow.sol";
-import {ChannelConfig, IX402BatchSettlement, VoucherClaim} from "../interfaces/IX402BatchSettlement.sol";
-import {SettlementMode, Verification} from "../types/Enums.sol";
-import {InferenceReceipt, ReceiptLib} from "../types/Receipt.sol";
-import {Terms, TermsLib} from "../types/Terms.sol";
+import {
+    ClaimShape, ClaimStatus, IEscrowLedger, LINE_MORE, LINE_PRIVATE, LINE_REGISTERED
+} from "../interfaces/IPaymentEscrow.sol";
+import {VoucherClaim} from "../interfaces/IX402BatchSettlement.sol";
+import {CalldataDigest} from "../libraries/CalldataDigest.sol";
+import {ClaimList, ClaimRow} from "../libraries/ClaimList.sol";
+import {InferenceReceipt} from "../types/Receipt.sol";
+import {ChannelWord} from "./ChannelWord.sol";
 import {EscrowPayout} from "./EscrowPayout.sol";
+import {LineLib, LineWord} from "./LineWord.sol";
+import {RowLog} from "./RowLog.sol";
 
-/// @title How channels and their money come into the escrow
-abstract contract EscrowIntake is EscrowPayout {
-    function register(ChannelConfig calldata config, Terms memory terms, bytes32 clientNonce)
-        external
-        returns (bytes32 paymentId)
-    {
-        bytes32 termsHash = TermsLib.hash(terms);
-        paymentId = _x402.getChannelId(config);
-        bytes32 salt = TermsLib.salt(termsHash, clientNonce);
-        require(config.salt == salt, EscrowWrongSalt(paymentId, config.salt, salt));
-        uint8 mode = terms.settlementMode == uint8(SettlementMode.Private) ? LINE_PRIVATE : 0;
-        _register(paymentId, config, _registerTerms(terms, termsHash), mode);
-    }
-
-    function registerDefault(ChannelConfig calldata config) external returns (bytes32 paymentId) {
-        paymentId = _x402.getChannelId(config);
-        require(config.salt == 0, EscrowWrongSalt(paymentId, config.salt, 0));
-        uint48 termsId = _defaultTerms[config.receiverAuthorizer];
-        require(termsId != 0, EscrowNoDefaultTerms(config.receiverAuthorizer));
-        // Nobody signed anything but the channel: held, whatever the terms' mode says.
-        _register(paymentId, config, termsId, 0);
-    }
-
-    function setDefaultTerms(Terms memory terms) external {
-        bytes32 termsHash = TermsLib.hash(terms);
-        _defaultTerms[msg.sender] = _registerTerms(terms, termsHash);
-        emit DefaultTermsSet(msg.sender, termsHash);
-    }
-
-    function delegate(address receiptSigner, bool allowed) external {
-        isDelegate[msg.sender][receiptSigner] = allowed;
-        emit Delegated(msg.sender, receiptSigner, allowed);
-    }
+/// @title How money comes into the escrow
+abstract contract EscrowIntake is IEscrowLedger, EscrowPayout {
+    using ClaimList for bytes;
+    using ClaimList for bytes32[];
+    using ClaimList for ClaimRow;
+    using RowLog for RowLog.Rows;
 
     function claim(VoucherClaim[] calldata rows, bytes calldata authorization)
         external
         nonReentrant
-        returns (ClaimStatus[] memory statuses)
+        returns (ClaimStatus[] memory)
     {
-        address authorizer = msg.sender;
-        if (authorization.length != 0 && rows.length != 0) {
-            authorizer = rows[0].voucher.channel.receiverAuthorizer;
-            // A signature that does not hold carries no row. Authorizers that are contracts call by themselves.
-            (address signer,,) = ECDSA.tryRecoverCalldata(_x402.getClaimBatchDigest(rows), authorization);
-            if (signer != authorizer) authorizer = address(0);
-        }
-        statuses = new ClaimStatus[](rows.length);
-        for (uint256 i = 0; i < rows.length; ++i) {
-            if (rows[i].voucher.channel.receiverAuthorizer != authorizer) statuses[i] = ClaimStatus.NotAuthorized;
-        }
-        _claim(rows, statuses);
+        return _claim(ClaimList.encode(rows), authorization);
+    }
+
+    function claimPacked(ClaimShape calldata shape, bytes calldata rows, bytes calldata authorization)
+        external
+        nonReentrant
+        returns (ClaimStatus[] memory)
+    {
+        return _claim(ClaimList.unpack(shape, rows), authorization);
     }
 
     function claimByReceipt(VoucherClaim[] calldata rows, InferenceReceipt[] calldata receipts, bytes[] calldata signatures)
@@ -69,105 +44,124 @@ abstract contract EscrowIntake is EscrowPayout {
     {
         bool paired = rows.length == receipts.length && rows.length == signatures.length;
         require(paired, EscrowLengthMismatch(receipts.length, signatures.length));
-        statuses = new ClaimStatus[](rows.length);
-        for (uint256 i = 0; i < rows.length; ++i) {
-            if (!_carries(rows[i], receipts[i], signatures[i])) statuses[i] = ClaimStatus.NotAuthorized;
+        if (rows.length == 0) return statuses;
+        bytes memory list = ClaimList.encode(rows);
+        bytes32[] memory ids = list.ids(_channelDomain);
+        statuses = new ClaimStatus[](ids.length);
+        bool all = true;
+        for (uint256 i = 0; i < ids.length; ++i) {
+            if (_carries(list.at(i), ids[i], receipts[i], signatures[i])) continue;
+            (statuses[i], all) = (ClaimStatus.NotAuthorized, false);
         }
-        _claim(rows, statuses);
+        _take(list, ids, statuses, all, list.isUniform());
     }
 
     function sync(bytes32[] calldata paymentIds) external nonReentrant returns (ClaimStatus[] memory statuses) {
         statuses = new ClaimStatus[](paymentIds.length);
-        address swept = address(0);
-        bool sound = false;
+        Tally memory tally = _tally(0, false, paymentIds.length);
         for (uint256 i = 0; i < paymentIds.length; ++i) {
             bytes32 paymentId = paymentIds[i];
-            if (_lines[paymentId].flags & LINE_REGISTERED == 0) {
+            if (!_lines[paymentId].word.has(LINE_REGISTERED)) {
                 statuses[i] = ClaimStatus.NotRegistered;
                 continue;
             }
-            address token = _tokenOf(paymentId);
-            if (token != swept) (swept, sound) = (token, _sweep(token));
-            if (sound) _account(paymentId, _totalClaimed(paymentId));
+            bool sound = _isSound(tally, _tokenOf(paymentId));
+            if (sound) _account(tally, paymentId, _totalClaimed(paymentId));
             statuses[i] = sound ? ClaimStatus.Claimed : ClaimStatus.TokenImpaired;
         }
+        _close(tally);
     }
 
-    function _register(bytes32 paymentId, ChannelConfig calldata config, uint48 termsId, uint8 flags) private {
-        require(!intakePaused, EscrowPaused());
-        require(config.receiver == address(this), EscrowWrongReceiver(config.receiver));
-        require(
-            config.withdrawDelay >= minWithdrawDelay, EscrowWithdrawDelayTooShort(config.withdrawDelay, minWithdrawDelay)
-        );
-        if (_lines[paymentId].flags != 0) return;
-        uint32 tokenId = _tokenIds[config.token];
-        if (tokenId == 0) {
-            tokenId = ++_tokenCount;
-            _tokens[tokenId] = config.token;
-            _tokenIds[config.token] = tokenId;
+    function _claim(bytes memory list, bytes calldata authorization) private returns (ClaimStatus[] memory statuses) {
+        bytes32[] memory ids = list.ids(_channelDomain);
+        address authorizer = msg.sender;
+        // A signature that does not hold carries no row. Authorizers that are contracts call by themselves.
+        if (authorization.length != 0) {
+            (authorizer,,) = ECDSA.tryRecoverCalldata(list.digest(ids, _channelDomain), authorization);
         }
-        bool ownAuthorizer = config.payerAuthorizer == config.payer || config.payerAuthorizer == address(0);
-        _channels[paymentId] = Channel(config.payer, termsId, tokenId, ownAuthorizer);
-        if (!ownAuthorizer) _payerAuthorizers[paymentId] = config.payerAuthorizer;
-        _lines[paymentId].flags = LINE_REGISTERED | flags;
-        emit ChannelRegistered(paymentId, _terms[termsId].termsHash, config.payer, config.token);
-    }
-
-    function _registerTerms(Terms memory terms, bytes32 termsHash) private returns (uint48 termsId) {
-        termsId = _termsIds[termsHash];
-        if (termsId != 0) return termsId;
-        bool known = terms.settlementMode != 0 && terms.settlementMode <= uint8(type(SettlementMode).max)
-            && terms.verification != 0 && terms.verification <= uint8(type(Verification).max);
-        bool bounded = terms.royaltyBps <= MAX_ROYALTY_BPS && terms.feeBpsCap <= MAX_FEE_BPS;
-        bool payable_ = terms.payout != address(0) && (terms.royaltyTo != address(0) || terms.royaltyBps == 0);
-        require(known && bounded && payable_ && terms.inbox == address(_inbox), EscrowBadTerms(termsHash));
-        termsId = ++_termsCount;
-        // The fee is fixed here, so that no later admin call can reach money under these terms.
-        uint16 fee = feeBps < terms.feeBpsCap ? feeBps : terms.feeBpsCap;
-        _terms[termsId] = TermsRecord(termsHash, terms.nodeId, terms.payout, terms.royaltyTo, terms.royaltyBps, fee);
-        _termsIds[termsHash] = termsId;
-        emit TermsRegistered(termsHash, terms.nodeId, terms.payout, terms.royaltyTo, terms.royaltyBps, fee);
+        statuses = new ClaimStatus[](ids.length);
+        if (ids.length == 0) return statuses;
+        bool nobody = authorizer == address(0);
+        bool uniform = list.isUniform();
+        bool all = uniform && !nobody && list.at(0).receiverAuthorizer() == authorizer;
+        for (uint256 i = all ? ids.length : 0; i < ids.length; ++i) {
+            if (nobody || list.at(i).receiverAuthorizer() != authorizer) statuses[i] = ClaimStatus.NotAuthorized;
+        }
+        _take(list, ids, statuses, all, uniform);
     }
 
     /// @dev `statuses` come in with the rows that have no authority and leave with every row's outcome.
-    function _claim(VoucherClaim[] calldata rows, ClaimStatus[] memory statuses) private {
-        bytes32[] memory ids = new bytes32[](rows.length);
-        bool whole = true;
-        for (uint256 i = 0; i < rows.length; ++i) {
-            ids[i] = _channelId(rows[i].voucher.channel);
-            if (_lines[ids[i]].flags == 0) statuses[i] = ClaimStatus.NotRegistered;
-            if (statuses[i] != ClaimStatus.None) whole = false;
+    /// @param whole Whether all rows have authority.
+    /// @param uniform Whether all rows have one token.
+    function _take(bytes memory list, bytes32[] memory ids, ClaimStatus[] memory statuses, bool whole, bool uniform) private {
+        // What the whole list adds to the receiver's account if every line stands at its mark.
+        (uint256 expected, uint256 bits) = (0, 0);
+        for (uint256 i = 0; i < ids.length; ++i) {
+            LineWord line = _lines[ids.get(i)].word;
+            if (!line.has(LINE_REGISTERED)) (statuses[i], whole) = (ClaimStatus.NotRegistered, false);
+            uint256 asked = list.at(i).totalClaimed();
+            unchecked {
+                uint256 more = asked - line.mark();
+                expected += more;
+                bits |= asked | more;
+            }
         }
+        address token = list.at(0).token();
+        (uint128 before,) = _x402.receivers(address(this), token);
         // The channel contract refuses a whole list for one bad row: then row by row, and its counts decide what happened.
-        if (whole) {
-            try _x402.claim(rows) {}
-            catch {
-                whole = false;
+        if (!whole || !_sendClaim(list)) {
+            whole = false;
+            for (uint256 i = 0; i < ids.length; ++i) {
+                if (statuses[i] == ClaimStatus.None) _sendClaim(list.single(i));
             }
         }
-        if (!whole) _claimSingly(rows, statuses);
+        (uint128 afterwards,) = _x402.receivers(address(this), token);
 
-        address swept = address(0);
-        bool sound = false;
-        for (uint256 i = 0; i < rows.length; ++i) {
-            if (statuses[i] == ClaimStatus.None) {
-                address token = rows[i].voucher.channel.token;
-                if (token != swept) (swept, sound) = (token, _sweep(token));
-                uint256 claimed = _totalClaimed(ids[i]);
-                if (sound) _account(ids[i], claimed);
-                statuses[i] = _outcome(claimed, rows[i].totalClaimed, sound);
+        Tally memory tally = _tally(0, false, ids.length);
+        // A taken row's line stands at the row's end or above, and added no more than what lies above its mark. So when the sum is as
+        // expected, each line stands exactly at its row's end, and needs no look. `bits`: no row is behind its mark or beyond a line's
+        // width, where the sum would say nothing.
+        bool exact = whole && uniform && bits <= type(uint96).max && uint256(afterwards) == before + expected;
+        if (exact && _isSound(tally, token)) _dateAll(tally, list, ids, statuses);
+        else _dateEach(tally, list, ids, statuses);
+        _close(tally);
+    }
+
+    function _dateAll(Tally memory tally, bytes memory list, bytes32[] memory ids, ClaimStatus[] memory statuses) private {
+        uint256 stamp = LineLib.stamp(block.timestamp, tally.alive = _inbox.aliveTime());
+        for (uint256 i = 0; i < ids.length; ++i) {
+            bytes32 paymentId = ids.get(i);
+            uint256 claimed = list.at(i).totalClaimed();
+            LineSlot storage slot = _lines[paymentId];
+            LineWord line = slot.word;
+            if (line.opens(claimed)) {
+                slot.word = line.open(claimed, stamp);
+                tally.marks.add(paymentId, claimed);
+            } else {
+                _account(tally, paymentId, claimed);
             }
-            if (statuses[i] != ClaimStatus.Claimed) emit RowSkipped(ids[i], statuses[i]);
+            statuses[i] = ClaimStatus.Claimed;
         }
     }
 
-    function _claimSingly(VoucherClaim[] calldata rows, ClaimStatus[] memory statuses) private {
-        for (uint256 i = 0; i < rows.length; ++i) {
-            if (statuses[i] != ClaimStatus.None) continue;
-            // A list of one is its offset, its length and the row's own encoding, which begins with the row's offset.
-            bytes memory list = abi.encodePacked(uint256(32), uint256(1), abi.encode(rows[i]));
-            (bool claimed,) = address(_x402).call(bytes.concat(IX402BatchSettlement.claim.selector, list));
-            claimed; // its counts say what happened
+    function _dateEach(Tally memory tally, bytes memory list, bytes32[] memory ids, ClaimStatus[] memory statuses) private {
+        for (uint256 i = 0; i < ids.length; ++i) {
+            if (statuses[i] == ClaimStatus.None) {
+                ClaimRow row = list.at(i);
+                bool sound = _isSound(tally, row.token());
+                uint256 claimed = _totalClaimed(ids[i]);
+                if (sound) _account(tally, ids[i], claimed);
+                statuses[i] = _outcome(claimed, row.totalClaimed(), sound);
+                if (statuses[i] == ClaimStatus.Claimed) continue;
+            }
+            emit RowSkipped(ids[i], statuses[i]);
+        }
+    }
+
+    function _sendClaim(bytes memory list) private returns (bool taken) {
+        address target = address(_x402);
+        assembly ("memory-safe") {
+            taken := call(gas(), target, 0, add(list, 0x20), mload(list), 0, 0)
         }
     }
 
@@ -178,30 +172,29 @@ abstract contract EscrowIntake is EscrowPayout {
     }
 
     /// @dev Takes note of a line's claimed end. The token is here.
-    function _account(bytes32 paymentId, uint256 claimed) private {
-        Line memory line = _lines[paymentId];
-        if (line.flags & LINE_PRIVATE != 0) {
-            if (claimed > line.settledUpTo) _payNode(paymentId, line, claimed, 0);
-            return;
+    function _account(Tally memory tally, bytes32 paymentId, uint256 claimed) private {
+        LineSlot storage slot = _lines[paymentId];
+        LineWord line = slot.word;
+        if (claimed <= line.mark()) return;
+        if (line.has(LINE_PRIVATE)) {
+            ChannelWord channel = _channels[paymentId];
+            _run(tally, channel);
+            _move(tally, paymentId, slot, channel, line, claimed);
+        } else if (line.held() == 0) {
+            slot.word = _marked(tally, paymentId, line.settledUpTo(), claimed, line.flags());
+        } else if (!line.has(LINE_MORE)) {
+            slot.word = line.withMore();
         }
-        if (line.held == 0) {
-            if (claimed == line.settledUpTo) return;
-            _mark(paymentId, line, claimed);
-        } else {
-            if (line.flags & LINE_MORE != 0 || claimed <= uint256(line.settledUpTo) + line.held) return;
-            line.flags |= LINE_MORE;
-        }
-        _lines[paymentId] = line;
     }
 
-    function _carries(VoucherClaim calldata row, InferenceReceipt calldata receipt, bytes calldata signature)
+    function _carries(ClaimRow row, bytes32 paymentId, InferenceReceipt calldata receipt, bytes calldata signature)
         private
         view
         returns (bool)
     {
-        bool reaches = uint256(receipt.cumulativeBefore) + receipt.charge == row.totalClaimed;
-        if (!reaches || receipt.paymentId != _channelId(row.voucher.channel)) return false;
-        (address signer,,) = ECDSA.tryRecoverCalldata(ReceiptLib.digest(receipt, _settlementDomain), signature);
-        return signer != address(0) && isDelegate[row.voucher.channel.receiverAuthorizer][signer];
+        bool reaches = uint256(receipt.cumulativeBefore) + receipt.charge == row.totalClaimed();
+        if (!reaches || receipt.paymentId != paymentId) return false;
+        (address signer,,) = ECDSA.tryRecoverCalldata(CalldataDigest.receipt(receipt, _settlementDomain), signature);
+        return signer != address(0) && _delegates[row.receiverAuthorizer()][signer];
     }
 }

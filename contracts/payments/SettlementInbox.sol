@@ -20,7 +20,10 @@ contract SettlementInbox is ISettlementInbox {
     uint64 private _alive; // alive seconds up to _lastHeardAt
     uint64 private _lastBeat; // settledAt of the newest keep-alive
 
-    InboxTimes private _times;
+    uint32 private immutable _silence;
+    uint32 private immutable _stopMax;
+    uint32 private immutable _grace;
+    uint32 private immutable _epochLife;
     mapping(uint64 epoch => InboxEpoch) private _epochs;
     mapping(bytes32 headerHash => Verdict) private _verdicts;
 
@@ -31,7 +34,7 @@ contract SettlementInbox is ISettlementInbox {
         settlement = settlement_;
         settlementDomain = ProtocolDomain.separator(settlementChainId_, settlement_);
         bootstrapper = bootstrapper_;
-        _times = times_;
+        (_silence, _stopMax, _grace, _epochLife) = (times_.silence, times_.stopMax, times_.grace, times_.epochLife);
         _lastHeardAt = uint64(block.timestamp);
     }
 
@@ -114,7 +117,7 @@ contract SettlementInbox is ISettlementInbox {
     }
 
     function times() external view returns (InboxTimes memory) {
-        return _times;
+        return InboxTimes(_silence, _stopMax, _grace, _epochLife);
     }
 
     function _start(uint64 epoch, CommitteeMember[] calldata members) private {
@@ -138,8 +141,8 @@ contract SettlementInbox is ISettlementInbox {
         view
     {
         InboxEpoch storage known = _epochs[epoch];
-        uint256 end = known.endedAt == 0 ? uint256(known.startedAt) + _times.epochLife : known.endedAt;
-        bool accepted = known.listHash != 0 && block.timestamp <= end + _times.grace;
+        uint256 end = known.endedAt == 0 ? uint256(known.startedAt) + _epochLife : known.endedAt;
+        bool accepted = known.listHash != 0 && block.timestamp <= end + _grace;
         require(accepted, InboxEpochNotAccepted(epoch, currentEpoch));
         bytes32 listHash = CommitteeLib.listHash(epoch, members);
         require(listHash == known.listHash, InboxWrongList(epoch, listHash));
@@ -164,9 +167,7 @@ contract SettlementInbox is ISettlementInbox {
 
     /// @dev After `silence` the clock stands still, for `stopMax` at most.
     function _aliveSince(uint256 gap) private view returns (uint256) {
-        uint256 silence = _times.silence;
-        if (gap <= silence) return gap;
-        uint256 stopped = gap - silence;
-        return stopped <= _times.stopMax ? silence : gap - _times.stopMax;
+        if (gap <= _silence) return gap;
+        return gap - _silence <= _stopMax ? _silence : gap - _stopMax;
     }
 }

@@ -16,7 +16,7 @@ export interface ClaimPolicy {
   ageMs: number;
   /** A claim that is only due by age waits while gas is dearer, wei; never beyond twice the age. */
   maxGasPrice?: bigint;
-  /** Rows of one transaction: 16.7 million gas at about 26 k a row. */
+  /** Rows of one transaction: 16.7 million gas at about 28 k a row. */
   maxRows: number;
 }
 

@@ -68,7 +68,7 @@ export async function settlements(recorder: Recorder, context: DemoContext): Pro
     const escrow = { address: network.payment.PaymentEscrow, fromBlock: 0n, toBlock: "latest" } as const;
     const released = await until("the releases", async () => {
       const found = parseEventLogs({ abi: iPaymentEscrowAbi, eventName: "Released", logs: await payment.client.getLogs(escrow) });
-      const channels = new Set(found.map((event) => event.args.paymentId));
+      const channels = new Set(found.flatMap((event) => event.args.moves.map(({ paymentId }) => paymentId)));
       return [...context.answers.values()].every(({ paymentId }) => channels.has(paymentId)) && found;
     }, 120);
     const byAck = released.filter((event) => BigInt(event.args.cause) === 0n);

@@ -54,6 +54,7 @@ export interface PaymentAddresses {
 
 export interface PaymentDeployment {
   settlement: { chainId: number; address: Address };
+  /** A devnet's or mainnet's, by the chain, when absent. */
   times?: PaymentTimes;
   feeBps?: number;
   treasury?: Address;
@@ -67,8 +68,9 @@ export interface PaymentDeployment {
 }
 
 export async function deployPayment(chain: DeployChain, options: PaymentDeployment): Promise<PaymentAddresses> {
-  const times = options.times ?? DEVNET_TIMES;
+  const times = options.times ?? (chain.isDevnet ? DEVNET_TIMES : MAINNET_TIMES);
   const known = options.known ?? {};
+  if (!chain.isDevnet && !options.token) throw new Error(`chain ${chain.chainId} is public: name its payment token; a TestDollar is for devnets.`);
   const step = async (name: keyof PaymentAddresses, args: readonly unknown[], contract: string = name) => {
     const before = known[name];
     if (before && (await chain.hasCode(before))) return before;
@@ -121,6 +123,38 @@ export async function deployVault(
   return chain.deploy(abi, bytecode, [vault.nodeId, vault.payout, vault.treasury, vault.feeBps]);
 }
 
+/**
+ * Optional: an escrow for routed `upto` payments, beside the one for channels and on the same inbox. Its channel contract is UptoChannels;
+ * a node makes its routes there itself.
+ */
+export async function deployRoutedUpto(
+  chain: DeployChain,
+  on: Pick<PaymentAddresses, "AccessManager" | "SettlementInbox" | "TestDollar"> & {
+    times?: PaymentTimes; feeBps?: number; treasury?: Address; unitsPerStake?: bigint; known?: { UptoChannels?: Address; UptoEscrow?: Address };
+  },
+): Promise<{ UptoChannels: Address; UptoEscrow: Address }> {
+  const step = async (before: Address | undefined, contract: string, args: readonly unknown[]) => {
+    if (before && (await chain.hasCode(before))) return before;
+    const { abi, bytecode } = artifact(contract);
+    return chain.deploy(abi, bytecode, args);
+  };
+  const times = on.times ?? (chain.isDevnet ? DEVNET_TIMES : MAINNET_TIMES);
+  const channels = await step(on.known?.UptoChannels, "UptoChannels", []);
+  const escrow = await step(on.known?.UptoEscrow, "PaymentEscrow", [
+    {
+      authority: on.AccessManager,
+      channelContract: channels,
+      inbox: on.SettlementInbox,
+      treasury: on.treasury ?? chain.deployer,
+      feeBps: on.feeBps ?? 100,
+      refundTime: times.refund,
+      minWithdrawDelay: times.minWithdrawDelay,
+    },
+  ]);
+  await setStakePrice(chain, escrow, on.TestDollar, on.unitsPerStake ?? 1n);
+  return { UptoChannels: channels, UptoEscrow: escrow };
+}
+
 export interface CommitteeSeat {
   signer: Address;
   stake: bigint;
@@ -138,7 +172,7 @@ export async function bootstrapInbox(chain: DeployChain, inbox: Address, epoch: 
 /** Once per token and escrow; a probe of one wei of stake tells whether it is done. */
 async function setStakePrice(chain: DeployChain, escrow: Address, token: Address, unitsPerStake: bigint): Promise<void> {
   if (token === zeroAddress) return;
-  const { abi } = artifact("PaymentEscrow");
+  const { abi } = artifact("IPaymentEscrow");
   const set = (await chain.read(escrow, abi, "stakePriceOf", [token])) as bigint;
   if (set === 0n) await chain.write(escrow, abi, "setStakePrice", [token, unitsPerStake << 64n]);
 }

@@ -16,8 +16,16 @@ const TWINS: Record<Exclude<keyof typeof X402, "permit2">, string> = {
   multicall3: "MulticallTwin",
 };
 
-/** Idempotent: what stands already is left alone. */
+/** Idempotent: what stands already is left alone. @throws Error where an original is missing and no twin may be placed. */
 export async function placeX402(chain: DeployChain): Promise<typeof X402> {
+  if (!chain.isDevnet) {
+    const missing: string[] = [];
+    for (const [name, address] of Object.entries(X402)) if (!(await chain.hasCode(address))) missing.push(`${name} ${address}`);
+    if (missing.length > 0) {
+      throw new Error(`chain ${chain.chainId} lacks ${missing.join(", ")}. Twins are for devnets: deploy where x402, Permit2 and Multicall3 stand.`);
+    }
+    return X402;
+  }
   for (const [name, contract] of Object.entries(TWINS) as [keyof typeof TWINS, string][]) {
     if (await chain.hasCode(X402[name])) continue;
     // Constructors run where they are deployed; the code is then copied. EIP-712 domains recompute themselves at the new address.

@@ -1,7 +1,8 @@
 /** `og pay`: money in channels and in the escrow, for those who pay and those who earn. */
 import { Command, InvalidArgumentError } from "commander";
 import { type Address, formatUnits, getAddress, isAddress } from "viem";
-import { erc20Abi, escrowAbi } from "../payments/abi.ts";
+import { erc20Abi } from "../payments/abi.ts";
+import { owedTo } from "../payments/credit.ts";
 import { type ChannelRecord, openChannel } from "../payments/channels.ts";
 import { OfferRefused, checkRequirements } from "../payments/offers.ts";
 import { requirementsOf } from "../payments/offer.ts";
@@ -128,11 +129,12 @@ async function channelFor(world: PayWorld, options: OfferQuery): Promise<Channel
 async function balance(io: PayIo, world: PayWorld, address: Address | undefined, options: Common): Promise<void> {
   const { money, memory } = world;
   const owner = address ?? money.account.address;
-  const [tokens, credit, records] = await Promise.all([
+  const [tokens, owed, records] = await Promise.all([
     money.client.readContract({ address: money.token.address, abi: erc20Abi, functionName: "balanceOf", args: [owner] }),
-    money.client.readContract({ address: money.escrow, abi: escrowAbi, functionName: "credit", args: [owner, money.token.address] }),
+    owedTo({ client: money.client, escrow: money.escrow, token: money.token.address }, owner),
     address ? [] : memory.channels(),
   ]);
+  const credit = owed.credit + owed.setAside;
   const channels = await Promise.all(records.map((record) => moneyOf(world, record)));
   if (options.json) return io.print(text({ address: owner, token: money.token.address, tokens, credit, channels }));
   const show = shower(world);

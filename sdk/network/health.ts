@@ -59,7 +59,7 @@ export async function escrowHealth({ client, address }: HealthAccess, fromBlock 
   const terms = await client.getContractEvents({ ...read, eventName: "TermsRegistered", fromBlock, strict: true });
   const records = await Promise.all(terms.map(({ args }) => client.readContract({ ...read, functionName: "termsOf", args: [args.termsHash] })));
   const treasury = await client.readContract({ ...read, functionName: "treasury" });
-  const beneficiaries = [...new Set([treasury, ...registered.map(({ args }) => args.payer), ...records.flatMap(({ payout, royaltyTo }) => [payout, royaltyTo])])];
+  const beneficiaries = [...new Set([treasury, ...registered.map(({ args }) => args.payer), ...records.flatMap((record) => [record.payout, record.royaltyTo, record.treasury])])];
 
   const findings: HealthFinding[] = [];
   for (const token of new Set(registered.map(({ args }) => args.token))) {
@@ -68,7 +68,8 @@ export async function escrowHealth({ client, address }: HealthAccess, fromBlock 
       ...(await Promise.all(chunks(paymentIds).map((part) => client.readContract({ ...lens, functionName: "backing", args: [escrow, token, part, []] })))),
       ...(await Promise.all(chunks(beneficiaries).map((part) => client.readContract({ ...lens, functionName: "backing", args: [escrow, token, [], part] })))),
     ];
-    const left = parts.reduce((sum, part) => sum + part.left, 0n);
+    const setAside = await Promise.all(terms.map(({ args }) => client.readContract({ ...read, functionName: "sharesOf", args: [args.termsHash, token] })));
+    const left = parts.reduce((sum, part) => sum + part.left, 0n) + setAside.reduce((sum, { fee, royalty }) => sum + fee + royalty, 0n);
     const right = parts[0]?.right ?? 0n;
     findings.push({ id: "E1", ok: left <= right, left, right, about: `token ${token}` });
     findings.push(...(await client.readContract({ ...lens, functionName: "releases", args: [escrow, token] })).map((finding) => ({ ...finding, about: `token ${token}` })));

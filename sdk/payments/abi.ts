@@ -3,11 +3,15 @@ import { parseAbi } from "viem";
 /** The calls and events of the payment chain that payers and reports need; the contracts' interfaces are the manual. */
 export const escrowAbi = parseAbi([
   "event ChannelRegistered(bytes32 indexed paymentId, bytes32 indexed termsHash, address indexed payer, address token)",
-  "event Released(bytes32 indexed paymentId, bytes32 indexed cause, uint256 from, uint256 to, uint256 fee, uint256 royalty)",
-  "event Refunded(bytes32 indexed paymentId, bytes32 indexed cause, uint256 from, uint256 to)",
+  "event TermsRegistered(bytes32 indexed termsHash, bytes32 indexed nodeId, address payout, uint16 royaltyBps, uint16 feeBps, address royaltyTo, address treasury)",
+  "struct Move { bytes32 paymentId; uint128 from; uint128 to; }",
+  "event Released(bytes32 indexed cause, Move[] moves, uint256 fee, uint256 royalty)",
+  "event Refunded(bytes32 indexed cause, Move[] moves)",
   "function ack(bytes32 paymentId, uint128 cumulative, bytes signature) returns (uint256)",
   "function sync(bytes32[] paymentIds) returns (uint8[])",
   "function refundExpired(bytes32 paymentId) returns (uint256)",
+  "function collect(bytes32[] termsHashes, address token)",
+  "function sharesOf(bytes32 termsHash, address token) view returns ((uint128 fee, uint128 royalty))",
   "function withdraw(address beneficiary, address token) returns (uint256)",
   "function credit(address beneficiary, address token) view returns (uint256)",
   "function lineOf(bytes32 paymentId) view returns ((uint96 settledUpTo, uint88 held, uint32 markedAt, uint32 markedAlive, uint8 flags))",

@@ -37,15 +37,18 @@ export async function paymentTotals(source: TotalsSource): Promise<PaymentTotals
     client.readContract({ address: X402_CHANNELS, abi: channelsAbi, functionName: "receivers", args: [escrow, token] }),
   ]);
   const ids = registered.filter(({ args }) => same(args.token!, token)).map(({ args }) => args.paymentId!);
-  const ours = new Set<Hex>(ids);
   const totals: PaymentTotals = { paid: claimed, released: 0n, fees: 0n, royalties: 0n, held: 0n, refunded: 0n, unprotected: 0n };
+  const ours = new Set<Hex>(ids);
+  // Rows of one event have one token.
+  const isOurs = (moves: readonly { paymentId: Hex }[]) => ours.has(moves[0]!.paymentId);
+  const gross = (moves: readonly { from: bigint; to: bigint }[]) => moves.reduce((sum, { from, to }) => sum + to - from, 0n);
   for (const { args } of releases) {
-    if (!ours.has(args.paymentId!)) continue;
-    totals.released += args.to! - args.from! - args.fee! - args.royalty!;
+    if (!isOurs(args.moves!)) continue;
+    totals.released += gross(args.moves!) - args.fee! - args.royalty!;
     totals.fees += args.fee!;
     totals.royalties += args.royalty!;
   }
-  for (const { args } of refunds) if (ours.has(args.paymentId!)) totals.refunded += args.to! - args.from!;
+  for (const { args } of refunds) if (isOurs(args.moves!)) totals.refunded += gross(args.moves!);
   for (const paymentId of ids) {
     totals.held += (await client.readContract({ address: lens, abi: lensAbi, functionName: "moneyOf", args: [escrow, paymentId] })).held;
   }

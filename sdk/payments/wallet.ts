@@ -1,6 +1,7 @@
 import { type Account, type Address, type Hex, type PublicClient, type TransactionReceipt, type WalletClient, encodeAbiParameters, keccak256, toHex } from "viem";
 import { x402ChannelsAbi } from "../../types/abi/X402Channels.ts";
 import { channelsAbi, erc20Abi, escrowAbi, lensAbi } from "./abi.ts";
+import { owedTo } from "./credit.ts";
 import type { ChannelRecord } from "./channels.ts";
 import { X402 } from "./x402.ts";
 
@@ -105,7 +106,9 @@ export async function finishWithdrawal(by: MoneyAccount, { config, paymentId }: 
 /** Pulls what the escrow owes to `beneficiary`: a node's earnings, a payer's refunds, a royalty. Anyone may send it. @throws MoneyError NO_CREDIT */
 export async function withdrawCredit(by: MoneyAccount, beneficiary: Address): Promise<{ transaction: Hex; amount: bigint }> {
   const args = [beneficiary, by.token.address] as const;
-  const amount = await by.client.readContract({ address: by.escrow, abi: escrowAbi, functionName: "credit", args });
+  const owed = await owedTo({ client: by.client, escrow: by.escrow, token: by.token.address }, beneficiary);
+  const amount = owed.credit + owed.setAside;
+  if (owed.termsHashes.length > 0) await send(by, { address: by.escrow, abi: escrowAbi, functionName: "collect", args: [owed.termsHashes, by.token.address] });
   if (amount === 0n) throw new MoneyError("NO_CREDIT", `The escrow owes ${beneficiary} nothing in ${by.token.symbol}.`);
   return { transaction: await send(by, { address: by.escrow, abi: escrowAbi, functionName: "withdraw", args }), amount };
 }

@@ -9,6 +9,8 @@ export interface PositionalTree {
   count: number;
   /** Sibling hashes from the leaf at `index` up to the top. */
   path(index: number): Hex[];
+  /** Multiproof of several leaves, ascending: siblings that do not follow from them, level by level from the leaves up. */
+  paths(indices: readonly number[]): Hex[];
 }
 
 /** @throws RangeError on no leaves or more than 2^32 - 1. */
@@ -25,12 +27,26 @@ export function positionalTree(leaves: readonly Hex[]): PositionalTree {
     levels.push(parents);
     absent.push(treeNode(absent[height]!, absent[height]!));
   }
+  const inside = (index: number) => {
+    if (!Number.isInteger(index) || index < 0 || index >= count) throw new RangeError(`index ${index} is outside of the ${count} leaves`);
+  };
   return {
     root: treeRoot(count, levels.at(-1)![0]!),
     count,
     path(index) {
-      if (!Number.isInteger(index) || index < 0 || index >= count) throw new RangeError(`index ${index} is outside of the ${count} leaves`);
+      inside(index);
       return levels.slice(0, -1).map((level, height) => level[(index >> height) ^ 1] ?? absent[height]!);
+    },
+    paths(indices) {
+      indices.forEach(inside);
+      if (indices.some((index, i) => i > 0 && index <= indices[i - 1]!)) throw new RangeError("the leaves of a multiproof ascend");
+      let known = [...indices];
+      return levels.slice(0, -1).flatMap((level, height) => {
+        const here = new Set(known);
+        const siblings = known.filter((index) => !here.has(index ^ 1)).map((index) => level[index ^ 1] ?? absent[height]!);
+        known = [...new Set(known.map((index) => index >> 1))];
+        return siblings;
+      });
     },
   };
 }

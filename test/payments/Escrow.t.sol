@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
-import {Line, StretchProof, StretchStatus} from "../../contracts/interfaces/IPaymentEscrow.sol";
+import {IPaymentEscrow, Line, Shares, StretchPlaces, StretchStatus} from "../../contracts/interfaces/IPaymentEscrow.sol";
 import {Certificate, InboxTimes} from "../../contracts/interfaces/ISettlementInbox.sol";
 import {ChannelConfig, Voucher, VoucherClaim} from "../../contracts/interfaces/IX402BatchSettlement.sol";
 import {PositionalTree} from "../../contracts/libraries/PositionalTree.sol";
@@ -26,7 +26,7 @@ contract EscrowHandler is Test, IDepositCollector {
     uint32 private constant STOP_MAX = 30 days;
     uint256 public constant CHANNELS = 3;
 
-    PaymentEscrow public escrow;
+    IPaymentEscrow public escrow;
     SettlementInbox public inbox;
     X402Channels public channels;
     TestDollar public token;
@@ -38,6 +38,7 @@ contract EscrowHandler is Test, IDepositCollector {
 
     ChannelConfig[3] private _configs;
     bytes32[3] public ids;
+    bytes32[3] public hashes; // of terms
     CommitteeMember[] private _members;
     uint64 private _nonce;
     uint64 private _beats;
@@ -59,11 +60,10 @@ contract EscrowHandler is Test, IDepositCollector {
         channels = new X402Channels();
         token = new TestDollar();
         inbox = new SettlementInbox(1, address(0x5e77), address(this), InboxTimes(1 days, STOP_MAX, 2 days, 3650 days));
-        escrow = new PaymentEscrow(
-            EscrowSetup(
-                address(new AccessManager(address(this))), address(channels), address(inbox), TREASURY, 200, REFUND, 1 days
-            )
+        EscrowSetup memory setup = EscrowSetup(
+            address(new AccessManager(address(this))), address(channels), address(inbox), TREASURY, 200, REFUND, 1 days
         );
+        escrow = IPaymentEscrow(address(new PaymentEscrow(setup)));
         escrow.setStakePrice(address(token), 1 << 64);
         _members.push(CommitteeMember(vm.addr(COMMITTEE_KEY), 3_000_000));
         inbox.bootstrap(1, _members);
@@ -71,7 +71,8 @@ contract EscrowHandler is Test, IDepositCollector {
             // Two held channels and a private one.
             Terms memory terms =
                 Terms(NODE_ID, NODE, i == 2 ? 1 : 2, 1, bytes32(i), 0, PUBLISHER, 1_000, 500, address(inbox));
-            bytes32 salt = TermsLib.salt(TermsLib.hash(terms), bytes32(i));
+            hashes[i] = TermsLib.hash(terms);
+            bytes32 salt = TermsLib.salt(hashes[i], bytes32(i));
             _configs[i] = ChannelConfig(payer, payer, address(escrow), NODE, address(token), 1 days, salt);
             ids[i] = escrow.register(_configs[i], terms, bytes32(i));
         }
@@ -141,7 +142,7 @@ contract EscrowHandler is Test, IDepositCollector {
         stretches[0] = ChannelStretch(block.chainid, address(escrow), ids[index], from, from + length, 0, 1, length);
         BatchHeader memory header = _header(stretches[0], foreign ? keccak256("other node") : NODE_ID);
         _record(header, final_ ? 3 : 4);
-        StretchProof[] memory none = new StretchProof[](0);
+        StretchPlaces memory none = StretchPlaces(new uint32[](0), new bytes32[](0));
         StretchStatus status =
             (final_ ? escrow.release(header, stretches, none) : escrow.refundRejected(header, stretches, none))[0];
         if (foreign) _check(status != StretchStatus.Settled, "another node's header moved money");
@@ -192,6 +193,15 @@ contract EscrowHandler is Test, IDepositCollector {
         effects[msg.sig]++;
     }
 
+    /// Fees and royalties become credits; nobody gains.
+    function collectShares(uint256 index) external {
+        index = bound(index, 0, CHANNELS - 1);
+        uint256 before = _earned();
+        escrow.collect(_one(hashes[index]), address(token));
+        _check(setAside(index) == 0 && _earned() == before, "E9 collect changed the sum");
+        effects[msg.sig]++;
+    }
+
     function disturb(uint128 amount, bool pause, uint16 fee) external {
         token.mint(address(escrow), bound(amount, 1, 1_000));
         channels.settle(address(escrow), address(token));
@@ -201,6 +211,12 @@ contract EscrowHandler is Test, IDepositCollector {
     }
 
     // ---- the ghost ledger
+
+    /// Fees and royalties under the terms of a channel that nobody has collected.
+    function setAside(uint256 index) public view returns (uint256) {
+        Shares memory shares = escrow.sharesOf(hashes[index], address(token));
+        return uint256(shares.fee) + shares.royalty;
+    }
 
     /// Credits and withdrawals of everybody on the node's side.
     function earned() external view returns (uint256) {
@@ -226,7 +242,7 @@ contract EscrowHandler is Test, IDepositCollector {
     function _earned() private view returns (uint256 sum) {
         address[3] memory side = [NODE, PUBLISHER, TREASURY];
         for (uint256 i = 0; i < 3; ++i) {
-            sum += escrow.credit(side[i], address(token)) + token.balanceOf(side[i]);
+            sum += escrow.credit(side[i], address(token)) + token.balanceOf(side[i]) + setAside(i);
         }
     }
 
@@ -304,6 +320,7 @@ contract EscrowInvariants is Test {
             world.wait(3 days - 1);
         }
         world.refundExpired(0);
+        world.collectShares(0);
         world.withdraw(0);
         world.withdraw(1);
         world.disturb(1, true, 1);
@@ -312,9 +329,10 @@ contract EscrowInvariants is Test {
         assertEq(world.refunded(0), 321, "refunded by silence");
         assertEq(world.refunded(1), 251, "refunded by rejection");
         assertEq(world.released(2), 601, "private terms");
-        bytes4[10] memory all = [
+        bytes4[11] memory all = [
             world.deposit.selector, world.claim.selector, world.sync.selector, world.ack.selector, world.decide.selector,
-            world.beat.selector, world.wait.selector, world.refundExpired.selector, world.withdraw.selector, world.disturb.selector
+            world.beat.selector, world.wait.selector, world.refundExpired.selector, world.withdraw.selector, world.disturb.selector,
+            world.collectShares.selector
         ];
         for (uint256 i = 0; i < all.length; ++i) {
             assertGe(world.effects(all[i]), 1, "an action without effect");
@@ -335,7 +353,7 @@ contract EscrowInvariants is Test {
         }
         for (uint256 i = 0; i < _world.CHANNELS(); ++i) {
             (, uint128 total) = _world.channels().channels(_world.ids(i));
-            owed += total - _world.escrow().lineOf(_world.ids(i)).settledUpTo;
+            owed += total - _world.escrow().lineOf(_world.ids(i)).settledUpTo + _world.setAside(i);
         }
         assertGe(here, owed, "E1");
     }

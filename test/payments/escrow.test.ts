@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { Wallet, ZeroAddress } from "ethers";
 import * as protocol from "../../sdk/protocol/index.ts";
 import { DEVNET_TIMES } from "../../scripts/deploy/payment.ts";
-import { type World, id, world } from "./fixture.ts";
+import { type World, WHOLE, id, world } from "./fixture.ts";
 
 const Status = { Settled: 1, NotRegistered: 2, WrongPlace: 3, WrongNode: 4, Gap: 5, Empty: 6, CapReached: 7, TokenImpaired: 8 };
 const Claim = { Claimed: 1, Ahead: 2, NotRegistered: 3, NotAuthorized: 4, Refused: 5, TokenImpaired: 6 };
@@ -76,9 +76,9 @@ describe("PaymentEscrow", () => {
     it("claims, sweeps and opens a mark; the same again has no effect (E7)", async () => {
       const channel = await w.open();
       const rows = [await w.row(channel, 700n, 1_000n)];
-      await expect(w.escrow.connect(w.authorizer).claim(rows, "0x")).to.emit(w.escrow, "MarkOpened").withArgs(channel.paymentId, 700n);
+      await expect(w.escrow.connect(w.authorizer).claim(rows, "0x")).to.emit(w.escrow, "MarksOpened").withArgs([[channel.paymentId, 700n]]);
       expect(await w.token.balanceOf(w.addresses.PaymentEscrow)).to.equal(700n);
-      await expect(w.escrow.connect(w.authorizer).claim(rows, "0x")).not.to.emit(w.escrow, "MarkOpened");
+      await expect(w.escrow.connect(w.authorizer).claim(rows, "0x")).not.to.emit(w.escrow, "MarksOpened");
       const money = await w.money(channel);
       expect([money.totalClaimed, money.settledUpTo, money.held, money.mark]).to.deep.equal([700n, 0n, 700n, 700n]);
     });
@@ -148,7 +148,10 @@ describe("PaymentEscrow", () => {
       const signature = await w.signAck(channel, 12_345n);
       const preview = await w.lens.previewAck(w.addresses.PaymentEscrow, channel.paymentId, 12_345n);
       await expect(w.escrow.connect(w.relayer).ack(channel.paymentId, 12_345n, signature))
-        .to.emit(w.escrow, "Released").withArgs(channel.paymentId, `0x${"00".repeat(32)}`, 0n, 12_345n, 246n, 1_234n);
+        .to.emit(w.escrow, "Released").withArgs(`0x${"00".repeat(32)}`, [[channel.paymentId, 0n, 12_345n]], 246n, 1_234n);
+      expect(await w.escrow.sharesOf(protocol.termsHash(channel.terms!), w.addresses.TestDollar)).to.deep.equal([246n, 1_234n]);
+      await expect(w.collect()).to.emit(w.escrow, "Collected").withArgs(protocol.termsHash(channel.terms!), w.addresses.TestDollar, 246n, 1_234n);
+      await expect(w.collect()).not.to.emit(w.escrow, "Collected");
       expect([await w.credit(w.payout), await w.credit(w.admin), await w.credit(w.royaltyTo)]).to.deep.equal([10_865n, 246n, 1_234n]);
       expect([preview.gross, preview.net, preview.fee, preview.royalty]).to.deep.equal([12_345n, 10_865n, 246n, 1_234n]);
       // E7
@@ -187,15 +190,15 @@ describe("PaymentEscrow", () => {
       const many = [await w.open(), await w.open(), await w.open()];
       for (const channel of many) await w.claim(channel, 1_000n);
       const stretches = many.map((channel, i) => w.stretch(channel, 0n, 300n + BigInt(i)));
-      const { header, hash, proof } = w.headerOf(stretches);
-      await expect(w.escrow.release(header, stretches, [])).to.be.revertedWithCustomError(w.escrow, "EscrowNoVerdict").withArgs(hash);
+      const { header, hash, places } = w.headerOf(stretches);
+      await expect(w.escrow.release(header, stretches, WHOLE)).to.be.revertedWithCustomError(w.escrow, "EscrowNoVerdict").withArgs(hash);
       await w.finalise(header);
       const [statuses, splits] = await w.lens.previewRelease(w.addresses.PaymentEscrow, header, stretches);
       expect(statuses).to.deep.equal([Status.Settled, Status.Settled, Status.Settled].map(BigInt));
-      await w.escrow.release(header, [stretches[1]!], [proof(1)]);
+      await w.escrow.release(header, [stretches[1]!], places(1));
       expect(await w.credit(w.payout)).to.equal(splits[1]!.net);
-      expect(await w.escrow.release.staticCall(header, stretches, [])).to.deep.equal([Status.Settled, Status.Empty, Status.Settled].map(BigInt));
-      await w.escrow.release(header, stretches, []);
+      expect(await w.escrow.release.staticCall(header, stretches, WHOLE)).to.deep.equal([Status.Settled, Status.Empty, Status.Settled].map(BigInt));
+      await w.escrow.release(header, stretches, WHOLE);
       expect(await w.credit(w.payout)).to.equal(splits.reduce((sum, split) => sum + split.net, 0n));
       expect((await w.money(many[0]!)).held).to.equal(700n);
     });
@@ -204,16 +207,16 @@ describe("PaymentEscrow", () => {
       const channel = await w.open();
       await w.claim(channel, 1_000n);
       const stretches = [w.stretch(channel, 0n, 1_000n)];
-      const { header, proof } = w.headerOf(stretches);
+      const { header } = w.headerOf(stretches);
       await w.finalise(header, protocol.BatchStatus.Rejected);
-      await expect(w.escrow.release(header, stretches, [])).to.be.revertedWithCustomError(w.escrow, "EscrowWrongVerdict");
+      await expect(w.escrow.release(header, stretches, WHOLE)).to.be.revertedWithCustomError(w.escrow, "EscrowWrongVerdict");
       const other = w.headerOf(stretches);
       await w.finalise(other.header);
-      await expect(w.escrow.release(other.header, [w.stretch(channel, 0n, 999n)], [proof(0)])).to.be.revertedWithCustomError(w.escrow, "EscrowNotInRoot").withArgs(0);
-      await expect(w.escrow.release(other.header, [w.stretch(channel, 0n, 999n)], [])).to.be.revertedWithCustomError(w.escrow, "EscrowNotInRoot").withArgs(0);
-      await expect(w.escrow.release(other.header, [], [])).to.be.revertedWithCustomError(w.escrow, "EscrowLengthMismatch");
-      await expect(w.escrow.release(other.header, stretches, [other.proof(0), other.proof(0)])).to.be.revertedWithCustomError(w.escrow, "EscrowLengthMismatch");
-      await expect(w.escrow.refundRejected(other.header, stretches, [])).to.be.revertedWithCustomError(w.escrow, "EscrowWrongVerdict");
+      await expect(w.escrow.release(other.header, [w.stretch(channel, 0n, 999n)], other.places(0))).to.be.revertedWithCustomError(w.escrow, "EscrowNotInRoot");
+      await expect(w.escrow.release(other.header, [w.stretch(channel, 0n, 999n)], WHOLE)).to.be.revertedWithCustomError(w.escrow, "EscrowNotInRoot");
+      await expect(w.escrow.release(other.header, [], WHOLE)).to.be.revertedWithCustomError(w.escrow, "EscrowLengthMismatch");
+      await expect(w.escrow.release(other.header, stretches, { indices: [0, 0], path: [] })).to.be.revertedWithCustomError(w.escrow, "EscrowLengthMismatch");
+      await expect(w.escrow.refundRejected(other.header, stretches, WHOLE)).to.be.revertedWithCustomError(w.escrow, "EscrowWrongVerdict");
     });
 
     it("another node's header decides nothing; nor does another chain, escrow or unknown channel", async () => {
@@ -221,14 +224,14 @@ describe("PaymentEscrow", () => {
       await w.claim(channel, 1_000n);
       const stranger = w.headerOf([w.stretch(channel, 0n, 1_000n)], { nodeId: id("other node") });
       await w.finalise(stranger.header);
-      expect(await w.escrow.release.staticCall(stranger.header, [w.stretch(channel, 0n, 1_000n)], [])).to.deep.equal([BigInt(Status.WrongNode)]);
+      expect(await w.escrow.release.staticCall(stranger.header, [w.stretch(channel, 0n, 1_000n)], WHOLE)).to.deep.equal([BigInt(Status.WrongNode)]);
       const unknown = await w.open({ register: false });
       const stretches = [
         w.stretch(channel, 0n, 10n, { paymentChainId: 1n }), w.stretch(channel, 0n, 10n, { escrow: w.payout.address as `0x${string}` }), w.stretch(unknown, 0n, 10n),
       ];
       const { header } = w.headerOf(stretches);
       await w.finalise(header);
-      expect(await w.escrow.release.staticCall(header, stretches, [])).to.deep.equal([Status.WrongPlace, Status.WrongPlace, Status.NotRegistered].map(BigInt));
+      expect(await w.escrow.release.staticCall(header, stretches, WHOLE)).to.deep.equal([Status.WrongPlace, Status.WrongPlace, Status.NotRegistered].map(BigInt));
     });
 
     it("a stretch above the watermark waits, or the node gives the gap up", async () => {
@@ -237,13 +240,13 @@ describe("PaymentEscrow", () => {
       const stretches = [w.stretch(channel, 400n, 900n)];
       const { header } = w.headerOf(stretches);
       await w.finalise(header);
-      expect(await w.escrow.release.staticCall(header, stretches, [])).to.deep.equal([BigInt(Status.Gap)]);
-      await expect(w.escrow.connect(w.relayer).skipGap(channel.config, header, stretches, [])).to.be.revertedWithCustomError(w.escrow, "EscrowNotNode");
-      await w.escrow.connect(w.authorizer).skipGap(channel.config, header, stretches, []);
+      expect(await w.escrow.release.staticCall(header, stretches, WHOLE)).to.deep.equal([BigInt(Status.Gap)]);
+      await expect(w.escrow.connect(w.relayer).skipGap(channel.config, header, stretches, WHOLE)).to.be.revertedWithCustomError(w.escrow, "EscrowNotNode");
+      await w.escrow.connect(w.authorizer).skipGap(channel.config, header, stretches, WHOLE);
       expect(await w.credit(channel.payer)).to.equal(400n);
       const money = await w.money(channel);
       expect([money.settledUpTo, money.held]).to.deep.equal([900n, 100n]);
-      await expect(w.escrow.connect(w.payout).skipGap(channel.config, header, stretches, [])).to.be.revertedWithCustomError(w.escrow, "EscrowNotAGap");
+      await expect(w.escrow.connect(w.payout).skipGap(channel.config, header, stretches, WHOLE)).to.be.revertedWithCustomError(w.escrow, "EscrowNotAGap");
     });
 
     it("E5 stays under the epoch's cap, previews included", async () => {
@@ -256,8 +259,8 @@ describe("PaymentEscrow", () => {
       await w.finalise(header);
       const want = [Status.Settled, Status.CapReached, Status.Settled].map(BigInt);
       expect((await w.lens.previewRelease(w.addresses.PaymentEscrow, header, stretches))[0]).to.deep.equal(want);
-      expect(await w.escrow.release.staticCall(header, stretches, [])).to.deep.equal(want);
-      await w.escrow.release(header, stretches, []);
+      expect(await w.escrow.release.staticCall(header, stretches, WHOLE)).to.deep.equal(want);
+      await w.escrow.release(header, stretches, WHOLE);
       expect((await w.escrow.releaseCap(1n, w.addresses.TestDollar)).used).to.equal(cap);
     });
 
@@ -267,9 +270,9 @@ describe("PaymentEscrow", () => {
       const stretches = [w.stretch(channel, 0n, 600n)];
       const { header } = w.headerOf(stretches);
       await w.finalise(header, protocol.BatchStatus.RejectedNoFault);
-      await w.escrow.refundRejected(header, stretches, []);
+      await w.escrow.refundRejected(header, stretches, WHOLE);
       expect(await w.credit(channel.payer)).to.equal(600n);
-      expect(await w.escrow.refundRejected.staticCall(header, stretches, [])).to.deep.equal([BigInt(Status.Empty)]);
+      expect(await w.escrow.refundRejected.staticCall(header, stretches, WHOLE)).to.deep.equal([BigInt(Status.Empty)]);
     });
   });
 
@@ -293,7 +296,7 @@ describe("PaymentEscrow", () => {
       }
       await w.networkHelpers.time.increase(60);
       expect((await w.lens.previewRefund(w.addresses.PaymentEscrow, channel.paymentId)).amount).to.equal(300n);
-      await expect(w.escrow.connect(w.relayer).refundExpired(channel.paymentId)).to.emit(w.escrow, "Refunded").withArgs(channel.paymentId, `0x${"00".repeat(32)}`, 0n, 300n);
+      await expect(w.escrow.connect(w.relayer).refundExpired(channel.paymentId)).to.emit(w.escrow, "Refunded").withArgs(`0x${"00".repeat(32)}`, [[channel.paymentId, 0n, 300n]]);
       expect(await w.credit(channel.payer)).to.equal(300n);
       const money = await w.money(channel);
       expect([money.settledUpTo, money.held, money.mark]).to.deep.equal([300n, 200n, 500n]);
@@ -328,6 +331,7 @@ describe("PaymentEscrow", () => {
       await expect(w.escrow.withdraw(w.payout.address, w.addresses.TestDollar)).to.be.revertedWithCustomError(w.escrow, "EscrowNothingToWithdraw");
       const elsewhere = Wallet.createRandom().address;
       await w.escrow.connect(w.royaltyTo).redirect(elsewhere);
+      await w.collect();
       await w.escrow.withdraw(w.royaltyTo.address, w.addresses.TestDollar);
       expect(await w.token.balanceOf(elsewhere)).to.equal(100n);
     });
@@ -347,12 +351,13 @@ describe("PaymentEscrow", () => {
     await expect(w.escrow.setFee(501)).to.be.revertedWithCustomError(w.escrow, "EscrowFeeTooHigh");
     await expect(w.escrow.setStakePrice(w.addresses.TestDollar, 1n)).to.be.revertedWithCustomError(w.escrow, "EscrowStakePriceSet");
     await expect(w.escrow.setTreasury(ZeroAddress)).to.be.revertedWithCustomError(w.escrow, "EscrowZeroAddress");
-    await expect(w.escrow.connect(w.relayer).setFee(1)).to.be.revertedWithCustomError(w.escrow, "AccessManagedUnauthorized");
+    await expect(w.escrow.connect(w.relayer).setFee(1)).to.be.revertedWithCustomError(w.declared, "AccessManagedUnauthorized");
     // X2: a higher fee does not reach terms that are registered.
     const channel = await w.open();
     await w.escrow.setFee(500);
     await w.claim(channel, 1_000n);
     await w.escrow.ack(channel.paymentId, 1_000n, await w.signAck(channel, 1_000n));
+    await w.collect();
     expect(await w.credit(w.admin)).to.equal(20n);
   });
 });

@@ -7,11 +7,14 @@ import { deployChain } from "../../scripts/deploy/chain.ts";
 import { type PaymentTimes, DEVNET_TIMES, bootstrapInbox, deployPayment } from "../../scripts/deploy/payment.ts";
 import * as protocol from "../../sdk/protocol/index.ts";
 import type {
-  EscrowLens, PaymentEscrow, SettlementInbox, TestDollar, X402Channels,
+  EscrowLens, IPaymentEscrow, SettlementInbox, TestDollar, X402Channels,
 } from "../../types/contracts/index.js";
 
 export const SETTLEMENT = { chainId: 713370, verifyingContract: "0x5e771e0000000000000000000000000000000001" } as const;
 export const id = (label: string): Hex => protocol.unpaidPaymentId(`0x${"00".repeat(32)}`, `0x${Buffer.from(label).toString("hex").padEnd(64, "0")}`);
+
+/** Places of a call that names its header's whole list. */
+export const WHOLE = { indices: [], path: [] };
 
 export const channelTypes = {
   ChannelConfig: [
@@ -73,7 +76,9 @@ export async function world(times: PaymentTimes = DEVNET_TIMES) {
   await bootstrapInbox(deployer, addresses.SettlementInbox, 1n, members);
 
   const at = async <T>(name: string, address: string) => (await ethers.getContractAt(name, address)) as unknown as T;
-  const escrow = await at<PaymentEscrow>("PaymentEscrow", addresses.PaymentEscrow);
+  const escrow = await at<IPaymentEscrow>("IPaymentEscrow", addresses.PaymentEscrow);
+  // The same, with the errors of the libraries inside of it.
+  const declared = await ethers.getContractAt("PaymentEscrow", addresses.PaymentEscrow);
   const inbox = await at<SettlementInbox>("SettlementInbox", addresses.SettlementInbox);
   const lens = await at<EscrowLens>("EscrowLens", addresses.EscrowLens);
   const channels = await at<X402Channels>("X402Channels", addresses.X402Channels);
@@ -151,6 +156,9 @@ export async function world(times: PaymentTimes = DEVNET_TIMES) {
     await escrow.connect(authorizer).claim([await row(channel, totalClaimed)], "0x");
   }
 
+  /** Fees and royalties that releases under these terms have set aside become credits. */
+  const collect = (token = addresses.TestDollar as string, under: protocol.Terms = terms()) => escrow.collect([protocol.termsHash(under)], token);
+
   const signAck = (channel: Channel, cumulative: bigint, signer: { signTypedData: EthersWallet["signTypedData"] } = channel.payer) =>
     signer.signTypedData(escrowDomain, { Ack: [...protocol.statementTypes.Ack] }, { paymentId: channel.paymentId, cumulative });
 
@@ -167,7 +175,7 @@ export async function world(times: PaymentTimes = DEVNET_TIMES) {
       count: stretches.length, channels: stretches.length, totalCharge: 1n, minIssuedAt: 1n, maxIssuedAt: 2n, blobId: id("blob"),
       contentHash: id("content"), format: 1, ...over,
     };
-    return { header, tree, hash: protocol.headerHash(header, SETTLEMENT), proof: (index: number) => ({ index, path: tree.path(index) }) };
+    return { header, tree, hash: protocol.headerHash(header, SETTLEMENT), places: (...indices: number[]) => ({ indices, path: tree.paths(indices) }) };
   }
 
   async function certificate(header: protocol.BatchHeader, over: Partial<protocol.Finality> = {}, signing = committee) {
@@ -198,8 +206,8 @@ export async function world(times: PaymentTimes = DEVNET_TIMES) {
 
   const { networkHelpers } = connection;
   return {
-    connection, ethers, chain, transport, chainId, addresses, escrow, inbox, lens, channels, token, admin, authorizer, payout, royaltyTo, relayer,
-    committee, members, nodeId, terms, open, deposit, row, claim, signAck, stretch, headerOf, certificate, quorum, finalise,
+    connection, ethers, chain, transport, chainId, addresses, escrow, declared, inbox, lens, channels, token, admin, authorizer, payout, royaltyTo, relayer,
+    committee, members, nodeId, terms, open, deposit, row, claim, signAck, stretch, headerOf, certificate, quorum, finalise, collect,
     x402Domain, escrowDomain, deployer, networkHelpers, at,
     credit: (who: { address: string } | string, asset = addresses.TestDollar as string) => escrow.credit(typeof who === "string" ? who : who.address, asset),
     money: (channel: Channel) => lens.moneyOf(addresses.PaymentEscrow, channel.paymentId),

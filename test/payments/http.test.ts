@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import type { PaidResponse } from "../../sdk/payments/types.ts";
-import { type World, world } from "./fixture.ts";
+import { type World, WHOLE, world } from "./fixture.ts";
 import { type TestNode, type WireReceipt, payer, startNode, view } from "./node.ts";
 
 async function confirmed(answer: PaidResponse) {
@@ -69,7 +69,7 @@ describe("paid over HTTP, by the official packages", () => {
     const stretches = [{ ...w.stretch({ paymentId } as never, 1_000n, 1_500n) }];
     const { header } = w.headerOf(stretches);
     await w.finalise(header);
-    await w.escrow.release(header, stretches, []);
+    await w.escrow.release(header, stretches, WHOLE);
     expect((await w.escrow.lineOf(paymentId)).settledUpTo).to.equal(1_500n);
   });
 

@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { seededRandom } from "../../keepers/clock/index.ts";
 import { DEVNET_TIMES } from "../../scripts/deploy/payment.ts";
 import * as protocol from "../../sdk/protocol/index.ts";
-import { type Channel, type World, world } from "./fixture.ts";
+import { type Channel, type World, WHOLE, world } from "./fixture.ts";
 
 /** The watermark in ten lines: who every unit of the line went to, and up to where it is dated. */
 interface Model {
@@ -47,7 +47,7 @@ describe("E2 E3 the watermark against a model, random traces", () => {
           const stretches = [w.stretch(channel, from, to)];
           const { header } = w.headerOf(stretches);
           await w.finalise(header, final ? protocol.BatchStatus.Final : protocol.BatchStatus.Rejected);
-          await (final ? w.escrow.release(header, stretches, []) : w.escrow.refundRejected(header, stretches, []));
+          await (final ? w.escrow.release(header, stretches, WHOLE) : w.escrow.refundRejected(header, stretches, WHOLE));
           if (from <= settled() && to > settled()) give(to < model.claimed ? to : model.claimed, final ? "node" : "payer");
         } else if (model.mark > settled()) {
           await w.networkHelpers.time.increase(DEVNET_TIMES.refund + DEVNET_TIMES.stopMax + 1);

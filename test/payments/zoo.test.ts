@@ -3,7 +3,7 @@ import { ZeroAddress } from "ethers";
 import type { OddToken } from "../../types/contracts/index.js";
 import { type Channel, type World, world } from "./fixture.ts";
 
-const Odd = { None: 0, FeeOnTransfer: 1, FeeOnSender: 2, ReturnsNothing: 3, ReturnsFalse: 4, Reverts: 5, Blacklists: 6, Reenters: 7 };
+const Odd = { None: 0, FeeOnTransfer: 1, FeeOnSender: 2, ReturnsNothing: 3, ReturnsFalse: 4, Reverts: 5, Blacklists: 6, Reenters: 7, IgnoresReusedNonce: 8 };
 const [CLAIMED, IMPAIRED] = [1n, 6n];
 
 describe("E10 E12 odd tokens: each works, or is impaired alone", () => {
@@ -74,8 +74,37 @@ describe("E10 E12 odd tokens: each works, or is impaired alone", () => {
     await turn(Odd.Reenters, w.addresses.PaymentEscrow, call);
     await withdrawOdd();
     expect(await odd.reentered()).to.equal(false);
+    await w.collect();
     expect(await w.credit(w.royaltyTo)).to.equal(50n);
     await claimBoth();
     expect(await odd.reentered()).to.equal(false);
+  });
+
+  it("a token that ignores a reused nonce: the same deposit again brings nothing and is refused", async () => {
+    await turn(Odd.IgnoresReusedNonce);
+    const deposits = await w.channels.queryFilter(w.channels.filters.Deposited(oddChannel.paymentId));
+    const sent = (await deposits[0]!.getTransaction()).data;
+    const before = [await w.channels.channels(oddChannel.paymentId), await odd.balanceOf(w.addresses.X402Channels)];
+    await expect(w.relayer.sendTransaction({ to: w.addresses.X402Channels, data: sent })).to.be.revertedWithCustomError(odd, "ERC20InsufficientBalance");
+    expect([await w.channels.channels(oddChannel.paymentId), await odd.balanceOf(w.addresses.X402Channels)]).to.deep.equal(before);
+    expect(await statuses()).to.deep.equal([CLAIMED, CLAIMED]);
+  });
+
+  it("a vault: odd tokens cannot make it lie, and a refusing one blocks itself alone", async () => {
+    const vault = await w.ethers.deployContract("NodeVault", [w.nodeId, w.payout.address, w.admin.address, 200]);
+    for (const token of [odd, w.token]) await token.mint(await vault.getAddress(), 1_000n);
+    for (const name of ["ReturnsFalse", "Reverts"] as const) {
+      await turn(Odd[name]);
+      await expect(vault.withdraw(await odd.getAddress())).to.be.revertedWithCustomError(vault, "VaultTransferFailed");
+    }
+    await vault.withdraw(w.addresses.TestDollar);
+    expect([await w.token.balanceOf(w.payout.address), await w.token.balanceOf(await vault.getAddress())]).to.deep.equal([980n, 0n]);
+    const call = vault.interface.encodeFunctionData("withdraw", [await odd.getAddress()]);
+    await turn(Odd.Reenters, await vault.getAddress(), call);
+    await vault.withdraw(await odd.getAddress());
+    expect(await odd.reentered()).to.equal(false);
+    expect(await odd.balanceOf(w.payout.address)).to.equal(980n);
+    await expect(w.ethers.deployContract("NodeVault", [w.nodeId, ZeroAddress, w.admin.address, 200])).to.be.revertedWithCustomError(vault, "VaultZeroAddress");
+    await expect(w.ethers.deployContract("NodeVault", [w.nodeId, w.payout.address, w.admin.address, 501])).to.be.revertedWithCustomError(vault, "VaultFeeTooHigh");
   });
 });

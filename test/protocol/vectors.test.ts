@@ -1,7 +1,8 @@
 import { expect } from "chai";
-import { TypedDataEncoder, concat, keccak256 } from "ethers";
+import { TypedDataEncoder, concat, keccak256, toUtf8Bytes } from "ethers";
 import { readFileSync } from "node:fs";
 import { network } from "hardhat";
+import { seededRandom } from "../../keepers/clock/index.ts";
 import type { ProtocolHarness } from "../../types/contracts/index.js";
 import { headerTypes, receiptTypes } from "../../sdk/protocol/index.ts";
 import { statementTypes } from "../../sdk/protocol/statements.ts";
@@ -94,6 +95,27 @@ describe("golden vectors: Solidity, SDK and ethers hash the same bytes", () => {
     await expect(harness.rootOfPath(leaves[0], 0, 5, tree.path(0).slice(1))).to.be.revertedWithCustomError(harness, "TreeBadProofShape").withArgs(0, 5, 2);
     await expect(harness.rootOfPath(leaves[0], 5, 5, tree.path(0))).to.be.revertedWithCustomError(harness, "TreeBadProofShape").withArgs(5, 5, 3);
     await expect(harness.rootOfLeaves([])).to.be.revertedWithCustomError(harness, "TreeEmpty");
+  });
+
+  it("a multiproof of any leaves leads to the root; another leaf, place, sibling or order does not", async () => {
+    const random = seededRandom(5);
+    for (let round = 0; round < 40; round++) {
+      const count = 1 + Math.floor(random() * 20);
+      const leaves = Array.from({ length: count }, (_, i) => keccak256(toUtf8Bytes(`leaf ${round} ${i}`)) as `0x${string}`);
+      const tree = positionalTree(leaves);
+      const indices = leaves.map((_, i) => i).filter(() => random() < 0.5);
+      if (indices.length === 0) indices.push(count - 1);
+      const some = indices.map((i) => leaves[i]!);
+      const path = tree.paths(indices);
+      expect(await harness.rootOfSome(some, indices, count, path)).to.equal(tree.root);
+      const wrong = some.with(0, keccak256(some[0]!) as `0x${string}`);
+      expect(await harness.rootOfSome(wrong, indices, count, path)).not.to.equal(tree.root);
+      await expect(harness.rootOfSome(some, indices, count, [...path, path[0] ?? tree.root])).to.be.revertedWithCustomError(harness, "TreeBadProofShape");
+      if (path.length > 0) await expect(harness.rootOfSome(some, indices, count, path.slice(1))).to.be.revertedWithCustomError(harness, "TreeBadProofShape");
+      await expect(harness.rootOfSome([...some, some[0]!], [...indices, indices[0]!], count, path)).to.be.revertedWithCustomError(harness, "TreeBadProofShape");
+      await expect(harness.rootOfSome(some, indices.with(-1, count), count, path)).to.be.revertedWithCustomError(harness, "TreeBadProofShape");
+      expect(() => tree.paths([0, 0])).to.throw(RangeError);
+    }
   });
 
   it("the number of leaves is part of the root: 3 leaves and the same 3 with an absent fourth differ", async () => {

@@ -7,6 +7,7 @@ import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
 import {NonReentrant} from "../../libraries/NonReentrant.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {MessageHashUtils} from "@openzeppelin/contracts/utils/cryptography/MessageHashUtils.sol";
 import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 import {ChannelConfig, IX402BatchSettlement, VoucherClaim} from "../../interfaces/IX402BatchSettlement.sol";
 
@@ -73,12 +74,29 @@ contract X402Channels is IX402BatchSettlement, EIP712, Multicall, NonReentrant {
     uint40 public constant MIN_WITHDRAW_DELAY = 15 minutes;
     uint40 public constant MAX_WITHDRAW_DELAY = 30 days;
 
+    /// Where the original stands. Placed code was constructed elsewhere, and would otherwise build its domain anew for every digest,
+    /// which the original does not.
+    address private constant CANONICAL = 0x4020074e9dF2ce1deE5A9C1b5c3f541D02a10003;
+    bytes32 private immutable _canonicalDomain;
+    uint256 private immutable _canonicalChain;
+
     mapping(bytes32 channelId => Channel) public channels;
     mapping(bytes32 channelId => Withdrawal) public pendingWithdrawals;
     mapping(bytes32 channelId => uint256) public refundNonce;
     mapping(address receiver => mapping(address token => Account)) public receivers;
 
-    constructor() EIP712("x402 Batch Settlement", "1") {}
+    constructor() EIP712("x402 Batch Settlement", "1") {
+        _canonicalChain = block.chainid;
+        _canonicalDomain = keccak256(
+            abi.encode(
+                keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
+                keccak256("x402 Batch Settlement"),
+                keccak256("1"),
+                block.chainid,
+                CANONICAL
+            )
+        );
+    }
 
     function deposit(ChannelConfig calldata config, uint128 amount, address collector, bytes calldata collectorData)
         external
@@ -198,10 +216,15 @@ contract X402Channels is IX402BatchSettlement, EIP712, Multicall, NonReentrant {
         return _hashTypedDataV4(keccak256(abi.encode(CLAIM_BATCH_TYPEHASH, keccak256(abi.encodePacked(entries)))));
     }
 
+    function _hashTypedDataV4(bytes32 structHash) internal view override returns (bytes32) {
+        if (address(this) != CANONICAL || block.chainid != _canonicalChain) return super._hashTypedDataV4(structHash);
+        return MessageHashUtils.toTypedDataHash(_canonicalDomain, structHash);
+    }
+
     function _claim(VoucherClaim calldata row) private {
         ChannelConfig calldata config = row.voucher.channel;
         bytes32 channelId = getChannelId(config);
-        Channel storage channel = channels[channelId];
+        Channel memory channel = channels[channelId];
         uint128 ceiling = row.voucher.maxClaimableAmount;
         require(row.totalClaimed <= ceiling, ChannelAboveCeiling(row.totalClaimed, ceiling));
         uint128 before = channel.totalClaimed;
@@ -217,7 +240,7 @@ contract X402Channels is IX402BatchSettlement, EIP712, Multicall, NonReentrant {
             require(signer == config.payerAuthorizer, ChannelBadSignature());
         }
         uint128 amount = row.totalClaimed - before;
-        channel.totalClaimed = row.totalClaimed;
+        channels[channelId].totalClaimed = row.totalClaimed;
         receivers[config.receiver][config.token].totalClaimed += amount;
         emit Claimed(channelId, msg.sender, amount, row.totalClaimed);
     }

@@ -64,7 +64,7 @@ export function inferenceRules({ settlement, payment }: { settlement: Deployment
     ...nodeRules(settlement),
     ...demandRules(settlement),
     ...rulesFor(settlement.chainId, settlement.address("InferenceSettlement"), iInferenceSettlementAbi as unknown as Abi, ["postBatch", "settle", "settleRun", "settleProvedRun", "finalize"]),
-    ...rulesFor(payment.chainId, payment.address("PaymentEscrow"), iPaymentEscrowAbi as unknown as Abi, ["register", "claim", "ack", "setDefaultTerms", "withdraw"]),
+    ...rulesFor(payment.chainId, payment.address("PaymentEscrow"), iPaymentEscrowAbi as unknown as Abi, ["register", "claim", "claimPacked", "ack", "setDefaultTerms", "collect", "withdraw"]),
     ...paymentRules(payment.chainId, config.paymentToken ?? payment.address(DEVNET_TOKEN)),
   ];
 }

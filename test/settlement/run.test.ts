@@ -1,7 +1,9 @@
 import { expect } from "chai";
-import { type Log, encodePacked, keccak256 } from "viem";
+import { AbiCoder } from "ethers";
+import { type Hex, type Log, encodePacked, keccak256 } from "viem";
 import { readFileSync } from "node:fs";
 import { encodeProof, statementHash } from "../../circuits/setup/encode.ts";
+import { settlementsIn } from "../../keepers/roles/full/calldata.ts";
 import { BatchStatus, Role, type Run, type Terms, headerHash, readRun, runOf, termsHash, tipOf } from "../../sdk/protocol/index.ts";
 import { closeSnarkjs, proveTiny, tiny } from "../circuits/setup/tools.ts";
 import { p256Signer, rsaSigner } from "../utils/signers.ts";
@@ -134,6 +136,21 @@ describe("InferenceSettlement, runs", () => {
       const other = await build(w, node, receipts, PLAIN);
       expect(runOf(other, other.receipts.map((r, i) => ({ receipt: r, signature: other.signatures[i]! })), terms(node))).to.equal(null);
     }
+  });
+
+  it("full nodes read every settling call: header and receipts of a run, of `settle`, and of many", async () => {
+    const first = await build(w, node, line(node, await w.now(), 2), PLAIN);
+    const second = await build(w, node, line(node, await w.now(), 1, { cumulativeBefore: 200n, sequence: 2n }), { ...PLAIN, nonce: 2n, prevHeader: tipOf(first.hash) });
+    const { interface: abi } = w.settlement;
+    const whole = [first, second].map((built) => settlementOf(built, [terms(node)]));
+    const bytes = whole.map((settlement) => AbiCoder.defaultAbiCoder().encode([abi.getFunction("settle").inputs[0]!], [settlement]));
+    const read = (data: string, built: Built, prevHeader: Hex) => settlementsIn(data as Hex, { nonce: built.header.nonce, prevHeader }, domainOf(w)).map(({ header, items }) => [headerHash(header, domainOf(w)), items.length]);
+    expect(read(abi.encodeFunctionData("settleRun", [runSettlement(first, terms(node))]), first, ZERO)).to.deep.equal([[first.hash, 2]]);
+    // The hash of the header before is what a full node has; the run's header holds 24 bytes of it.
+    expect(read(abi.encodeFunctionData("settleProvedRun", [runSettlement(second, terms(node)), "0x", []]), second, first.hash)).to.deep.equal([[second.hash, 1]]);
+    expect(read(abi.encodeFunctionData("settle", [whole[0]!]), first, ZERO)).to.deep.equal([[first.hash, 2]]);
+    expect(read(abi.encodeFunctionData("settleMany", [bytes]), first, ZERO)).to.deep.equal([[first.hash, 2], [second.hash, 1]]);
+    expect(read("0x12345678", first, ZERO)).to.deep.equal([]);
   });
 
   it("the part of the contract works only inside of it, in a storage of the same layout", async () => {

@@ -3,7 +3,7 @@ pragma solidity ^0.8.30;
 
 import {BatchHeader} from "../types/Batch.sol";
 import {CommitteeMember, QuorumSignature} from "../types/Committee.sol";
-import {Finality} from "../types/Statements.sol";
+import {Finality, Rotation} from "../types/Statements.sol";
 
 /// Constructor parameters. Times in seconds.
 struct CommitteeParams {
@@ -13,6 +13,15 @@ struct CommitteeParams {
     uint96 minTotalStake; // below it certificates do not count (fast path off)
     uint16 maxOperatorBps; // share of stake above which one operator turns the fast path off: 3,334; devnets 10,000
     uint96 falseStatementSlash; // of each signer of a false statement, at most its bond
+}
+
+/// Where an epoch stands. Time and `rotate` move it forward, nothing moves it back.
+enum EpochStatus {
+    None, // not even next
+    Scheduled, // the next one: its list is open until `rotate`
+    Current,
+    Grace, // relieved; what it signs still counts for `grace` seconds
+    Dead // signs nothing any more; what it signed falsely stays slashable
 }
 
 /// What the chain keeps of an epoch.
@@ -29,8 +38,10 @@ struct CommitteeEpoch {
 /// @notice At most 64 seats, taken by Active full nodes; a better bonded node takes the weakest seat. `rotate` freezes
 /// the seats with their stakes into the next epoch. A member signs with its node's payment authorizer. Members sign two
 /// statements: LeafCheck (this chain, InferenceSettlement.certify) and Finality (the payment chain, SettlementInbox).
-/// A false Finality is slashable here by anyone who shows it. `Rejected` may be signed when the header can no longer be
-/// reposted, `Final` and `RejectedNoFault` as soon as they stand in a finalised block.
+/// A false Finality, Rotation or LeafCheck is slashable here by anyone who shows it, with or without a quorum behind it.
+/// `Rejected` may be signed when the header can no longer be reposted, `Final` and `RejectedNoFault` as soon as they stand
+/// in a finalised block.
+/// STATES. Scheduled -> Current (`rotate`) -> Grace (the next `rotate`) -> Dead (`grace` seconds later, or the rotate after next).
 /// FAST PATH. A quorum counts only while the total stake is at least `minTotalStake` and no operator holds over `maxOperatorBps` of it.
 interface ICommittee {
     event SeatTaken(bytes32 indexed nodeId, address indexed signer, bytes32 indexed replaced);
@@ -54,7 +65,6 @@ interface ICommittee {
     error CommitteeWrongList(uint64 epoch, bytes32 given, bytes32 expected);
     error CommitteeFastPathOff(uint64 epoch);
     error CommitteeStatementTrue(bytes32 headerHash);
-    error CommitteeStatementTooOld(uint64 epoch, uint256 now_);
     error CommitteeAlreadySlashed(uint64 epoch, bytes32 statement);
     error CommitteeNotSettlement(address caller);
 
@@ -76,7 +86,7 @@ interface ICommittee {
         returns (uint256 signed, uint256 total);
 
     /// @notice Slashes the signers of a Finality statement that contradicts this chain: status that is not the header's, unknown
-    /// header, or wrong channelsRoot, time or validity.
+    /// header, or wrong channelsRoot, time or validity. A keep-alive (no header, no root, status 0) claims its time only.
     /// @param header What the statement's headerHash stands for, if it is known; else any header.
     function slashFalseFinality(
         Finality calldata statement,
@@ -85,14 +95,25 @@ interface ICommittee {
         QuorumSignature calldata quorum
     ) external;
 
+    /// @notice Slashes the signers of a Rotation that names another list than this chain has for the epoch, or an epoch that has
+    /// not begun.
+    /// @param members List of the epoch that signed: the one before `statement.epoch`.
+    function slashFalseRotation(Rotation calldata statement, CommitteeMember[] calldata members, QuorumSignature calldata quorum) external;
+
+    /// @notice Slashes the signers of a LeafCheck of a header with a proved fault, whether or not a certificate carried their
+    /// signatures: one blind signature among honest ones costs the same as a certificate of blind ones.
+    function slashFalseLeafCheck(bytes32 headerHash, uint64 epoch, CommitteeMember[] calldata members, QuorumSignature calldata quorum)
+        external;
+
     /// @notice Admin, once: which settlement contract the statements are about.
     function connect(address settlement) external;
 
-    /// @notice Settlement: slashes the signers of a LeafCheck of a header with a proved fault.
+    /// @notice Settlement: slashes the signers of a certificate of a header with a proved fault, those who were not slashed before.
     function slashLeafCheck(bytes32 headerHash, uint64 epoch, uint64 signers, address reporter) external;
 
     /// @return 0 before the first rotation.
     function currentEpoch() external view returns (uint64);
+    function epochStatus(uint64 epoch) external view returns (EpochStatus);
     function epochInfo(uint64 epoch) external view returns (CommitteeEpoch memory);
     function members(uint64 epoch) external view returns (CommitteeMember[] memory);
     function memberNodes(uint64 epoch) external view returns (bytes32[] memory nodeIds);

@@ -139,6 +139,8 @@ interface IFaultCourt {
     /// asked for by its reporter: the proof names the caller.
     function check(BatchHeader calldata header, FaultKind kind, bytes calldata evidence) external view returns (bool);
 
+    /// @return Who proved the fault that rejected the header; 0 for none.
+    function finderOf(bytes32 headerHash) external view returns (address);
     function commitmentBlock(bytes32 commitment) external view returns (uint256);
     function params() external view returns (CourtParams memory);
 }

@@ -57,7 +57,8 @@ interface IInferenceSettlement is ISettlementEvents {
 
     // -------------------------------------------------------------------------------------------- anyone
 
-    /// @notice Posted -> Certified: two thirds of a committee's stake hold the data and checked every leaf.
+    /// @notice Posted -> Certified: two thirds of a committee's stake hold the data and checked every leaf. Members of the same
+    /// epoch whose signatures were not among them join a Certified header's signers by the same call.
     /// @param epoch Current committee epoch, or the one before during its grace.
     /// @param members Its list.
     /// @param quorum Signatures over the LeafCheck.

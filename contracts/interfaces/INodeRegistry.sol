@@ -252,6 +252,8 @@ interface INodeRegistry {
     /// @return Whether the contract may lock, unlock and slash.
     function isSettlement(address settlement) external view returns (bool);
 
+    /// @return Where the pool's part of slashes is credited; 0: it is burnt.
+    function rewardPool() external view returns (address);
     function reward(address account) external view returns (uint256);
 
     /// @notice A page of nodes that are Active with a valid key epoch, in no particular order.

@@ -16,6 +16,7 @@ interface ISettlementEvents {
     event ProofVerified(bytes32 indexed receiptDigest, bytes32 indexed modelId, bytes32 statement);
     /// One check held for the proofs of all receipts of a run. `statements` = keccak256 of their public inputs, as given.
     event ProofsVerified(bytes32 indexed headerHash, bytes32 indexed modelId, uint256 count, bytes32 statements);
+    /// `signers` is everybody whose LeafCheck the certificate carries by now, `signedStake` the stake behind this call's signatures.
     event BatchCertified(bytes32 indexed headerHash, uint32 committeeEpoch, uint64 signers, uint256 signedStake);
     event BatchFinalized(bytes32 indexed headerHash, bytes32 indexed nodeId);
     /// `kind` 0: no fault (compromised image or key, frozen model, or under-bonded without LeafCheck in time).

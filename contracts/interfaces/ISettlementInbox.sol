@@ -58,6 +58,8 @@ interface ISettlementInbox {
     error InboxNotNext(uint64 epoch, uint64 expected);
     /// A keep-alive is not newer than the one before.
     error InboxStaleBeat(uint64 settledAt, uint64 last);
+    /// A keep-alive is dated further ahead than T_silent: taken, it would make every honest one stale.
+    error InboxFutureBeat(uint64 settledAt, uint256 now_);
     error InboxBadTimes(uint32 silence, uint32 stopMax, uint32 grace, uint32 epochLife);
 
     /// A committee epoch speaks from now on.

@@ -126,6 +126,11 @@ abstract contract NodeBonds is INodeRegistry, AccessManaged {
     }
 
     /// @inheritdoc INodeRegistry
+    function rewardPool() external view override returns (address) {
+        return _pool;
+    }
+
+    /// @inheritdoc INodeRegistry
     function reward(address account) external view override returns (uint256) {
         return _rewards[account];
     }

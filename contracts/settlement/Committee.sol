@@ -3,14 +3,14 @@ pragma solidity ^0.8.30;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 
-import {CommitteeEpoch, CommitteeParams, ICommittee} from "../interfaces/ICommittee.sol";
+import {CommitteeEpoch, CommitteeParams, EpochStatus, ICommittee} from "../interfaces/ICommittee.sol";
 import {IInferenceSettlement} from "../interfaces/IInferenceSettlement.sol";
 import {Bond, INodeRegistry, Node} from "../interfaces/INodeRegistry.sol";
 import {ProtocolDomain} from "../libraries/ProtocolDomain.sol";
 import {BatchHeader} from "../types/Batch.sol";
 import {CommitteeLib, CommitteeMember, QuorumSignature} from "../types/Committee.sol";
 import {BatchStatus, Role} from "../types/Enums.sol";
-import {Finality, StatementLib} from "../types/Statements.sol";
+import {Finality, LeafCheck, Rotation, StatementLib} from "../types/Statements.sol";
 
 /// @title Committee of full nodes
 contract Committee is ICommittee, AccessManaged {
@@ -111,24 +111,38 @@ contract Committee is ICommittee, AccessManaged {
         CommitteeMember[] calldata members_,
         QuorumSignature calldata quorum
     ) external override {
-        uint64 epoch = statement.committeeEpoch;
-        _checkList(epoch, members_);
-        bytes32 digest = StatementLib.digest(statement, ProtocolDomain.separator(block.chainid, address(settlement)));
-        CommitteeLib.signedStake(members_, digest, quorum.signers, quorum.signatures);
         require(_isFalse(statement, header), CommitteeStatementTrue(statement.headerHash));
+        _slashShown(statement.headerHash, statement.committeeEpoch, StatementLib.digest(statement, _domain()), members_, quorum);
+    }
 
-        uint256 fresh = quorum.signers & ~_slashed[digest];
-        require(fresh != 0, CommitteeAlreadySlashed(epoch, digest));
-        _slashed[digest] |= fresh;
-        emit FalseStatementProved(epoch, statement.headerHash, uint64(fresh), msg.sender);
-        _slash(statement.headerHash, epoch, fresh, msg.sender);
+    /// @inheritdoc ICommittee
+    function slashFalseRotation(Rotation calldata statement, CommitteeMember[] calldata members_, QuorumSignature calldata quorum)
+        external
+        override
+    {
+        require(statement.epoch != 0, CommitteeUnknownEpoch(0));
+        // An epoch that has not begun has the list hash 0, which no list has.
+        require(statement.listHash != _epochs[statement.epoch].listHash, CommitteeStatementTrue(statement.listHash));
+        _slashShown(statement.listHash, statement.epoch - 1, StatementLib.digest(statement, _domain()), members_, quorum);
+    }
+
+    /// @inheritdoc ICommittee
+    function slashFalseLeafCheck(
+        bytes32 headerHash,
+        uint64 epoch,
+        CommitteeMember[] calldata members_,
+        QuorumSignature calldata quorum
+    ) external override {
+        // Reposted stands for a header that was Rejected before.
+        BatchStatus status = settlement.status(headerHash);
+        require(status == BatchStatus.Rejected || status == BatchStatus.Reposted, CommitteeStatementTrue(headerHash));
+        _slashShown(headerHash, epoch, StatementLib.digest(LeafCheck(headerHash, epoch), _domain()), members_, quorum);
     }
 
     /// @inheritdoc ICommittee
     function slashLeafCheck(bytes32 headerHash, uint64 epoch, uint64 signers, address reporter) external override {
         require(msg.sender == address(settlement), CommitteeNotSettlement(msg.sender));
-        emit FalseStatementProved(epoch, headerHash, signers, reporter);
-        _slash(headerHash, epoch, signers, reporter);
+        _slashOnce(headerHash, epoch, StatementLib.digest(LeafCheck(headerHash, epoch), _domain()), signers, reporter);
     }
 
     /// @inheritdoc ICommittee
@@ -138,12 +152,10 @@ contract Committee is ICommittee, AccessManaged {
         override
         returns (uint256 signed, uint256 total)
     {
-        uint64 current = _current;
-        CommitteeEpoch storage info = _epochs[epoch];
-        bool alive = epoch != 0 && (epoch == current || (epoch + 1 == current && block.timestamp <= info.end + _params.grace));
-        require(alive, CommitteeDeadEpoch(epoch, current));
+        EpochStatus status = epochStatus(epoch);
+        require(status == EpochStatus.Current || status == EpochStatus.Grace, CommitteeDeadEpoch(epoch, _current));
         _checkList(epoch, members_);
-        require(info.fastPath, CommitteeFastPathOff(epoch));
+        require(_epochs[epoch].fastPath, CommitteeFastPathOff(epoch));
         return CommitteeLib.signedStake(members_, digest, quorum.signers, quorum.signatures);
     }
 
@@ -182,10 +194,22 @@ contract Committee is ICommittee, AccessManaged {
         return _params;
     }
 
+    /// @inheritdoc ICommittee
+    function epochStatus(uint64 epoch) public view override returns (EpochStatus) {
+        uint64 current = _current;
+        if (epoch == 0 || epoch > current + 1) return EpochStatus.None;
+        if (epoch > current) return EpochStatus.Scheduled;
+        if (epoch == current) return EpochStatus.Current;
+        bool inGrace = epoch + 1 == current && block.timestamp <= _epochs[epoch].end + _params.grace;
+        return inGrace ? EpochStatus.Grace : EpochStatus.Dead;
+    }
+
     /// Whether the statement contradicts this chain, now and for ever.
     function _isFalse(Finality calldata statement, BatchHeader calldata header) private view returns (bool) {
         if (statement.validUntil > statement.settledAt + _params.certificateLife) return true;
         if (statement.settledAt > block.timestamp) return true;
+        // A keep-alive says nothing else.
+        if (statement.headerHash == 0 && statement.status == 0 && statement.channelsRoot == 0) return false;
         // What a member may say is terminal: any other state of the chain contradicts it, an unknown header included.
         bool terminal = statement.status == uint8(BatchStatus.Final) || statement.status == uint8(BatchStatus.Rejected)
             || statement.status == uint8(BatchStatus.RejectedNoFault);
@@ -193,11 +217,35 @@ contract Committee is ICommittee, AccessManaged {
         return settlement.headerHash(header) == statement.headerHash && header.channelsRoot != statement.channelsRoot;
     }
 
-    function _slash(bytes32 subject, uint64 epoch, uint256 signers, address reporter) private {
+    /// Slashes those whose signatures over `digest` are shown; reverts on any that is not its seat's.
+    function _slashShown(
+        bytes32 subject,
+        uint64 epoch,
+        bytes32 digest,
+        CommitteeMember[] calldata members_,
+        QuorumSignature calldata quorum
+    ) private {
+        _checkList(epoch, members_);
+        CommitteeLib.signedStake(members_, digest, quorum.signers, quorum.signatures);
+        uint256 fresh = _slashOnce(subject, epoch, digest, quorum.signers, msg.sender);
+        require(fresh != 0, CommitteeAlreadySlashed(epoch, digest));
+    }
+
+    /// One statement costs a signer once, however often and by whichever way it is shown.
+    function _slashOnce(bytes32 subject, uint64 epoch, bytes32 digest, uint256 signers, address reporter) private returns (uint256 fresh) {
+        fresh = signers & ~_slashed[digest];
+        if (fresh == 0) return 0;
+        _slashed[digest] |= fresh;
+        emit FalseStatementProved(epoch, subject, uint64(fresh), reporter);
         bytes32[] storage nodeIds = _nodes[epoch];
         for (uint256 i = 0; i < nodeIds.length; ++i) {
-            if ((signers >> i) & 1 == 1) REGISTRY.slash(nodeIds[i], subject, _params.falseStatementSlash, true, reporter);
+            if ((fresh >> i) & 1 == 1) REGISTRY.slash(nodeIds[i], subject, _params.falseStatementSlash, true, reporter);
         }
+    }
+
+    /// EIP-712 domain of all statements.
+    function _domain() private view returns (bytes32) {
+        return ProtocolDomain.separator(block.chainid, address(settlement));
     }
 
     function _dropUnfit() private {

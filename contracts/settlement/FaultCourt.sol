@@ -33,6 +33,7 @@ contract FaultCourt is IFaultCourt {
     CourtParams private _params;
     mapping(bytes32 commitment => uint256) private _commitments;
     mapping(bytes32 keyId => bool) private _slashed;
+    mapping(bytes32 headerHash => address) private _finders;
 
     constructor(
         INodeRegistry registry,
@@ -69,6 +70,7 @@ contract FaultCourt is IFaultCourt {
         require(block.number <= since + _params.revealBlocks, FaultCourtTooLate(block.number, since + _params.revealBlocks));
 
         require(check(header, kind, evidence), FaultCourtNoFault(kind));
+        _finders[headerHash] = msg.sender;
         emit FaultProved(headerHash, kind, msg.sender);
         if (kind == FaultKind.WrongOutput && _contradicts(header, evidence)) return;
         SETTLEMENT.reject(header, uint8(kind), msg.sender);
@@ -115,6 +117,11 @@ contract FaultCourt is IFaultCourt {
     /// @inheritdoc IFaultCourt
     function commitmentBlock(bytes32 commitment) external view override returns (uint256) {
         return _commitments[commitment];
+    }
+
+    /// @inheritdoc IFaultCourt
+    function finderOf(bytes32 headerHash) external view override returns (address) {
+        return _finders[headerHash];
     }
 
     /// @inheritdoc IFaultCourt
@@ -181,10 +188,11 @@ contract FaultCourt is IFaultCourt {
         return BatchFaults.stretchTotal(header, proof.stretch, proof.index);
     }
 
-    /// The other header must stand: what was rejected covers nothing, and a repost repeats what it mends.
+    /// The other header must stand: what was rejected covers nothing, and a repost repeats what it mends. It must also be the
+    /// elder: else a node could take back a certified header by a later one, and its honest checkers would pay.
     function _checkOverlap(BatchHeader calldata header, OverlapProof memory proof) private view returns (bool) {
         bytes32 other = BatchLib.digest(proof.other, DOMAIN);
-        if (other == BatchLib.digest(header, DOMAIN) || proof.other.nodeId != header.nodeId) return false;
+        if (proof.other.nonce >= header.nonce || proof.other.nodeId != header.nodeId) return false;
         BatchStatus status = SETTLEMENT.status(other);
         bool stands = status == BatchStatus.Posted || status == BatchStatus.Certified || status == BatchStatus.Final;
         Openings.stretch(header, proof.here);

@@ -125,15 +125,19 @@ contract InferenceSettlement is SettlementViews, RunSettlement {
     {
         bytes32 hash = CalldataDigest.header(header, DOMAIN);
         Batch storage entry = _batches[hash];
-        require(entry.status == BatchStatus.Posted, SettlementInvalidTransition(hash, entry.status, BatchStatus.Certified));
+        uint64 before = entry.signers;
+        // Who checked and came late joins the certificate, in pay and in risk: no carrier can leave a member out.
+        bool joins = entry.status == BatchStatus.Certified && entry.committeeEpoch == epoch && quorum.signers & ~uint256(before) != 0;
+        bool may = entry.status == BatchStatus.Posted || joins;
+        require(may, SettlementInvalidTransition(hash, entry.status, BatchStatus.Certified));
         bytes32 digest = StatementLib.digest(LeafCheck(hash, epoch), DOMAIN);
         (uint256 signed, uint256 total) = COMMITTEE.signedStake(epoch, members, digest, quorum);
-        require(CommitteeLib.isQuorum(signed, total), SettlementNotCertifiable(hash, signed, total));
+        require(joins || CommitteeLib.isQuorum(signed, total), SettlementNotCertifiable(hash, signed, total));
 
         entry.status = BatchStatus.Certified;
         entry.committeeEpoch = uint32(epoch);
-        entry.signers = uint64(quorum.signers);
-        emit BatchCertified(hash, uint32(epoch), uint64(quorum.signers), signed);
+        entry.signers = before | uint64(quorum.signers);
+        emit BatchCertified(hash, uint32(epoch), before | uint64(quorum.signers), signed);
     }
 
     /// @inheritdoc IInferenceSettlement

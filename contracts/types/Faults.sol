@@ -17,7 +17,7 @@ enum FaultKind {
     StretchInside, // InsideProof: neighbours inside of one stretch that do not touch
     StretchLink, // StretchPair of neighbours: order, leaf range or running total do not continue
     StretchTotal, // StretchProof: the first does not start at zero, or the last does not end at the header's count and total
-    Overlap, // OverlapProof: another header of the node covers a part of the same interval
+    Overlap, // OverlapProof: an earlier header of the node covers a part of the same interval
     WrongTerms, // TermsProof: the receipt's terms are another node's, ask for another mode or for a proof, or name another policy
     Overcharge, // TariffProof: more than the terms' tariff allows for the signed units
     Royalty, // TermsProof: the terms' royalty is not the model version's

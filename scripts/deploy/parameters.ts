@@ -94,3 +94,13 @@ export function settlementParameters(timeDivisor = 1): SettlementParameters {
     nonceMaxBlocks: 256n,
   };
 }
+
+/** Seconds between a committee epoch's end and the closing of its rewards: its last certified header can be Final, after a demand too. */
+export function rewardSettleTime({ committee, settlement }: SettlementParameters): bigint {
+  return committee.grace + settlement.window + 2n * settlement.responseTime;
+}
+
+/** A planter has a week to post, wait and tell; the least prize is a header's least lock. */
+export function trapParameters({ settlement }: SettlementParameters): { minPrize: bigint; revealTime: bigint } {
+  return { minPrize: settlement.minLock, revealTime: 7n * (settlement.window + settlement.responseTime) };
+}

@@ -2,15 +2,16 @@
  * The settlement chain's contracts, in order. Every step looks first whether it is done: a second run sends nothing.
  *   1 bond token (devnets)   2 AccessManager   3 MeasurementPolicy   4 SignatureChecker   5 AttestationGate
  *   6 NodeRegistry   7 Groth16Keys and Groth16Fold   8 ModelRegistry   9 VerifierRouter   10 Committee   11 InferenceSettlement
- *   12 FaultCourt   13 Demands   14 DataFeeds   15 HealthLens   16 Nitro and Intel verifiers, each under a given root   17 wiring: who
- *   may lock, slash and reject, which verifier serves which TEE type, what the committee's statements are about
+ *   12 FaultCourt   13 Demands   14 FullNodeRewards   15 Traps   16 DataFeeds   17 HealthLens   18 Nitro and Intel verifiers, each under
+ *   a given root   19 wiring: who may lock, slash and reject, where the pool's part of slashes goes, which verifier serves which TEE
+ *   type, what the committee's statements are about
  */
 import { type Address, type Hex, toFunctionSelector, zeroAddress } from "viem";
 import { generatorTable } from "../../sdk/attestation/p384/index.ts";
 import { type DeployChain, artifact } from "./chain.ts";
 import { COURT_ROLE } from "./roles.ts";
 import { deploymentPath, readDeploymentFile, writeDeploymentFile } from "./files.ts";
-import { DEVNET_DIVISOR, type SettlementParameters, settlementParameters } from "./parameters.ts";
+import { DEVNET_DIVISOR, rewardSettleTime, type SettlementParameters, settlementParameters, trapParameters } from "./parameters.ts";
 
 export interface SettlementAddresses {
   /** The bond token: TestBond on devnets. */
@@ -28,6 +29,8 @@ export interface SettlementAddresses {
   InferenceSettlement: Address;
   FaultCourt: Address;
   Demands: Address;
+  FullNodeRewards: Address;
+  Traps: Address;
   DataFeeds: Address;
   HealthLens: Address;
   /** Only when a Nitro root was given. */
@@ -102,6 +105,8 @@ export async function deploySettlement(chain: DeployChain, options: SettlementDe
   ]);
   const FaultCourt = await step("FaultCourt", [NodeRegistry, InferenceSettlement, ModelRegistry, VerifierRouter, parameters.court]);
   const Demands = await step("Demands", [InferenceSettlement]);
+  const FullNodeRewards = await step("FullNodeRewards", [BondToken, NodeRegistry, Committee, InferenceSettlement, rewardSettleTime(parameters)]);
+  const Traps = await step("Traps", [BondToken, InferenceSettlement, FaultCourt, FullNodeRewards, trapParameters(parameters)]);
   const DataFeeds = await step("DataFeeds", [NodeRegistry, SignatureChecker]);
   const HealthLens = await step("HealthLens", [NodeRegistry, BondToken, InferenceSettlement, Committee, MeasurementPolicy, ModelRegistry]);
   const addresses: SettlementAddresses = {
@@ -119,6 +124,8 @@ export async function deploySettlement(chain: DeployChain, options: SettlementDe
     InferenceSettlement,
     FaultCourt,
     Demands,
+    FullNodeRewards,
+    Traps,
     DataFeeds,
     HealthLens,
   };
@@ -189,6 +196,9 @@ async function wire(chain: DeployChain, addresses: SettlementAddresses): Promise
   if ((await chain.read(addresses.Committee, committee, "settlement")) === zeroAddress) {
     await chain.write(addresses.Committee, committee, "connect", [addresses.InferenceSettlement]);
   }
+  // A registry has one pool; an admin may have chosen another since.
+  const pool = await chain.read(addresses.NodeRegistry, registry, "rewardPool");
+  if (pool === zeroAddress) await chain.write(addresses.NodeRegistry, registry, "setRewardPool", [addresses.FullNodeRewards]);
   // Nitro, TDX, SGX: one contract reads both kinds of quotes, and policies say which of them they take.
   const verifiers = { 1: addresses.NitroVerifier, 2: addresses.TdxVerifier, 3: addresses.TdxVerifier };
   const gate = artifact("AttestationGate").abi;

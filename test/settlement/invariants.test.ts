@@ -139,7 +139,7 @@ function walk(seed: number, steps: number): void {
         if (status === 2n) expect(bond.free + bond.locked >= w.parameters.registry.minBondInference, `R4 ${at}`).to.equal(true);
       }
       expect(await w.registry.bondTotal(Role.Inference), `S7 ${at}`).to.equal(total);
-      const rewards = await w.registry.reward(w.relayer.address);
+      const rewards = (await w.registry.reward(w.relayer.address)) + (await w.registry.reward(w.addresses.FullNodeRewards));
       expect(await w.token.balanceOf(w.registry), `X1 ${at}`).to.equal(total + rewards);
       for (const finding of await w.health.all()) {
         if (!finding.id.startsWith("committee")) expect(finding.ok, `${finding.id} ${at}`).to.equal(true);

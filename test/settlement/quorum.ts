@@ -1,0 +1,45 @@
+/** Committee members of a world as signers of statements. */
+import type { Address, Hex } from "viem";
+import { type BatchHeader, leafCheckDigest } from "../../sdk/protocol/index.ts";
+import type { World } from "../utils/settlement-world.ts";
+import { type Built, domainOf } from "./builder.ts";
+
+export type FullNode = Awaited<ReturnType<World["addNode"]>>;
+
+export async function membersOf(w: World, epoch: bigint): Promise<{ signer: Address; stake: bigint }[]> {
+  return (await w.committee.members(epoch)).map(({ signer, stake }) => ({ signer: signer as Address, stake }));
+}
+
+/** Place of each node in the epoch's list. */
+export async function seatsOf(w: World, epoch: bigint, nodes: readonly FullNode[]): Promise<number[]> {
+  const members = await membersOf(w, epoch);
+  return nodes.map(({ authorizer }) => members.findIndex(({ signer }) => signer === authorizer.address));
+}
+
+/** These nodes' signatures over a digest, in the contract's form. */
+export async function quorumOf(w: World, epoch: bigint, digest: Hex, nodes: readonly FullNode[]): Promise<{ signers: bigint; signatures: Hex }> {
+  const places = await seatsOf(w, epoch, nodes);
+  const sorted = nodes.map((node, i) => ({ node, seat: places[i]! })).sort((a, b) => a.seat - b.seat);
+  const signatures = sorted.map(({ node }) => node.authorizer.signingKey.sign(digest).serialized.slice(2)).join("");
+  return { signers: sorted.reduce((bits, { seat }) => bits | (1n << BigInt(seat)), 0n), signatures: `0x${signatures}` };
+}
+
+export async function certify(w: World, built: Pick<Built, "hash"> & { header: BatchHeader }, epoch: bigint, nodes: readonly FullNode[]) {
+  const digest = leafCheckDigest({ headerHash: built.hash, committeeEpoch: epoch }, domainOf(w));
+  return w.settlement.certify(built.header, epoch, await membersOf(w, epoch), await quorumOf(w, epoch, digest, nodes));
+}
+
+/** Past both clocks of a header's window. */
+export async function elapse(w: World): Promise<void> {
+  await w.networkHelpers.time.increase(Number(w.parameters.settlement.window));
+  await w.networkHelpers.mine(Number(w.parameters.settlement.windowBlocks));
+}
+
+/** Commits and proves in two blocks. */
+export async function prove(w: World, reporter: { address: string }, header: BatchHeader, headerHash: Hex, kind: number, evidence: Hex): Promise<void> {
+  const { faultCommitment } = await import("../../sdk/protocol/index.ts");
+  const salt = `0x${"5a".repeat(32)}` as Hex;
+  const court = w.court.connect(reporter as never);
+  await court.commit(faultCommitment(reporter.address as Address, headerHash, kind, evidence, salt));
+  await court.prove(header, kind, evidence, salt);
+}

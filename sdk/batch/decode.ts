@@ -1,13 +1,14 @@
 import type { ChannelStretch } from "../protocol/index.ts";
-import { BatchFormatError, FLAG_DEFLATE, type Preamble, PREAMBLE_LENGTH, STRETCH_LENGTH } from "./format.ts";
+import { BATCH_FORMAT, BatchFormatError, FLAG_DEFLATE, type Preamble, PREAMBLE_LENGTH, preambleLength, STRETCH_LENGTH } from "./format.ts";
 import { bodyLength, readPreamble, readReceipt, readStretch, recordLength, type SignedLeaf } from "./records.ts";
 import { streamOf } from "./streams.ts";
+import { readTerms, type TermsBook } from "./terms.ts";
 
 export type BlobSource = Uint8Array | AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 
-/** Records [first, first + count) of the blob, as they stand in it. */
+/** Records [first, first + count) of the blob, as they stand in it; a terms section is one record. */
 export interface RecordChunk {
-  kind: "receipts" | "stretches";
+  kind: "terms" | "receipts" | "stretches";
   first: number;
   count: number;
   bytes: Uint8Array;
@@ -15,7 +16,7 @@ export interface RecordChunk {
 
 export interface OpenBatch {
   preamble: Preamble;
-  /** All receipts' records, then all stretches', in order; to be read once, to its end. */
+  /** The terms section, if there is one, then all receipts' records, then all stretches', in order; to be read once, to its end. */
   chunks(recordsPerChunk?: number): AsyncGenerator<RecordChunk>;
 }
 
@@ -26,14 +27,19 @@ export interface OpenBatch {
  */
 export async function openBatch(source: BlobSource): Promise<OpenBatch> {
   const input = chunksOf(source);
-  const { head, rest } = await take(input, PREAMBLE_LENGTH);
-  const preamble = readPreamble(head);
+  const first = await take(input, PREAMBLE_LENGTH);
+  // An unknown version is the preamble's to refuse.
+  const longer = first.head[8] === BATCH_FORMAT ? await take(first.rest, preambleLength(BATCH_FORMAT) - PREAMBLE_LENGTH) : { head: new Uint8Array(0), rest: first.rest };
+  const preamble = readPreamble(joined(first.head, longer.head));
+  const { rest } = longer;
   const body = preamble.flags & FLAG_DEFLATE ? inflate(rest) : rest;
   return { preamble, chunks: (recordsPerChunk = 1_024) => records(body, preamble, recordsPerChunk) };
 }
 
 export interface DecodedBatch {
   preamble: Preamble;
+  /** Null in format 1. */
+  book: TermsBook | null;
   leaves: SignedLeaf[];
   stretches: ChannelStretch[];
 }
@@ -44,18 +50,21 @@ export async function decodeBatch(source: BlobSource, limit = 100_000): Promise<
   if (preamble.count > limit) throw new BatchFormatError(`${preamble.count} receipts are more than the ${limit} that are read at once`);
   const leaves: SignedLeaf[] = [];
   const stretches: ChannelStretch[] = [];
+  let book: TermsBook | null = null;
   for await (const { kind, count, bytes } of chunks()) {
-    for (let index = 0; index < count; index++) {
+    if (kind === "terms") book = readTerms(bytes);
+    else for (let index = 0; index < count; index++) {
       if (kind === "receipts") leaves.push(readReceipt(bytes, index * recordLength(preamble), preamble));
       else stretches.push(readStretch(bytes, index * STRETCH_LENGTH));
     }
   }
-  return { preamble, leaves, stretches };
+  return { preamble, book, leaves, stretches };
 }
 
 async function* records(body: AsyncIterable<Uint8Array>, preamble: Preamble, perChunk: number): AsyncGenerator<RecordChunk> {
   const announced = bodyLength(preamble);
   const parts = [
+    ...(preamble.termsLength > 0 ? [{ kind: "terms" as const, length: preamble.termsLength, total: 1 }] : []),
     { kind: "receipts" as const, length: recordLength(preamble), total: preamble.count },
     { kind: "stretches" as const, length: STRETCH_LENGTH, total: preamble.channels },
   ];
@@ -109,14 +118,11 @@ async function* chunksOf(source: BlobSource): AsyncGenerator<Uint8Array> {
 
 /** The first bytes, and everything behind them. */
 async function take(input: AsyncGenerator<Uint8Array>, length: number): Promise<{ head: Uint8Array; rest: AsyncGenerator<Uint8Array> }> {
-  let head = new Uint8Array(0);
+  let head: Uint8Array = new Uint8Array(0);
   while (head.length < length) {
     const { value, done } = await input.next();
     if (done) break;
-    const joined = new Uint8Array(head.length + value.length);
-    joined.set(head);
-    joined.set(value, head.length);
-    head = joined;
+    head = joined(head, value);
   }
   const remainder = head.subarray(length);
   async function* rest() {
@@ -124,4 +130,11 @@ async function take(input: AsyncGenerator<Uint8Array>, length: number): Promise<
     yield* input;
   }
   return { head: head.subarray(0, length), rest: rest() };
+}
+
+function joined(a: Uint8Array, b: Uint8Array): Uint8Array {
+  const both = new Uint8Array(a.length + b.length);
+  both.set(a);
+  both.set(b, a.length);
+  return both;
 }

@@ -1,9 +1,10 @@
 import type { Hex } from "viem";
 import { size } from "viem";
 import type { ChannelStretch } from "../protocol/index.ts";
-import { BATCH_FORMAT, BatchFormatError, FLAG_DEFLATE, STRETCH_LENGTH } from "./format.ts";
+import { BATCH_FORMAT, BatchFormatError, FIRST_FORMAT, FLAG_DEFLATE, STRETCH_LENGTH } from "./format.ts";
 import { recordLength, type SignedLeaf, writePreamble, writeReceipt, writeStretch } from "./records.ts";
 import { streamOf } from "./streams.ts";
+import { type TermsBook, writeTerms } from "./terms.ts";
 
 export interface BatchContent {
   nodeId: Hex;
@@ -11,6 +12,8 @@ export interface BatchContent {
   count: number;
   /** In the order of the receipts tree. */
   leaves: Iterable<SignedLeaf> | AsyncIterable<SignedLeaf>;
+  /** Preimages of the receipts' termsHashes; without them the blob is of format 1, and no full node certifies it. */
+  book?: TermsBook;
   /** In the order of the channels tree. */
   stretches: readonly ChannelStretch[];
   /** Bytes of each signature, by the key's type: 65, 64 or 256. */
@@ -21,11 +24,15 @@ export interface BatchContent {
 
 const RECORDS_PER_CHUNK = 1_024;
 
+/** `header.format` of a batch with this content. */
+export const formatOf = ({ book }: Pick<BatchContent, "book">): number => (book ? BATCH_FORMAT : FIRST_FORMAT);
+
 /** A blob in pieces, for batches that should not stand in memory. @throws BatchFormatError when content and count disagree. */
 export async function* encodeBatchStream(content: BatchContent): AsyncGenerator<Uint8Array> {
-  const { nodeId, keyId, count, stretches, signatureLength = 65, compress = true } = content;
-  yield writePreamble({ version: BATCH_FORMAT, flags: compress ? FLAG_DEFLATE : 0, signatureLength, count, channels: stretches.length, nodeId, keyId });
-  const body = bodyOf(content, signatureLength);
+  const { nodeId, keyId, count, stretches, book, signatureLength = 65, compress = true } = content;
+  const terms = book ? writeTerms(book) : new Uint8Array(0);
+  yield writePreamble({ version: formatOf(content), flags: compress ? FLAG_DEFLATE : 0, signatureLength, count, channels: stretches.length, nodeId, keyId, termsLength: terms.length });
+  const body = bodyOf(content, signatureLength, terms);
   if (!compress) {
     yield* body;
     return;
@@ -50,7 +57,8 @@ export async function encodeBatch(content: BatchContent): Promise<Uint8Array> {
   return blob;
 }
 
-async function* bodyOf({ nodeId, keyId, count, leaves, stretches }: BatchContent, signatureLength: number): AsyncGenerator<Uint8Array> {
+async function* bodyOf({ nodeId, keyId, count, leaves, stretches }: BatchContent, signatureLength: number, terms: Uint8Array): AsyncGenerator<Uint8Array> {
+  if (terms.length > 0) yield terms;
   const length = recordLength({ signatureLength });
   let chunk = new Uint8Array(Math.min(count, RECORDS_PER_CHUNK) * length);
   let filled = 0;

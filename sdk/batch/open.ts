@@ -5,6 +5,7 @@ import { type BlobSource, openBatch } from "./decode.ts";
 import { STRETCH_LENGTH } from "./format.ts";
 import { leafHasher, signatureAt } from "./leaf.ts";
 import { readReceipt, readStretch, recordLength, type SignedLeaf } from "./records.ts";
+import { readTerms, type TermsBook } from "./terms.ts";
 import { treeBuilder } from "./tree.ts";
 
 /** `LeafProof` of contracts/types/Faults.sol. */
@@ -22,14 +23,15 @@ export interface OpenedStretch {
 
 /**
  * @param wanted Indices of receipts and of stretches.
- * @returns Proofs in the order of `wanted`, and the roots that they lead to: compare them with the header's.
+ * @returns Proofs in the order of `wanted`, the roots that they lead to (compare them with the header's), and the batch's terms,
+ *          null in format 1.
  * @throws RangeError for an index that the batch does not have, BatchFormatError for a malformed blob.
  */
 export async function openLeaves(
   source: BlobSource,
   domain: ProtocolDomain,
   wanted: { receipts?: readonly number[]; stretches?: readonly number[] },
-): Promise<{ leaves: OpenedLeaf[]; stretches: OpenedStretch[]; receiptsRoot: Hex; channelsRoot: Hex }> {
+): Promise<{ leaves: OpenedLeaf[]; stretches: OpenedStretch[]; receiptsRoot: Hex; channelsRoot: Hex; book: TermsBook | null }> {
   const { receipts: receiptsAt = [], stretches: stretchesAt = [] } = wanted;
   const { preamble, chunks } = await openBatch(source);
   const hasher = leafHasher(domain, preamble.nodeId, preamble.keyId);
@@ -39,7 +41,12 @@ export async function openLeaves(
   const leaves = new Map<number, SignedLeaf>();
   const stretches = new Map<number, ChannelStretch>();
   const [leavesWanted, stretchesWanted] = [new Set(receiptsAt), new Set(stretchesAt)];
+  let book: TermsBook | null = null;
   for await (const { kind, first, count, bytes } of chunks()) {
+    if (kind === "terms") {
+      book = readTerms(bytes);
+      continue;
+    }
     for (let at = 0; at < count; at++) {
       const index = first + at;
       if (kind === "receipts") {
@@ -62,6 +69,7 @@ export async function openLeaves(
   const hex = (path: readonly Uint8Array[]) => path.map((node) => bytesToHex(node));
   return {
     ...roots,
+    book,
     leaves: receiptsAt.map((index) => ({ ...found(leaves, index), index: BigInt(index), path: hex(receipts.path(index)) })),
     stretches: stretchesAt.map((index) => ({ stretch: found(stretches, index), index: BigInt(index), path: hex(channels.path(index)) })),
   };

@@ -1,15 +1,18 @@
 /** Records of the batch format to and from the protocol's shapes. */
 import { type Address, type Hex, bytesToHex, getAddress, hexToBytes } from "viem";
 import type { ChannelStretch, InferenceReceipt } from "../protocol/index.ts";
-import { AT, BatchFormatError, FLAG_DEFLATE, MAGIC, type Preamble, PREAMBLE_LENGTH, RECEIPT_LENGTH, SIGNATURE_LENGTHS, STRETCH_LENGTH } from "./format.ts";
+import {
+  AT, BATCH_FORMAT, BatchFormatError, FIRST_FORMAT, FLAG_DEFLATE, MAGIC, MAX_TERMS_BYTES, type Preamble, PREAMBLE_LENGTH, preambleLength, RECEIPT_LENGTH, SIGNATURE_LENGTHS, STRETCH_LENGTH,
+} from "./format.ts";
+import { readInteger, writeInteger } from "./numbers.ts";
 
 export interface SignedLeaf {
   receipt: InferenceReceipt;
   signature: Hex;
 }
 
-export function writePreamble({ version, flags, signatureLength, count, channels, nodeId, keyId }: Preamble): Uint8Array {
-  const out = new Uint8Array(PREAMBLE_LENGTH);
+export function writePreamble({ version, flags, signatureLength, count, channels, nodeId, keyId, termsLength }: Preamble): Uint8Array {
+  const out = new Uint8Array(preambleLength(version));
   out.set(MAGIC);
   out[8] = version;
   out[9] = flags;
@@ -19,10 +22,11 @@ export function writePreamble({ version, flags, signatureLength, count, channels
   view.setUint32(16, channels);
   out.set(hexToBytes(nodeId), 20);
   out.set(hexToBytes(keyId), 52);
+  if (version !== FIRST_FORMAT) view.setUint32(PREAMBLE_LENGTH, termsLength);
   return out;
 }
 
-/** @throws BatchFormatError */
+/** @param bytes `preambleLength` of the version that its ninth byte names. @throws BatchFormatError */
 export function readPreamble(bytes: Uint8Array): Preamble {
   if (bytes.length < PREAMBLE_LENGTH) throw new BatchFormatError(`the blob has ${bytes.length} bytes; the preamble alone has ${PREAMBLE_LENGTH}`);
   if (MAGIC.some((byte, index) => bytes[index] !== byte)) throw new BatchFormatError("the blob does not begin with OGBATCH");
@@ -35,8 +39,13 @@ export function readPreamble(bytes: Uint8Array): Preamble {
     channels: view.getUint32(16),
     nodeId: bytesToHex(bytes.subarray(20, 52)),
     keyId: bytesToHex(bytes.subarray(52, 84)),
+    termsLength: 0,
   };
-  if (preamble.version !== 1) throw new BatchFormatError(`format ${preamble.version} is not known; this reader knows 1`);
+  const { version } = preamble;
+  if (version < FIRST_FORMAT || version > BATCH_FORMAT) throw new BatchFormatError(`format ${version} is not known; this reader knows ${FIRST_FORMAT} to ${BATCH_FORMAT}`);
+  if (bytes.length < preambleLength(version)) throw new BatchFormatError(`the blob has ${bytes.length} bytes; the preamble of format ${version} alone has ${preambleLength(version)}`);
+  if (version !== FIRST_FORMAT) preamble.termsLength = view.getUint32(PREAMBLE_LENGTH);
+  if (preamble.termsLength > MAX_TERMS_BYTES) throw new BatchFormatError(`a terms section of ${preamble.termsLength} bytes is longer than ${MAX_TERMS_BYTES}`);
   if ((preamble.flags & ~FLAG_DEFLATE) !== 0) throw new BatchFormatError(`the flags ${preamble.flags} are not known`);
   if (!SIGNATURE_LENGTHS.has(preamble.signatureLength)) throw new BatchFormatError(`signatures of ${preamble.signatureLength} bytes are not known`);
   if (preamble.count === 0) throw new BatchFormatError("a batch has at least one receipt");
@@ -111,16 +120,5 @@ export function readStretch(bytes: Uint8Array, offset = 0): ChannelStretch {
 export const recordLength = ({ signatureLength }: Pick<Preamble, "signatureLength">): number => RECEIPT_LENGTH + signatureLength;
 
 /** Length of the body, before compression. */
-export const bodyLength = (preamble: Pick<Preamble, "signatureLength" | "count" | "channels">): number =>
-  preamble.count * recordLength(preamble) + preamble.channels * STRETCH_LENGTH;
-
-function writeInteger(out: Uint8Array, offset: number, value: bigint, length: number): void {
-  if (value < 0n || value >= 1n << BigInt(8 * length)) throw new RangeError(`${value} does not fit into ${length} bytes`);
-  for (let index = length - 1, rest = value; index >= 0; index--, rest >>= 8n) out[offset + index] = Number(rest & 0xffn);
-}
-
-function readInteger(bytes: Uint8Array, offset: number, length: number): bigint {
-  let value = 0n;
-  for (let index = 0; index < length; index++) value = (value << 8n) | BigInt(bytes[offset + index]!);
-  return value;
-}
+export const bodyLength = (preamble: Pick<Preamble, "signatureLength" | "count" | "channels" | "termsLength">): number =>
+  preamble.termsLength + preamble.count * recordLength(preamble) + preamble.channels * STRETCH_LENGTH;

@@ -7,13 +7,16 @@ import { type Hex, bytesToHex, hexToBytes, toBytes } from "viem";
 import { type BatchHeader, type ChannelStretch, Outcome, stretchLeaf } from "../protocol/index.ts";
 import { type BlobSource, openBatch, type RecordChunk } from "./decode.ts";
 import { AT, BatchFormatError, STRETCH_LENGTH } from "./format.ts";
+import { integerAt } from "./numbers.ts";
 import { readReceipt, readStretch, recordLength, type SignedLeaf } from "./records.ts";
 import type { ChunkChecker, ChunkResult } from "./signatures.ts";
+import { readTerms, termsChecker, type TermsBook, type TermsUse, wrongTerms } from "./terms.ts";
 import { type TreeBuilder, treeBuilder } from "./tree.ts";
 
 /** Kinds of fault that the data alone shows. */
 export type BatchFaultKind =
-  | "format" | "wrong-node" | "count" | "signature" | "order" | "overlap" | "time" | "outcome" | "sum" | "stretch" | "receipts-root" | "channels-root";
+  | "format" | "wrong-node" | "count" | "signature" | "order" | "overlap" | "time" | "outcome" | "sum" | "stretch" | "receipts-root" | "channels-root"
+  | "terms" | "overcharge" | "royalty";
 
 export interface BatchFault {
   kind: BatchFaultKind;
@@ -26,6 +29,10 @@ export interface BatchReport {
   ok: boolean;
   fault: BatchFault | null;
   leaves: number;
+  /** Which models were sold under which terms. */
+  uses: TermsUse[];
+  /** Why nobody can tell from the blob whether the charges are right, or null. A batch may be `ok` and not be judged. */
+  unjudged: string | null;
 }
 
 export interface VerifyOptions {
@@ -33,6 +40,10 @@ export interface VerifyOptions {
   source: BlobSource;
   /** Makes the checker once the preamble is read. */
   checker: (preamble: { nodeId: Hex; keyId: Hex; signatureLength: number }) => ChunkChecker;
+  /** Image policy that the registry has for the node; without it the terms' policy is not compared. */
+  nodePolicy?: Hex;
+  /** Preimages from elsewhere, for a blob of format 1. */
+  book?: TermsBook;
   recordsPerChunk?: number;
   /** Chunks that may be under way at once. */
   parallel?: number;
@@ -52,9 +63,12 @@ class Found extends Error {
 /** Never throws for what the blob holds; does for what the checker or the source cannot do. */
 export async function verifyBatch(options: VerifyOptions): Promise<BatchReport> {
   let leaves = 0;
+  let terms = termsChecker(options.book ?? { terms: [], tariffs: [] });
+  const report = (ok: boolean, fault: BatchFault | null): BatchReport => ({ ok, fault, leaves, uses: terms.uses(), unjudged: terms.unjudged() });
   try {
     const { preamble, chunks } = await openBatch(options.source);
     const { header } = options;
+    if (preamble.version !== header.format) throw new BatchFormatError(`the blob is of format ${preamble.version}, the header says ${header.format}`);
     if (preamble.nodeId !== header.nodeId.toLowerCase() || preamble.keyId !== header.keyId.toLowerCase()) throw new Found("wrong-node", null, "the blob names another node or key than the header");
     if (preamble.count !== header.count || preamble.channels !== header.channels) {
       throw new Found("count", null, `the blob has ${preamble.count} receipts in ${preamble.channels} stretches, the header says ${header.count} in ${header.channels}`);
@@ -72,6 +86,8 @@ export async function verifyBatch(options: VerifyOptions): Promise<BatchReport> 
       for (let index = 0; index < chunk.count; index++) {
         if (index === bad) throw new Found("signature", chunk.first + index, "the signature is not the key's");
         line.record(bytes, index * recordLength(preamble), chunk.first + index);
+        const overcharge = terms.record(bytes, index * recordLength(preamble), chunk.first + index);
+        if (overcharge) throw new Found("overcharge", chunk.first + index, overcharge);
         receipts.add(hashes.slice(32 * index, 32 * index + 32));
         if (options.onChunk) decoded.push(readReceipt(bytes, index * recordLength(preamble), preamble));
       }
@@ -80,6 +96,10 @@ export async function verifyBatch(options: VerifyOptions): Promise<BatchReport> 
     };
 
     for await (const chunk of chunks(options.recordsPerChunk)) {
+      if (chunk.kind === "terms") {
+        terms = termsChecker(readTerms(chunk.bytes));
+        continue;
+      }
       if (chunk.kind === "receipts") {
         const result = check(chunk.bytes, chunk.count);
         // Looked at in its turn; until then a failure must not count as unhandled.
@@ -99,10 +119,14 @@ export async function verifyBatch(options: VerifyOptions): Promise<BatchReport> 
     line.end();
     compareRoot("receipts-root", receipts, header.receiptsRoot);
     compareRoot("channels-root", channels, header.channelsRoot);
-    return { ok: true, fault: null, leaves };
+    for (const use of terms.uses()) {
+      const wrong = use.terms && wrongTerms(header.nodeId, use.terms, options.nodePolicy ?? use.terms.policyId);
+      if (wrong) throw new Found("terms", use.leaf, wrong);
+    }
+    return report(true, null);
   } catch (error) {
-    if (error instanceof Found) return { ok: false, fault: error.fault, leaves };
-    if (error instanceof BatchFormatError) return { ok: false, fault: { kind: "format", index: null, detail: error.message }, leaves };
+    if (error instanceof Found) return report(false, error.fault);
+    if (error instanceof BatchFormatError) return report(false, { kind: "format", index: null, detail: error.message });
     throw error;
   }
 }
@@ -142,7 +166,7 @@ function lineChecker(header: BatchHeader) {
 
   return {
     record(bytes: Uint8Array, offset: number, index: number): void {
-      const at = (from: number, length: number) => integerAt(bytes, offset + from, length);
+      const at = (from: number, length: 8 | 16) => integerAt(bytes, offset + from, length);
       const [before, charge, sequence, issuedAt, outcome] = [at(AT.cumulativeBefore, 16), at(AT.charge, 16), at(AT.sequence, 8), at(AT.issuedAt, 8), bytes[offset + AT.outcome]!];
       const payment = bytes.subarray(offset + AT.paymentId, offset + AT.paymentId + 32);
       const end = before + charge;
@@ -197,13 +221,4 @@ function packed({ paymentId, from, to, firstLeaf, leafCount, prefixTotal }: Line
 function compareBytes(a: Uint8Array, b: Uint8Array): number {
   for (let index = 0; index < a.length; index++) if (a[index] !== b[index]) return a[index]! - b[index]!;
   return 0;
-}
-
-/** 8 or 16 bytes, big-endian. */
-function integerAt(bytes: Uint8Array, offset: number, length: number): bigint {
-  const view = new DataView(bytes.buffer, bytes.byteOffset + offset, length);
-  const low = view.getBigUint64(length - 8);
-  if (length === 8) return low;
-  const high = view.getBigUint64(0);
-  return high === 0n ? low : (high << 64n) | low;
 }

@@ -94,7 +94,7 @@ export function verifyCommand(): Command {
         console.log(`leaves     ${report.leaves} of ${header.count} checked: signature, order, intervals, sums`);
         console.log(report.ok ? "roots      both as the header says" : `FAULT      ${report.fault!.kind}${report.fault!.index === null ? "" : ` at leaf ${report.fault!.index}`}: ${report.fault!.detail}`);
         console.log("not checked without the payers' salts: that each receipt is of the request and the answer it stands for");
-        console.log("not checked without the terms' preimages: that each charge fits its tariff");
+        if (report.ok) console.log(report.unjudged ? `charges    not judged: ${report.unjudged}` : "charges    none above the tariff behind its terms");
         console.log("not checked here: overlaps with other headers of the node (full nodes do: /ledger/headers/<hash>)");
         if (!report.ok || !own || !key.valid) process.exitCode = 1;
       } finally {

@@ -129,7 +129,7 @@ describe("batch blob, format 1", () => {
     const blob = await encodeBatch({ ...content, compress: false });
     const edit = (at: number, value: number) => Uint8Array.from(blob, (byte, index) => (index === at ? value : byte));
     expect(await formatError(decodeBatch(edit(0, 1)))).to.match(/begin with OGBATCH/);
-    expect(await formatError(decodeBatch(edit(8, 2)))).to.match(/format 2/);
+    for (const version of [0, 3, 255]) expect(await formatError(decodeBatch(edit(8, version)))).to.match(new RegExp(`format ${version}`));
     expect(await formatError(decodeBatch(edit(9, 8)))).to.match(/flags 8/);
     expect(await formatError(decodeBatch(edit(15, 0)))).to.match(/at least one/);
     expect(await formatError(decodeBatch(blob.subarray(0, 50)))).to.match(/preamble/);
@@ -165,7 +165,7 @@ describe("batch blob, format 1", () => {
 describe("batch verification", () => {
   it("accepts an honest batch", async () => {
     const { header, content } = await makeBatch(33);
-    expect(await check(header, await encodeBatch(content))).to.deep.equal({ ok: true, fault: null, leaves: 33 });
+    expect(await check(header, await encodeBatch(content))).to.deep.include({ ok: true, fault: null, leaves: 33 });
   });
 
   const mutations: [string, (receipt: InferenceReceipt, index: number) => InferenceReceipt, string][] = [

@@ -2,6 +2,7 @@
 export * from "./answers.ts";
 export * from "./batch.ts";
 export * from "./commitments.ts";
+export * from "./committee.ts";
 export * from "./domain.ts";
 export * from "./enums.ts";
 export * from "./faults.ts";

@@ -11,9 +11,11 @@ import { createNodeIdentity, evidenceMaker, nodeFields, nodeRules } from "../../
 import type { Platform } from "../../keepers/roles/platform.ts";
 import { type BlobIds, blobIds, walrusClient } from "../../keepers/walrus/index.ts";
 import { artifact } from "../../scripts/deploy/chain.ts";
-import { encodeBatch } from "../../sdk/batch/index.ts";
+import { BATCH_FORMAT, encodeBatch } from "../../sdk/batch/index.ts";
+import { type Tariff, tariffHash } from "../../sdk/payments/tariff.ts";
 import {
-  type BatchHeader, BatchStatus, compareReceipts, headerHash, type InferenceReceipt, positionalTree, receiptDigest, receiptLeaf, Role, rootFromPath, stretchesOf, stretchLeaf,
+  type BatchHeader, BatchStatus, compareReceipts, headerHash, type InferenceReceipt, positionalTree, receiptDigest, receiptLeaf, Role, rootFromPath, SettlementMode, stretchesOf,
+  stretchLeaf, type Terms, termsHash, Verification,
 } from "../../sdk/protocol/index.ts";
 import { pinnedFetch } from "../../sdk/transport/pinnedFetch.ts";
 import { bootstrapInbox, startNetwork, status, type TestNetwork, until, WORKLOADS } from "./network.ts";
@@ -28,6 +30,8 @@ describe("keepers as processes", function () {
   let ids: BlobIds;
   let identity: ReturnType<typeof createNodeIdentity>;
   let opsUrls: string[];
+  let terms: Terms;
+  let tariff: Tariff;
 
   before(async () => {
     net = await startNetwork({ window: 10n });
@@ -44,6 +48,16 @@ describe("keepers as processes", function () {
     });
     await identity.start();
     ids = blobIds();
+    const models = artifact("ModelRegistry").abi;
+    const [zero, none] = [ZERO, `0x${"00".repeat(20)}` as Hex];
+    const version = { name: "m", version: "1", programHash: keccak256("0x01"), kind: 1, blobId: keccak256("0x02"), contentHash: keccak256("0x03"), manifestHash: keccak256("0x04"), methods: 1 << Verification.Tee, vkHash: zero, royaltyTo: none, royaltyBps: 0, licence: "MIT" };
+    await net.settlement.write(net.addresses.settlement.ModelRegistry, models, "publishModel", [version]);
+    const modelId = (await net.settlement.read(net.addresses.settlement.ModelRegistry, models, "modelIdOf", [net.settlement.deployer, version])) as Hex;
+    tariff = { chainId: BigInt(net.payment.chainId), token: net.addresses.payment.TestDollar, prices: [{ modelId, perRequest: 5n, perMillionInput: 0n, perMillionOutput: 0n, perMillionReasoning: 0n }] };
+    terms = {
+      nodeId: identity.nodeId(), payout: platform.signer.address, settlementMode: SettlementMode.Batch, verification: Verification.Tee, tariffHash: tariffHash(tariff), policyId: config.policyId,
+      royaltyTo: none, royaltyBps: 0, feeBpsCap: 500, inbox: net.addresses.payment.SettlementInbox,
+    };
   });
 
   after(async () => {
@@ -58,19 +72,19 @@ describe("keepers as processes", function () {
     const domain = { chainId: net.settlement.chainId, verifyingContract: net.addresses.settlement.InferenceSettlement };
     const now = (await platform.settlement.pool.head()).timestamp;
     const receipts = Array.from({ length: COUNT }, (_, index): InferenceReceipt => ({
-      nodeId, keyId, modelId: keccak256(toHex("model")), termsHash: keccak256(toHex("terms")), requestHash: keccak256(toHex(index)), responseHash: keccak256(toHex(index + 1)),
+      nodeId, keyId, modelId: tariff.prices[0]!.modelId, termsHash: termsHash(terms), requestHash: keccak256(toHex(index)), responseHash: keccak256(toHex(index + 1)),
       paymentId: keccak256(toHex(`payment ${nonce} ${Math.floor(index / 10)}`)), cumulativeBefore: BigInt(index % 10) * 5n, charge: 5n, inputUnits: 1n, outputUnits: 2n,
       sequence: BigInt(index % 10), issuedAt: now, outcome: 1,
     })).sort(compareReceipts);
     const leaves = await Promise.all(receipts.map(async (receipt) => ({ receipt, signature: await sign(receiptDigest(receipt, domain)) })));
     if (spoil) leaves[7]!.signature = await privateKeyToAccount(keccak256("0x07")).sign({ hash: receiptDigest(leaves[7]!.receipt, domain) });
     const stretches = stretchesOf(receipts, () => ({ paymentChainId: BigInt(net.payment.chainId), escrow: net.addresses.payment.PaymentEscrow }));
-    const blob = await encodeBatch({ nodeId, keyId, count: COUNT, leaves, stretches });
+    const blob = await encodeBatch({ nodeId, keyId, count: COUNT, leaves, book: { terms: [terms], tariffs: [tariff] }, stretches });
     const { blobId } = await walrusClient({ publisher: net.walrusUrl, aggregators: [net.walrusUrl], blobIds: ids, clock: systemClock() }).storeAndReadBack(blob);
     const header: BatchHeader = {
       nodeId, keyId, nonce, prevHeader, receiptsRoot: positionalTree(leaves.map(({ receipt, signature }) => receiptLeaf(receiptDigest(receipt, domain), signature))).root,
       channelsRoot: positionalTree(stretches.map(stretchLeaf)).root, count: COUNT, channels: stretches.length, totalCharge: BigInt(COUNT) * 5n,
-      minIssuedAt: now, maxIssuedAt: now, blobId, contentHash: keccak256(blob), format: 1,
+      minIssuedAt: now, maxIssuedAt: now, blobId, contentHash: keccak256(blob), format: BATCH_FORMAT,
     };
     const hash = headerHash(header, domain);
     await net.settlement.write(net.addresses.settlement.InferenceSettlement, artifact("InferenceSettlement").abi, "postBatch", [header, await sign(hash), false]);

@@ -1,14 +1,19 @@
 /** Receipts of an individual settlement: they stand in the call that settled them. */
-import { type Abi, type AbiFunction, type Hex, decodeAbiParameters, decodeFunctionData, hexToBytes, zeroHash } from "viem";
+import { type Abi, type AbiFunction, type Hex, decodeAbiParameters, decodeFunctionData, hexToBytes, size, zeroHash } from "viem";
+import { type BatchFault, recordLength, termsChecker, writeReceipt } from "../../../sdk/batch/index.ts";
 import {
-  type BatchHeader, type ChannelStretch, headerHash, type InferenceReceipt, type ProtocolDomain, readRun, receiptDigest, receiptLeaf, type Run, stretchesOf,
+  type BatchHeader, BatchStatus, type ChannelStretch, headerHash, type InferenceReceipt, type ProtocolDomain, readRun, receiptDigest, receiptLeaf, type Run, stretchesOf, type Terms,
+  termsHash,
 } from "../../../sdk/protocol/index.ts";
 import { iInferenceSettlementAbi } from "../../../types/abi/IInferenceSettlement.ts";
 import type { Platform } from "../platform.ts";
+import type { Judge } from "./judge.ts";
+import type { Preimages } from "./preimages.ts";
 import type { FullStore, HeaderRow } from "./store.ts";
 
 export interface SettlementCall {
   header: BatchHeader;
+  terms: readonly Terms[];
   places: readonly { paymentChainId: bigint; escrow: Hex }[];
   items: readonly { receipt: InferenceReceipt; signature: Hex }[];
 }
@@ -27,7 +32,7 @@ export function settlementsIn(input: Hex, chain: { nonce: bigint; prevHeader: He
     if (functionName === "settleMany") return (args![0] as Hex[]).map((bytes) => decodeAbiParameters(settlementType, bytes)[0] as SettlementCall);
     if (functionName === "settleRun" || functionName === "settleProvedRun") {
       const { header, stretches, items } = readRun(args![0] as Run, chain, domain);
-      return [{ header, places: stretches, items }];
+      return [{ header, terms: [(args![0] as Run).terms], places: stretches, items }];
     }
   } catch {
     // A call through another contract: its receipts are not ours to read.
@@ -41,18 +46,32 @@ export function stretchesOfCall({ items, places }: SettlementCall): ChannelStret
   return stretchesOf(items.map(({ receipt }) => receipt), () => nowhere).map((stretch, index) => ({ ...stretch, ...(places[index] ?? nowhere) }));
 }
 
+export interface SettlementDeps {
+  platform: Platform;
+  store: FullStore;
+  domain: ProtocolDomain;
+  judge: Judge;
+  preimages: Preimages;
+}
+
 /** Indexes individual settlements, oldest first. Returns whether there may be more. */
-export async function indexSettlements(platform: Platform, store: FullStore, domain: ProtocolDomain): Promise<boolean> {
-  const rows = store.unindexed(32);
-  for (const row of rows) await indexOne(platform, store, domain, row);
+export async function indexSettlements(deps: SettlementDeps): Promise<boolean> {
+  const rows = deps.store.unindexed(32);
+  for (const row of rows) await indexOne(deps, row);
   return rows.length === 32;
 }
 
-async function indexOne({ settlement, clock, logger }: Platform, store: FullStore, domain: ProtocolDomain, { hash, header, txHash }: HeaderRow): Promise<void> {
+async function indexOne(deps: SettlementDeps, row: HeaderRow): Promise<void> {
+  const { platform, store, domain } = deps;
+  const { settlement, clock, logger } = platform;
+  const { hash, header, txHash } = row;
   const { input } = await settlement.client.getTransaction({ hash: txHash });
   const chain = { nonce: header.nonce, prevHeader: store.headerAt(header.nodeId, header.nonce - 1n) ?? zeroHash };
   const call = settlementsIn(input, chain, domain).find((found) => headerHash(found.header, domain) === hash);
   if (!call) logger.warn({ header: hash, tx: txHash }, "the settling call is not readable: its receipts are not indexed");
+  // The contract has verified every receipt in the posting call. A header with vanilla receipts is only Posted: prices are left to check.
+  const pending = row.status === BatchStatus.Posted || row.status === BatchStatus.Certified;
+  const found = pending && call ? await judgeCall(deps, call) : { fault: null, unjudged: pending ? "the settling call is not readable" : null };
   store.transaction(() => {
     if (call) store.completeHeader(hash, call.header);
     call?.items.forEach(({ receipt, signature }, index) => {
@@ -60,7 +79,24 @@ async function indexOne({ settlement, clock, logger }: Platform, store: FullStor
       store.addLeaf(hash, index, hexToBytes(digest), hexToBytes(receiptLeaf(digest, signature)), { receipt, signature });
     });
     if (call) stretchesOfCall(call).forEach((stretch, index) => store.addStretch(hash, index, stretch));
-    // The contract has verified every receipt in the posting call.
-    store.saveCheck({ headerHash: hash, verdict: "valid", fault: null, leaves: call?.items.length ?? 0, seconds: 0 }, clock.now());
+    const overlap = pending && call ? store.overlapOf({ ...row, header: call.header }) : null;
+    const fault: BatchFault | null = overlap ? { kind: "overlap", index: null, detail: `stretch ${overlap.here} overlaps stretch ${overlap.there} of ${overlap.other}` } : found.fault;
+    const verdict = fault ? "faulty" : found.unjudged ? "unjudged" : "valid";
+    const shown = fault ?? (found.unjudged ? { kind: "unjudged", index: null, detail: found.unjudged } : null);
+    store.saveCheck({ headerHash: hash, verdict, fault: shown, leaves: call?.items.length ?? 0, seconds: 0 }, clock.now());
   });
+}
+
+/** Charges against the tariffs behind the call's terms, as for a batch. */
+async function judgeCall({ judge, preimages }: SettlementDeps, { header, terms, items }: SettlementCall): Promise<{ fault: BatchFault | null; unjudged: string | null }> {
+  const { tariffs } = await preimages.of(header.nodeId, terms.map(termsHash));
+  const checker = termsChecker({ terms, tariffs });
+  for (const [index, item] of items.entries()) {
+    const record = new Uint8Array(recordLength({ signatureLength: size(item.signature) }));
+    writeReceipt(record, 0, item);
+    const detail = checker.record(record, 0, index);
+    if (detail) return { fault: { kind: "overcharge", index, detail }, unjudged: null };
+  }
+  const { fault, unjudged } = await judge.judge(header.nodeId, checker.uses());
+  return { fault, unjudged: fault ? null : (checker.unjudged() ?? unjudged) };
 }

@@ -1,14 +1,17 @@
 /** Looks at the data behind headers: fetches the blob, verifies every leaf, keeps what the ledger serves. */
 import { existsSync, mkdirSync } from "node:fs";
 import type { Hex } from "viem";
+import type { BatchReport } from "../../../sdk/batch/index.ts";
 import type { ProtocolDomain } from "../../../sdk/protocol/index.ts";
 import { iNodeRegistryAbi } from "../../../types/abi/INodeRegistry.ts";
 import type { WalrusClient } from "../../walrus/index.ts";
 import { isKeeperError, messageOf, retryable } from "../../errors/index.ts";
 import type { Platform } from "../platform.ts";
-import { blobPathIn, type CheckTask, checkBatchFile } from "./batch-check.ts";
+import { blobPathIn, type CheckHooks, type CheckTask, checkBatchFile } from "./batch-check.ts";
+import type { Judge } from "./judge.ts";
+import type { Preimages } from "./preimages.ts";
 import type { SharedChecks, SharedVerdict } from "./shared-checks.ts";
-import type { FullStore, HeaderRow } from "./store.ts";
+import type { FullStore, HeaderRow, Verdict } from "./store.ts";
 import type { VerifyPool } from "./verify-pool.ts";
 
 export interface CheckerDeps {
@@ -17,12 +20,16 @@ export interface CheckerDeps {
   walrus: WalrusClient;
   pool: VerifyPool;
   domain: ProtocolDomain;
+  judge: Judge;
+  preimages: Preimages;
   /** Directory of the mirrored blobs. */
   blobDir: string;
   /** The queue in PostgreSQL, where one is configured. */
   sharedChecks?: () => SharedChecks | null;
 }
 
+/** Blob format without terms. */
+const FIRST_FORMAT = 1;
 /** Leaves above which the index keeps hashes only by the blob: a million rows serve nobody. */
 const MAX_INDEXED = 100_000;
 
@@ -36,7 +43,7 @@ export interface BatchChecker {
   missingSince(): Map<Hex, number>;
 }
 
-export function createBatchChecker({ platform, store, walrus, pool, domain, blobDir, sharedChecks }: CheckerDeps): BatchChecker {
+export function createBatchChecker({ platform, store, walrus, pool, domain, judge, preimages, blobDir, sharedChecks }: CheckerDeps): BatchChecker {
   const { settlement, clock, metrics } = platform;
   const logger = platform.logger.child({ part: "check" });
   const registry = settlement.deployment.address("NodeRegistry");
@@ -54,35 +61,48 @@ export function createBatchChecker({ platform, store, walrus, pool, domain, blob
   async function checkOne(row: HeaderRow): Promise<void> {
     const { hash, header } = row;
     const started = clock.now();
-    const task = { hash, header, key: await signingKey(row), domain };
+    const [key, nodePolicy] = await Promise.all([signingKey(row), judge.policyOf(header.nodeId)]);
+    const task = { hash, header, key, domain, nodePolicy };
     const shared = await sharedVerdict(task);
     if (shared === "waiting") return;
     await mirror(row);
     const index = header.count <= MAX_INDEXED;
+    const verify = (more: CheckHooks): Promise<BatchReport> => checkBatchFile(task, blobPath(hash), pool, { signatures: !shared, ...more });
     // A half-indexed batch of a run that died is overwritten row by row; a faulty one is taken out below.
-    const report = shared && !shared.ok ? { ...shared } : await checkBatchFile(task, blobPath(hash), pool, {
-      signatures: !shared,
+    let report: BatchReport = shared && !shared.ok ? { ...shared, uses: [], unjudged: null } : await verify({
       // Not asked for beyond it: decoded leaves of a large batch would only fill the memory.
       onChunk: index ? ({ first, leaves, hashes, digests }) => {
         store.transaction(() => leaves.forEach((leaf, at) => store.addLeaf(hash, first + at, digests.slice(32 * at, 32 * at + 32), hashes.slice(32 * at, 32 * at + 32), leaf)));
       } : undefined,
       onStretch: (stretch, position) => store.addStretch(hash, position, stretch),
     });
+    if (report.ok && header.format === FIRST_FORMAT) {
+      // The old format carries no terms: the node that offered them may still show them.
+      const book = await preimages.of(header.nodeId, [...new Set(report.uses.map(({ termsHash }) => termsHash))]);
+      if (book.terms.length > 0) report = await verify({ book });
+    }
+    if (report.ok) {
+      const { fault, unjudged } = await judge.judge(header.nodeId, report.uses);
+      report = { ...report, ok: !fault, fault, unjudged: report.unjudged ?? unjudged };
+    }
     const seconds = shared?.seconds ?? (clock.now() - started) / 1000;
     const overlap = report.ok ? store.overlapOf(row) : null;
     if (overlap) {
       report.ok = false;
       report.fault = { kind: "overlap", index: null, detail: `stretch ${overlap.here} overlaps stretch ${overlap.there} of ${overlap.other}` };
     }
+    const verdict: Verdict = !report.ok ? "faulty" : report.unjudged ? "unjudged" : "valid";
+    const fault = report.fault ?? (report.unjudged ? { kind: "unjudged", index: null, detail: report.unjudged } : null);
     store.transaction(() => {
       // An overlap's stretches are its evidence.
       if (!report.ok && !overlap) store.forgetLeaves(hash);
-      store.saveCheck({ headerHash: hash, verdict: report.ok ? "valid" : "faulty", fault: report.fault, leaves: report.leaves, seconds }, clock.now());
+      store.saveCheck({ headerHash: hash, verdict, fault, leaves: report.leaves, seconds }, clock.now());
     });
-    metrics.count("batches_checked_total", { verdict: report.ok ? "valid" : "faulty" });
+    metrics.count("batches_checked_total", { verdict });
     metrics.count("leaves_checked_total", {}, report.leaves);
-    if (report.ok) logger.info({ header: hash, leaves: report.leaves, seconds, worker: shared?.worker }, "batch checked: every leaf holds");
-    else logger.warn({ header: hash, fault: report.fault, worker: shared?.worker }, "batch is faulty");
+    if (verdict === "valid") logger.info({ header: hash, leaves: report.leaves, seconds, worker: shared?.worker }, "batch checked: every leaf holds");
+    else if (verdict === "unjudged") logger.warn({ header: hash, reason: report.unjudged }, "batch holds, but its charges cannot be judged: it is not signed for");
+    else logger.warn({ header: hash, fault, worker: shared?.worker }, "batch is faulty");
   }
 
   /** With a shared queue the signatures are some worker's work: null without one. @throws what kept the last attempt from ending. */

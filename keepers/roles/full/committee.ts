@@ -8,7 +8,7 @@ import { isKeeperError, messageOf } from "../../errors/index.ts";
 import { intentKey } from "../../tx/index.ts";
 import type { Platform } from "../platform.ts";
 import type { Peers } from "./peers.ts";
-import { assembleQuorum, DECIDED, finalityStatement, leafCheckStatement, myTurn, seatOf, type Statement, type StatementStore } from "./statements.ts";
+import { assembleQuorum, DECIDED, finalityStatement, leafCheckStatement, myTurn, pick, seatOf, type Statement, STATEMENT_KINDS, type StatementStore } from "./statements.ts";
 import type { CommitteeEpochRow, FullStore, HeaderRow } from "./store.ts";
 
 export interface CommitteeDeps {
@@ -84,8 +84,12 @@ export function committeeWork({ platform, store, statements, peers, domain, node
   async function signDue(): Promise<void> {
     const epoch = store.lastEpoch();
     if (seatOf(epoch, signer.address) >= 0) {
-      for (const { hash } of store.unsigned(BatchStatus.Posted, "leafCheck", epoch!.epoch, 200)) {
-        if (store.check(hash)?.verdict === "valid") await sign(leafCheckStatement(hash, epoch!.epoch, domain));
+      for (const status of [BatchStatus.Posted, BatchStatus.Certified]) {
+        for (const { hash } of store.unsigned(status, "leafCheck", epoch!.epoch, 200)) {
+          // A certificate of another epoch cannot be joined.
+          if (status === BatchStatus.Certified && store.certificate(hash)?.epoch !== epoch!.epoch) continue;
+          if (store.check(hash)?.verdict === "valid") await sign(leafCheckStatement(hash, epoch!.epoch, domain));
+        }
       }
     }
     await signFinality();
@@ -149,7 +153,7 @@ export function committeeWork({ platform, store, statements, peers, domain, node
 
   /** Sends our signatures to the others, and asks for theirs where a quorum is missing. */
   async function exchange(): Promise<void> {
-    for (const kind of ["leafCheck", "finality"] as const) {
+    for (const kind of STATEMENT_KINDS) {
       for (const statement of statements.open(kind)) {
         const epoch = store.epoch(statement.epoch);
         if (!epoch) continue;
@@ -177,12 +181,14 @@ export function committeeWork({ platform, store, statements, peers, domain, node
     sent.add(mark);
   }
 
-  /** Posted -> Certified, with everybody's LeafChecks. */
+  /** Posted -> Certified, with everybody's LeafChecks; who came late joins. */
   async function carryLeafChecks(): Promise<void> {
     for (const statement of statements.open("leafCheck")) {
       const row = store.header(statement.headerHash);
-      if (!row || row.status !== BatchStatus.Posted) {
-        if (row) statements.carried(statement.kind, statement.headerHash, clock.now());
+      if (!row) continue;
+      if (row.status === BatchStatus.Certified && (await joinLate(row, statement))) continue;
+      if (row.status !== BatchStatus.Posted) {
+        statements.carried(statement.kind, statement.headerHash, clock.now());
         continue;
       }
       const ready = quorumFor(statement);
@@ -190,6 +196,19 @@ export function committeeWork({ platform, store, statements, peers, domain, node
       const args = [row.header, statement.epoch, ready.epoch.members, ready.quorum];
       await submit("certify", contract, iInferenceSettlementAbi as unknown as Abi, args, statement.digest);
     }
+  }
+
+  /** Adds to a certificate the signatures that it lacks, while this node's is among them: unpaid otherwise. @returns Whether there is more to wait for. */
+  async function joinLate({ hash, header }: HeaderRow, statement: Statement): Promise<boolean> {
+    const certificate = store.certificate(hash);
+    const epoch = store.epoch(statement.epoch);
+    const seat = seatOf(epoch, signer.address);
+    const missing = certificate?.epoch === statement.epoch && seat >= 0 && ((certificate.signers >> BigInt(seat)) & 1n) === 0n;
+    if (!epoch || !missing) return false;
+    const quorum = pick(epoch, statements.signatures(statement.digest), certificate.signers);
+    const turn = myTurn(statement.digest, seat, epoch.members.length, clock.now() - statement.signedAt, leaderMs);
+    if (turn) await submit("certify", contract, iInferenceSettlementAbi as unknown as Abi, [header, statement.epoch, epoch.members, quorum], `${statement.digest}:${quorum.signers}`);
+    return store.lastEpoch()!.epoch <= statement.epoch + 1n;
   }
 
   function quorumFor(statement: Statement): { epoch: CommitteeEpochRow; quorum: NonNullable<ReturnType<typeof assembleQuorum>> } | null {
@@ -218,5 +237,5 @@ export function committeeWork({ platform, store, statements, peers, domain, node
     }
   }
 
-  return { keepSeat, signDue, exchange, carryLeafChecks, finalizeDue, quorumFor };
+  return { keepSeat, sign, signDue, exchange, carryLeafChecks, finalizeDue, quorumFor };
 }

@@ -3,6 +3,7 @@ import { type Abi, keccak256, toHex } from "viem";
 import { Role as ProtocolRole } from "../../../sdk/protocol/index.ts";
 import { iCommitteeAbi } from "../../../types/abi/ICommittee.ts";
 import { iFaultCourtAbi } from "../../../types/abi/IFaultCourt.ts";
+import { iFullNodeRewardsAbi } from "../../../types/abi/IFullNodeRewards.ts";
 import { iInferenceSettlementAbi } from "../../../types/abi/IInferenceSettlement.ts";
 import { iPaymentEscrowAbi } from "../../../types/abi/IPaymentEscrow.ts";
 import { iSettlementInboxAbi } from "../../../types/abi/ISettlementInbox.ts";
@@ -22,14 +23,21 @@ import { createBatchChecker } from "./check.ts";
 import { committeeWork } from "./committee.ts";
 import { createFullDemands } from "./data-demands.ts";
 import { applyChanges, readLog } from "./events.ts";
+import { createHandover } from "./handover.ts";
 import { createHealthMetrics } from "./health.ts";
+import { createInboxGuard } from "./inbox-guard.ts";
+import { createJudge } from "./judge.ts";
 import { ledgerApi } from "./ledger-api.ts";
 import { createPeers } from "./peers.ts";
+import { askNode, createPreimages } from "./preimages.ts";
+import { createPunisher } from "./punish.ts";
 import { createRetention } from "./retention.ts";
 import { createCarrier } from "./release.ts";
+import { createRewards } from "./rewards.ts";
 import { statementStore } from "./statements.ts";
 import { fullStore } from "./store.ts";
 import { createVerifyPool } from "./verify-pool.ts";
+import { createWatcher } from "./watch.ts";
 
 export { taskRunner } from "./batch-check.ts";
 export { checkWorkerFields, fullFields } from "./fields.ts";
@@ -62,14 +70,15 @@ export function fullRules({ settlement, payment }: { settlement: Deployment; pay
     ...nodeRules(settlement),
     ...demandRules(settlement, maxDemandBond),
     ...rulesFor(settlement.chainId, settlement.address("InferenceSettlement"), iInferenceSettlementAbi as unknown as Abi, ["certify", "finalize"]),
-    ...rulesFor(settlement.chainId, settlement.address("Committee"), iCommitteeAbi as unknown as Abi, ["join", "rotate"]),
-    ...(settlement.has("FaultCourt") ? rulesFor(settlement.chainId, settlement.address("FaultCourt"), iFaultCourtAbi as unknown as Abi, ["commit", "prove"]) : []),
+    ...rulesFor(settlement.chainId, settlement.address("Committee"), iCommitteeAbi as unknown as Abi, ["join", "rotate", "slashFalseLeafCheck", "slashFalseFinality", "slashFalseRotation"]),
+    ...(settlement.has("FaultCourt") ? rulesFor(settlement.chainId, settlement.address("FaultCourt"), iFaultCourtAbi as unknown as Abi, ["commit", "prove", "proveReceiptEquivocation"]) : []),
+    ...(settlement.has("FullNodeRewards") ? rulesFor(settlement.chainId, settlement.address("FullNodeRewards"), iFullNodeRewardsAbi as unknown as Abi, ["collect", "count", "close", "claim"]) : []),
   ];
   if (!payment?.has("PaymentEscrow")) return rules;
   return [
     ...rules,
     ...rulesFor(payment.chainId, payment.address("PaymentEscrow"), iPaymentEscrowAbi as unknown as Abi, ["release", "refundRejected"]),
-    ...rulesFor(payment.chainId, payment.address("SettlementInbox"), iSettlementInboxAbi as unknown as Abi, ["record"]),
+    ...rulesFor(payment.chainId, payment.address("SettlementInbox"), iSettlementInboxAbi as unknown as Abi, ["record", "rotate"]),
   ];
 }
 
@@ -94,13 +103,20 @@ export function createFullRole(platform: Platform, options: FullRoleOptions): Ro
     apply: (logs) => applyChanges(store, logs.flatMap((log) => readLog(log, addresses))),
     rollback: (block) => store.rollback(block),
   });
-  const checker = createBatchChecker({ platform, store, walrus: options.walrus, pool, domain, blobDir: options.blobDir, sharedChecks: () => shared });
+  const judge = createJudge(platform);
+  const preimages = createPreimages(platform, askNode(platform));
+  const checker = createBatchChecker({ platform, store, walrus: options.walrus, pool, domain, judge, preimages, blobDir: options.blobDir, sharedChecks: () => shared });
   const work = committeeWork({ platform, store, statements, peers, domain, nodeId, leaderMs: options.leaderMs, firstCommittee: options.firstCommittee });
-  const accuser = createAccuser(platform, store, domain, checker.blobPath);
+  const accuser = createAccuser({ platform, store, domain, preimages, blobPath: checker.blobPath });
   const demands = createFullDemands(platform, store, checker, domain, options);
   const carrier = createCarrier(platform, store, statements, work);
+  const handover = createHandover({ platform, store, statements, work, domain });
+  const guard = createInboxGuard({ platform, store });
+  const rewards = createRewards({ platform, store, nodeId, leaderMs: options.leaderMs });
+  const punisher = createPunisher({ platform, store, statements, domain });
   const summary = () => ({ chainId: settlement.chainId, settlement: addresses.settlement, head: follower.position()?.number ?? null, counts: store.counts() });
-  const fetch = ledgerApi({ store, statements, clock, logger: logger.child({ part: "api" }), blobPath: checker.blobPath, domain, summary });
+  const watcher = createWatcher({ platform, store, domain, preimages });
+  const fetch = ledgerApi({ store, statements, watcher, clock, logger: logger.child({ part: "api" }), blobPath: checker.blobPath, domain, summary });
 
   function startJobs(): void {
     jobs.every("follow", settlement.pollMs, async () => {
@@ -108,7 +124,7 @@ export function createFullRole(platform: Platform, options: FullRoleOptions): Ro
       metrics.gauge("followed_block", Number(head));
     });
     jobs.every("check", settlement.pollMs, () => checker.step());
-    jobs.every("index", settlement.pollMs, () => indexSettlements(platform, store, domain));
+    jobs.every("index", settlement.pollMs, () => indexSettlements({ platform, store, domain, judge, preimages }));
     jobs.every("accuse", settlement.pollMs * 2, () => accuser.step());
     jobs.every("demands", settlement.pollMs * 2, () => demands.step());
     jobs.every("demand-credit", 3_600_000, () => demands.withdraw());
@@ -117,10 +133,17 @@ export function createFullRole(platform: Platform, options: FullRoleOptions): Ro
     jobs.every("exchange", options.exchangeMs, () => work.exchange());
     jobs.every("certify", options.exchangeMs, () => work.carryLeafChecks());
     jobs.every("finalize", settlement.pollMs * 2, () => work.finalizeDue());
-    if (platform.payment) jobs.every("release", options.exchangeMs, () => carrier.step());
     jobs.every("retention", 600_000, async () => void (await createRetention(platform, store, options.blobDir, options.mirrorRetentionMs)()));
     jobs.every("health", 60_000, createHealthMetrics(platform, store));
-    jobs.every("prune", 3_600_000, async () => statements.prune(clock.now() - 30 * 86_400_000));
+    jobs.every("watch", settlement.pollMs * 5, () => watcher.step());
+    jobs.every("punish", settlement.pollMs * 5, () => punisher.step());
+    jobs.every("rewards", settlement.pollMs * 10, () => rewards.step());
+    if (platform.payment) {
+      jobs.every("release", options.exchangeMs, () => carrier.step());
+      jobs.every("guard", platform.payment.pollMs * 5, () => guard.step());
+      jobs.every("handover", options.exchangeMs, () => handover.step());
+    }
+    jobs.every("prune", 3_600_000, async () => statements.prune(clock.now() - 30 * 86_400_000, clock.now() - 86_400_000));
   }
 
   return {

@@ -1,4 +1,4 @@
-/** What a full node serves: the ledger with inclusion proofs, mirrored blobs, and the committee's mailbox. */
+/** What a full node serves: the ledger with inclusion proofs, mirrored blobs, the committee's mailbox, and the payers' watch. */
 import { createReadStream, existsSync } from "node:fs";
 import { Readable } from "node:stream";
 import { type Hex, bytesToHex } from "viem";
@@ -12,10 +12,12 @@ import type { Logger } from "../../logger/index.ts";
 import { isSignature } from "./peers.ts";
 import { seatOf, type StatementStore } from "./statements.ts";
 import type { FullStore, HeaderRow, LeafRow } from "./store.ts";
+import type { Watcher } from "./watch.ts";
 
 export interface LedgerApiDeps {
   store: FullStore;
   statements: StatementStore;
+  watcher: Watcher;
   clock: Clock;
   logger: Logger;
   blobPath: (hash: Hex) => string;
@@ -25,9 +27,11 @@ export interface LedgerApiDeps {
 
 const MAX_PAGE = 200;
 const MAX_SIGNATURES = 256;
+const MAX_RECEIPTS = 64;
+const MAX_EPOCHS_BEHIND = 16;
 const HASH = /^0x[0-9a-fA-F]{64}$/;
 
-export function ledgerApi({ store, statements, clock, logger, blobPath, domain, summary }: LedgerApiDeps): (request: Request) => Promise<Response> {
+export function ledgerApi({ store, statements, watcher, clock, logger, blobPath, domain, summary }: LedgerApiDeps): (request: Request) => Promise<Response> {
   function headerJson(row: HeaderRow): object {
     const check = store.check(row.hash);
     return { hash: row.hash, kind: row.kind, status: nameOf(BatchStatus, row.status), statusBlock: row.statusBlock, postedBlock: row.postedBlock, tx: row.txHash, header: row.header, check: check ?? null };
@@ -104,21 +108,36 @@ export function ledgerApi({ store, statements, clock, logger, blobPath, domain, 
     if (!Array.isArray(signatures) || signatures.length > MAX_SIGNATURES || !signatures.every(isSignature)) {
       return problem(400, "full.bad_signatures", `Expected {signatures: [...]} with at most ${MAX_SIGNATURES} of {digest, signer, signature}.`);
     }
-    const epoch = store.lastEpoch();
-    const before = epoch && epoch.epoch > 0n ? store.epoch(epoch.epoch - 1n) : undefined;
+    // The payment chain may be some epochs behind: those who sign its next hand-over sat here a while ago.
+    const epochs = store.recentEpochs(MAX_EPOCHS_BEHIND);
     for (const item of signatures) {
-      await statements.receive({ ...item, digest: item.digest.toLowerCase() as Hex }, (who) => seatOf(epoch, who) >= 0 || seatOf(before, who) >= 0, clock.now());
+      await statements.receive({ ...item, digest: item.digest.toLowerCase() as Hex }, (who) => epochs.some((epoch) => seatOf(epoch, who) >= 0), clock.now());
     }
     return jsonResponse({ taken: signatures.length });
+  }
+
+  async function takeReceipts(request: Request): Promise<Response> {
+    const { receipts } = ((await readJson(request, 256 * 1024)) ?? {}) as { receipts?: unknown };
+    if (!Array.isArray(receipts) || receipts.length === 0 || receipts.length > MAX_RECEIPTS) {
+      return problem(400, "watch.bad_receipts", `Expected {receipts: [...]} with 1 to ${MAX_RECEIPTS} of {receipt, signature}.`);
+    }
+    const reports: unknown[] = [];
+    for (const item of receipts) reports.push(await watcher.receive(item));
+    return jsonResponse({ reports });
   }
 
   return async (request) => {
     const url = new URL(request.url);
     const parts = url.pathname.split("/").filter(Boolean);
     try {
+      if (request.method === "GET" && parts[0] === "watch" && parts[1] === "receipts" && HASH.test(parts[2] ?? "")) {
+        const report = await watcher.report(parts[2]!.toLowerCase() as Hex);
+        return report ? jsonResponse(report) : problem(404, "watch.unknown_receipt", "Nobody has left that receipt here.");
+      }
+      if (request.method === "POST" && url.pathname === "/watch/receipts") return await takeReceipts(request);
       if (request.method === "GET") return await get(parts, url.searchParams);
       if (request.method === "POST" && url.pathname === "/committee/signatures") return await takeSignatures(request);
-      return problem(405, "http.method", "Only GET, and POST to /committee/signatures.");
+      return problem(405, "http.method", "Only GET, and POST to /committee/signatures and /watch/receipts.");
     } catch (error) {
       if (isKeeperError(error) && error.family === "fatal") return problem(error.code === "http.too_large" ? 413 : 400, error.code, error.message);
       logger.error({ error, path: url.pathname }, "request failed");

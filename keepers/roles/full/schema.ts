@@ -43,5 +43,13 @@ export const fullMigration: Migration = {
     // Overlap with another header is a fault too: the same payment's stretches must be found.
     `ALTER TABLE stretches ADD COLUMN payment_id TEXT NOT NULL DEFAULT '';
      CREATE INDEX stretches_payment ON stretches (payment_id)`,
+    // Headers that are counted for rewards, and receipts that payers left here to be compared with what is posted.
+    `CREATE TABLE counted (header_hash TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+     CREATE TABLE watched (
+       digest TEXT PRIMARY KEY, node_id TEXT NOT NULL, key_id TEXT NOT NULL, payment_id TEXT NOT NULL, receipt TEXT NOT NULL, signature TEXT NOT NULL,
+       received_at INTEGER NOT NULL, state TEXT NOT NULL, looked_at INTEGER NOT NULL
+     ) STRICT;
+     CREATE INDEX watched_payment ON watched (payment_id);
+     CREATE INDEX watched_state ON watched (state, looked_at)`,
   ],
 };

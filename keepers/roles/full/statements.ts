@@ -1,19 +1,23 @@
 /** What a full node signs, and when: pure decisions, and the table of statements with their signatures. */
 import { type Address, type Hex, recoverAddress } from "viem";
-import { BatchStatus, type Finality, finalityDigest, type LeafCheck, leafCheckDigest, type ProtocolDomain } from "../../../sdk/protocol/index.ts";
+import { BatchStatus, type Finality, finalityDigest, type LeafCheck, leafCheckDigest, type ProtocolDomain, type Rotation } from "../../../sdk/protocol/index.ts";
 import { fatal } from "../../errors/index.ts";
 import type { Store } from "../../storage/index.ts";
 import type { CommitteeEpochRow } from "./store.ts";
 import { fromText, toText } from "./text.ts";
 
-export type StatementKind = "leafCheck" | "finality";
+/** A beat is a Finality about nothing: a keep-alive. */
+export type StatementKind = "leafCheck" | "finality" | "rotation" | "beat";
+export const STATEMENT_KINDS: readonly StatementKind[] = ["leafCheck", "finality", "rotation", "beat"];
 
 export interface Statement {
   digest: Hex;
   kind: StatementKind;
+  /** Header that it is about; of a rotation the hash of the list. */
   headerHash: Hex;
+  /** Committee epoch whose members sign it. */
   epoch: bigint;
-  message: LeafCheck | Finality;
+  message: LeafCheck | Finality | Rotation;
   /** When this node signed it, ms. */
   signedAt: number;
 }
@@ -49,21 +53,26 @@ export interface Quorum {
   signatures: Hex;
 }
 
-/** The signatures in the contract's form, or null while they are less than two thirds of the stake. */
-export function assembleQuorum(epoch: CommitteeEpochRow, signatures: readonly Signature[]): Quorum | null {
-  let bits = 0n;
+/** The members' signatures in the contract's form; bits that `without` holds are left out. */
+export function pick(epoch: Pick<CommitteeEpochRow, "members">, signatures: readonly Signature[], without = 0n): Quorum {
+  let signers = 0n;
   let bytes = "0x";
-  let signed = 0n;
-  let total = 0n;
-  epoch.members.forEach(({ signer, stake }, index) => {
-    total += stake;
-    const found = signatures.find((item) => item.signer.toLowerCase() === signer.toLowerCase());
+  epoch.members.forEach(({ signer }, index) => {
+    const bit = 1n << BigInt(index);
+    const found = (without & bit) === 0n && signatures.find((item) => item.signer.toLowerCase() === signer.toLowerCase());
     if (!found) return;
-    bits |= 1n << BigInt(index);
+    signers |= bit;
     bytes += found.signature.slice(2);
-    signed += stake;
   });
-  return total > 0n && signed * 3n >= total * 2n ? { signers: bits, signatures: bytes as Hex } : null;
+  return { signers, signatures: bytes as Hex };
+}
+
+/** The same, or null while they are less than two thirds of the stake. */
+export function assembleQuorum(epoch: Pick<CommitteeEpochRow, "members">, signatures: readonly Signature[]): Quorum | null {
+  const quorum = pick(epoch, signatures);
+  const total = epoch.members.reduce((sum, { stake }) => sum + stake, 0n);
+  const signed = epoch.members.reduce((sum, { stake }, index) => ((quorum.signers >> BigInt(index)) & 1n ? sum + stake : sum), 0n);
+  return total > 0n && signed * 3n >= total * 2n ? quorum : null;
 }
 
 /**
@@ -83,7 +92,7 @@ export function statementStore(store: Store) {
   type Raw = Record<string, string | number | null>;
   const toStatement = (row: Raw): Statement => ({
     digest: row.digest as Hex, kind: row.kind as StatementKind, headerHash: row.header_hash as Hex, epoch: BigInt(row.epoch as number),
-    message: fromText(row.document as string) as LeafCheck | Finality, signedAt: Number(row.signed_at),
+    message: fromText(row.document as string) as Statement["message"], signedAt: Number(row.signed_at),
   });
   return {
     /** Stores a statement together with our own signature: what we signed, we can always show. */
@@ -103,8 +112,15 @@ export function statementStore(store: Store) {
     has: (digest: Hex) => store.get("SELECT 1 FROM statements WHERE digest = ?", digest) !== undefined,
     /** Our statements about a header. */
     about: (headerHash: Hex) => store.all<Raw>("SELECT * FROM statements WHERE header_hash = ?", headerHash).map(toStatement),
-        /** Closes all statements of the kind about the header. */
+    /** Closes all statements of the kind about the header. */
     carried: (kind: StatementKind, headerHash: Hex, now: number) => void store.run("UPDATE statements SET carried_at = ? WHERE kind = ? AND header_hash = ?", now, kind, headerHash),
+    /** Closes one statement that is done or no longer asked for, with what others left for it. */
+    close(digest: Hex, now: number): void {
+      store.transaction(() => {
+        store.run("UPDATE statements SET carried_at = ? WHERE digest = ?", now, digest);
+        store.run("DELETE FROM signatures WHERE digest = ?", digest);
+      });
+    },
     signatures(digest: Hex): Signature[] {
       return store.all<Raw>("SELECT * FROM signatures WHERE digest = ?", digest).map((row) => ({ digest, signer: row.signer as Address, signature: row.signature as Hex }));
     },
@@ -122,7 +138,14 @@ export function statementStore(store: Store) {
       if (count >= MAX_PER_SIGNER) throw fatal("full.flooded", `${signer} has left ${count} signatures here.`, { signer });
       store.run("INSERT OR IGNORE INTO signatures VALUES (?, ?, ?, ?)", digest, signer.toLowerCase(), signature, now);
     },
-    /** Forgets what is older than `before`, ms. */
-    prune: (before: number) => void store.run("DELETE FROM signatures WHERE received_at < ? AND digest NOT IN (SELECT digest FROM statements WHERE carried_at IS NULL)", before),
+    /**
+     * Forgets what is older than `before`, ms, and nobody waits for; what is about nothing that this node signed (it can be had
+     * from its signer again) and keep-alives go after `strayBefore` already.
+     */
+    prune(before: number, strayBefore: number): void {
+      store.run("DELETE FROM signatures WHERE received_at < ? AND digest NOT IN (SELECT digest FROM statements WHERE carried_at IS NULL)", before);
+      store.run("DELETE FROM signatures WHERE received_at < ? AND digest NOT IN (SELECT digest FROM statements)", strayBefore);
+      store.run("DELETE FROM statements WHERE kind = 'beat' AND carried_at < ?", strayBefore);
+    },
   };
 }

@@ -2,9 +2,11 @@
 import type { Hex } from "viem";
 import { type BatchHeader, BatchStatus, type ChannelStretch } from "../../../sdk/protocol/index.ts";
 import type { SignedLeaf } from "../../../sdk/batch/index.ts";
-import { receiptFromJson, receiptToJson } from "../../../sdk/receipts/wire.ts";
+import { receiptToJson } from "../../../sdk/receipts/wire.ts";
 import type { Store } from "../../storage/index.ts";
+import { type Raw, toHeader, toLeaf, WITH_STATUS } from "./rows.ts";
 import { fullMigration } from "./schema.ts";
+import { committeeQueries } from "./store-committee.ts";
 import { fromText, toText } from "./text.ts";
 
 export interface HeaderRow {
@@ -29,7 +31,8 @@ export interface Transition {
   detail?: object;
 }
 
-export type Verdict = "valid" | "faulty";
+/** Unjudged: nothing is wrong that could be proved, but the charges cannot be compared with terms. It is not signed for. */
+export type Verdict = "valid" | "faulty" | "unjudged";
 
 export interface Check {
   headerHash: Hex;
@@ -51,16 +54,13 @@ export interface CommitteeEpochRow {
   nodeIds: Hex[];
 }
 
-type Raw = Record<string, string | number | Uint8Array | null>;
-
-const WITH_STATUS = `SELECT h.*, t.status, t.block FROM headers h JOIN transitions t ON t.header_hash = h.hash
-  AND (t.block, t.log_index) = (SELECT block, log_index FROM transitions WHERE header_hash = h.hash ORDER BY block DESC, log_index DESC LIMIT 1)`;
-
 export type FullStore = ReturnType<typeof fullStore>;
 
 export function fullStore(store: Store) {
   store.migrate(fullMigration);
   return {
+    ...committeeQueries(store),
+
     transaction: <T>(work: () => T): T => store.transaction(work),
 
     addHeader(row: Omit<HeaderRow, "status" | "statusBlock">): void {
@@ -116,28 +116,6 @@ export function fullStore(store: Store) {
     /** Oldest first. */
     headersIn(status: number, limit: number): HeaderRow[] {
       return store.all<Raw>(`${WITH_STATUS} WHERE t.status = ? ORDER BY h.posted_block LIMIT ?`, status, limit).map(toHeader);
-    },
-
-    /** Headers of a status about which this node has signed nothing under `epoch` (and nothing that was carried before). */
-    unsigned(status: number, kind: string, epoch: bigint, limit: number): HeaderRow[] {
-      return store
-        .all<Raw>(
-          `${WITH_STATUS} WHERE t.status = ?1 AND h.hash NOT IN (SELECT header_hash FROM statements WHERE kind = ?2 AND (carried_at IS NOT NULL OR epoch = ?3))
-           ORDER BY h.posted_block LIMIT ?4`,
-          status, kind, Number(epoch), limit,
-        )
-        .map(toHeader);
-    },
-
-    /** Decided headers whose Finality nobody has carried yet, as far as this node knows. */
-    undeclared(status: number, limit: number): HeaderRow[] {
-      return store
-        .all<Raw>(
-          `${WITH_STATUS} WHERE t.status = ? AND h.hash NOT IN (SELECT header_hash FROM statements WHERE kind = 'finality' AND carried_at IS NOT NULL)
-           ORDER BY h.posted_block LIMIT ?`,
-          status, limit,
-        )
-        .map(toHeader);
     },
 
     /** Batches whose data nobody here has looked at yet. */
@@ -209,6 +187,17 @@ export function fullStore(store: Store) {
       return store.all<Raw>("SELECT document FROM stretches WHERE header_hash = ? ORDER BY position", headerHash).map((row) => fromText(row.document as string) as ChannelStretch);
     },
 
+    /** Stretches of the node's standing headers on a payment. */
+    stretchesOf(nodeId: Hex, paymentId: Hex): { headerHash: Hex; status: number; stretch: ChannelStretch }[] {
+      return store
+        .all<Raw>(
+          `SELECT s.document, x.hash, x.status FROM stretches s JOIN (${WITH_STATUS}) x ON x.hash = s.header_hash
+           WHERE s.payment_id = ? AND x.node_id = ? AND x.status IN (${BatchStatus.Posted}, ${BatchStatus.Certified}, ${BatchStatus.Final})`,
+          paymentId, nodeId,
+        )
+        .map((row) => ({ headerHash: row.hash as Hex, status: Number(row.status), stretch: fromText(row.document as string) as ChannelStretch }));
+    },
+
     /** A header of the same node, still standing, that covers a part of the same line. */
     overlapOf(row: HeaderRow): { other: Hex; here: number; there: number } | null {
       for (const [here, stretch] of this.stretches(row.hash).entries()) {
@@ -233,6 +222,11 @@ export function fullStore(store: Store) {
       return store.all<Raw>("SELECT * FROM leaves WHERE header_hash = ? AND leaf >= ? ORDER BY leaf LIMIT ?", headerHash, from, limit).map(toLeaf);
     },
 
+    /** A whole header's leaves, where they are indexed. */
+    allLeaves(headerHash: Hex): LeafRow[] {
+      return store.all<Raw>("SELECT * FROM leaves WHERE header_hash = ? ORDER BY leaf", headerHash).map(toLeaf);
+    },
+
     leafByDigest(digest: Hex): LeafRow | undefined {
       // Only of headers that the chain knows now.
       const row = store.get<Raw>("SELECT l.* FROM leaves l JOIN headers h ON h.hash = l.header_hash WHERE l.digest = ? LIMIT 1", Buffer.from(digest.slice(2), "hex"));
@@ -250,16 +244,6 @@ export function fullStore(store: Store) {
       return Buffer.concat(store.all<{ hash: Uint8Array }>("SELECT hash FROM leaves WHERE header_hash = ? ORDER BY leaf", headerHash).map(({ hash }) => hash));
     },
 
-    epoch(epoch: bigint): CommitteeEpochRow | undefined {
-      const row = store.get<Raw>("SELECT document FROM committee_epochs WHERE epoch = ?", Number(epoch));
-      return row && (fromText(row.document as string) as CommitteeEpochRow);
-    },
-
-    lastEpoch(): CommitteeEpochRow | undefined {
-      const row = store.get<Raw>("SELECT document FROM committee_epochs ORDER BY epoch DESC LIMIT 1");
-      return row && (fromText(row.document as string) as CommitteeEpochRow);
-    },
-
     counts(): Record<string, number> {
       const byStatus = store.all<{ status: number; n: number }>(`SELECT status, COUNT(*) AS n FROM (${WITH_STATUS}) GROUP BY status`);
       const names = Object.entries(BatchStatus);
@@ -267,28 +251,5 @@ export function fullStore(store: Store) {
       const verdicts = store.all<{ verdict: string; n: number }>("SELECT verdict, COUNT(*) AS n FROM checks GROUP BY verdict").map(({ verdict, n }) => [verdict, n] as const);
       return Object.fromEntries([...statuses, ...verdicts]);
     },
-  };
-}
-
-function toHeader(row: Raw): HeaderRow {
-  return {
-    hash: row.hash as Hex,
-    kind: row.kind as HeaderRow["kind"],
-    header: fromText(row.document as string) as BatchHeader,
-    fullBond: row.full_bond === 1,
-    postedBlock: BigInt(row.posted_block as number),
-    txHash: row.tx_hash as Hex,
-    status: Number(row.status),
-    statusBlock: BigInt(row.block as number),
-  };
-}
-
-function toLeaf(row: Raw): LeafRow {
-  return {
-    headerHash: row.header_hash as Hex,
-    leaf: Number(row.leaf),
-    digest: `0x${Buffer.from(row.digest as Uint8Array).toString("hex")}`,
-    receipt: receiptFromJson(JSON.parse(row.receipt as string)),
-    signature: row.signature as Hex,
   };
 }

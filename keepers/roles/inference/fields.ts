@@ -25,6 +25,7 @@ export const inferenceFields = {
   settleSize: field({ env: "OG_SETTLE_SIZE", default: "50", description: "Most receipts in one individual settlement.", parse: parse.integer({ min: 1, max: 100 }) }),
   maxBodyBytes: field({ env: "OG_MAX_BODY_BYTES", default: "2097152", unit: "bytes", description: "Largest request body.", parse: parse.integer({ min: 1_024 }) }),
   answerTimeoutMs: field({ env: "OG_ANSWER_TIMEOUT_MS", default: "120000", unit: "ms", description: "Time that a model gets for one answer.", parse: parse.integer({ min: 100 }) }),
+  stopSilence: field({ env: "OG_STOP_SILENCE", default: "0", unit: "s", description: "Silence of the payment chain's inbox at which no held work is taken; 0: a quarter of the inbox's own T_silent, at least 60 s.", parse: parse.integer({ min: 0 }) }),
   proofTimeoutMs: field({ env: "OG_PROOF_TIMEOUT_MS", default: "300000", unit: "ms", description: "Time that the prover gets for one proof.", parse: parse.integer({ min: 1_000 }) }),
   proofWaitMs: field({ env: "OG_PROOF_WAIT_MS", default: "2000", unit: "ms", description: "A proven receipt waits so long for others: proofs of one model are checked together, for a quarter of the gas.", parse: parse.integer({ min: 0, max: 3_600_000 }) }),
   proofMemoryMb: field({ env: "OG_PROOF_MEMORY_MB", default: "4096", unit: "MiB", description: "Memory that the prover gets.", parse: parse.integer({ min: 256 }) }),

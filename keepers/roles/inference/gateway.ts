@@ -2,14 +2,14 @@ import { Hono } from "hono";
 import { type Hex, isHex } from "viem";
 import type { ZodType } from "zod";
 import type { Offer, SignedAck } from "../../../sdk/payments/types.ts";
-import { ProgramKind, Verification, nameOf } from "../../../sdk/protocol/index.ts";
+import { ProgramKind, SettlementMode, Verification, nameOf } from "../../../sdk/protocol/index.ts";
 import type { Quote } from "../../payments/types.ts";
 import { type ChatBody, type CompletionBody, readBody, readChoice, schemas } from "./body.ts";
 import { type ChatDeps, chatRoute } from "./chatRoute.ts";
 import { GatewayError, asGatewayError } from "./errors.ts";
 import { type InferDeps, inferRoute } from "./inferRoute.ts";
 import type { ReceiptKey } from "./key.ts";
-import { quoteFor } from "./serve.ts";
+import { type Choice, quoteFor } from "./serve.ts";
 
 export interface GatewayDeps extends ChatDeps, InferDeps {
   /** Current key epoch. */
@@ -20,6 +20,8 @@ export interface GatewayDeps extends ChatDeps, InferDeps {
   attest(nonce: Uint8Array): Promise<Uint8Array>;
   /** Why the node takes no work now; undefined when it does. */
   notReady(): string | undefined;
+  /** Why the node takes no work now whose money would be held; undefined when it does. */
+  heldIntake(): string | undefined;
   maxBodyBytes: number;
 }
 
@@ -39,10 +41,19 @@ export function gateway(deps: GatewayDeps): Hono {
     if (reason) throw new GatewayError(503, "NOT_READY", `The node takes no work now: ${reason}. Nothing was charged; try again.`, undefined, 2);
   };
 
+  /** Private work is paid at the claim; all other money waits for the committee's word, the payer's, or a refund. */
+  const openFor = ({ settlementMode }: Choice): void => {
+    const reason = settlementMode === SettlementMode.Private ? undefined : deps.heldIntake();
+    if (reason) {
+      throw new GatewayError(503, "INBOX_SILENT", `The node takes no held payments now: ${reason}. Nothing was charged; try again later, or ask for private settlement.`, undefined, 60);
+    }
+  };
+
   const chat = <T extends ChatBody | CompletionBody>(path: string, schema: ZodType<T>) =>
     app.post(path, async ({ req }) => {
       open();
       const choice = readChoice((name) => req.header(name));
+      openFor(choice);
       return chatRoute(deps, req.raw, path, await readBody(req.raw, schema, deps.maxBodyBytes), choice);
     });
   chat("/v1/chat/completions", schemas.chat);
@@ -51,6 +62,7 @@ export function gateway(deps: GatewayDeps): Hono {
   app.post("/v1/infer", async ({ req }) => {
     open();
     const choice = readChoice((name) => req.header(name));
+    openFor(choice);
     return inferRoute(deps, req.raw, await readBody(req.raw, schemas.infer, deps.maxBodyBytes), choice);
   });
 
@@ -80,6 +92,13 @@ export function gateway(deps: GatewayDeps): Hono {
     const offer = await deps.offer(quoteFor(deps.tariff(), model, choice, units));
     const { nodeId, keyId, keyType, publicKey } = deps.key();
     return json({ offer, modelId: model.modelId, node: { nodeId, keyId, keyType, publicKey } });
+  });
+
+  app.get("/v1/terms/:hash", (context) => {
+    const hash = context.req.param("hash").toLowerCase() as Hex;
+    const book = isHex(hash) ? deps.ledger.bookOf([hash]) : { terms: [], tariffs: [] };
+    if (book.terms.length === 0) throw new GatewayError(404, "UNKNOWN_TERMS", "This node has offered no terms with that hash.");
+    return json({ terms: book.terms[0], tariff: book.tariffs[0] ?? null });
   });
 
   app.get("/v1/receipts/:paymentId/:sequence", (context) => {

@@ -1,4 +1,6 @@
 import type { Hex } from "viem";
+import type { TermsBook } from "../../../sdk/batch/index.ts";
+import { type Tariff, tariffHash } from "../../../sdk/payments/tariff.ts";
 import { type BatchHeader, type ChannelStretch, type InferenceReceipt, SettlementMode, type Terms } from "../../../sdk/protocol/index.ts";
 import { receiptFromJson, receiptToJson } from "../../../sdk/receipts/wire.ts";
 import type { Migration, Store } from "../../storage/index.ts";
@@ -45,6 +47,8 @@ export const inferenceLedgerMigration: Migration = {
        signature TEXT NOT NULL, stretches TEXT NOT NULL
      ) STRICT;
      CREATE TABLE terms (hash TEXT PRIMARY KEY, document TEXT NOT NULL) STRICT`,
+    // Batches carry the price lists behind their terms.
+    "CREATE TABLE tariff (hash TEXT PRIMARY KEY, document TEXT NOT NULL) STRICT",
   ],
 };
 
@@ -155,6 +159,23 @@ export function inferenceLedger(store: Store) {
     terms(hash: Hex): Terms | undefined {
       const row = store.get<{ document: string }>("SELECT document FROM terms WHERE hash = ?", hash);
       return row && (JSON.parse(row.document) as Terms);
+    },
+
+    /** Keeps a price list that was offered: batches and full nodes need it as long as its receipts are not final. */
+    rememberTariff(tariff: Tariff): void {
+      store.run("INSERT INTO tariff VALUES (?, ?) ON CONFLICT DO NOTHING", tariffHash(tariff), toText(tariff));
+    },
+
+    tariff(hash: Hex): Tariff | undefined {
+      const row = store.get<{ document: string }>("SELECT document FROM tariff WHERE hash = ?", hash);
+      return row && (fromText(row.document) as Tariff);
+    },
+
+    /** Preimages behind these termsHashes, as far as they are known here. */
+    bookOf(hashes: readonly Hex[]): TermsBook {
+      const terms = [...new Set(hashes)].flatMap((hash) => this.terms(hash) ?? []);
+      const tariffs = [...new Set(terms.map((item) => item.tariffHash))].flatMap((hash) => this.tariff(hash) ?? []);
+      return { terms, tariffs };
     },
 
     /** Sums for metrics. */

@@ -20,6 +20,7 @@ import { ownDemands } from "./demands.ts";
 import { evidenceSigner } from "./evidence.ts";
 import { gateway } from "./gateway.ts";
 import type { ReceiptKey } from "./key.ts";
+import { inboxWatch } from "./inbox-watch.ts";
 import { inferenceLedger } from "./ledger.ts";
 import { type LoadedModels, loadModels } from "./models.ts";
 import { DEVNET_TOKEN, paymentRoom, paymentRules } from "./paymentRoom.ts";
@@ -50,6 +51,8 @@ export interface InferenceRoleOptions {
   batch: BatchPolicy;
   maxBodyBytes: number;
   answerTimeoutMs: number;
+  /** Seconds of the inbox's silence at which held intake stops; 0: a quarter of its T_silent. */
+  stopSilence: number;
   proof: { timeoutMs: number; memoryMb: number };
   listen: { host: string; port: number };
   endpoint?: string;
@@ -79,6 +82,7 @@ export function createInferenceRole(platform: Platform, options: InferenceRoleOp
   const ledger = inferenceLedger(store);
   const onnx = onnxInference();
   const evidence = evidenceSigner();
+  const inbox = inboxWatch(platform, options.stopSilence);
   const keys = new Map<Hex, ReceiptKey>();
 
   let identity: ReturnType<typeof createNodeIdentity> | undefined;
@@ -110,6 +114,7 @@ export function createInferenceRole(platform: Platform, options: InferenceRoleOp
       feeBpsCap: options.feeBpsCap,
       inbox: payment!.deployment.address("SettlementInbox"),
     };
+    ledger.rememberTariff(tariff);
     rememberAllTerms(ledger, node, models.served);
     const modelOf = (modelId: Hex) => models.served.find((model) => model.modelId === modelId)!;
     const termsOf = (quote: Quote): Terms => termsFor(node, modelOf(quote.modelId), quote);
@@ -160,6 +165,7 @@ export function createInferenceRole(platform: Platform, options: InferenceRoleOp
         return hexToBytes((await options.node.makeEvidence({ publicKey: hexToBytes(key().publicKey), userData, nonce })).evidence);
       },
       notReady: () => blocked,
+      heldIntake: inbox.heldIntake,
       maxBodyBytes: options.maxBodyBytes,
     });
     settle = settlementPass({ keepBlob, ledger, journal, settlement, domain, keyById: (keyId) => keys.get(keyId), walrus: options.walrus, place, policy: options.batch, clock, log });
@@ -167,10 +173,13 @@ export function createInferenceRole(platform: Platform, options: InferenceRoleOp
     const demands = ownDemands(platform, ledger, domain);
     jobs.every("demands", settlement.pollMs * 5, () => demands.step());
     jobs.every("demand-credit", 3_600_000, () => demands.withdraw());
+    await inbox.step();
+    jobs.every("inbox", payment!.pollMs, () => inbox.step());
     platform.metrics.onScrape(() => {
       const { pending, headers } = ledger.counts();
       platform.metrics.gauge("receipts_pending", pending);
       platform.metrics.gauge("headers_signed", headers);
+      platform.metrics.gauge("inbox_silent_seconds", inbox.silentFor() ?? -1);
       for (const [state, count] of Object.entries(proving.counts())) platform.metrics.gauge("proofs", count, { state });
     });
   }
@@ -190,7 +199,7 @@ export function createInferenceRole(platform: Platform, options: InferenceRoleOp
 
   return {
     ready: { node: () => (identity ? identity.ready() : "not registered yet"), gateway: () => blocked ?? null },
-    status: () => ({ url: server?.url ?? null, node: identity?.status() ?? null, receipts: ledger.counts(), blocked: blocked ?? null }),
+    status: () => ({ url: server?.url ?? null, node: identity?.status() ?? null, receipts: ledger.counts(), blocked: blocked ?? null, heldIntake: inbox.heldIntake() ?? "open" }),
     async start() {
       const models = await loadModels(options.modelsFile, settlement, options.walrus, onnx);
       server ??= await serve({

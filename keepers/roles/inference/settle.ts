@@ -1,6 +1,6 @@
 import { type Address, type Hex, concatHex, encodeFunctionData, hexToBigInt, keccak256, numberToHex, zeroHash } from "viem";
 import { iInferenceSettlementAbi } from "../../../types/abi/IInferenceSettlement.ts";
-import { BATCH_FORMAT, encodeBatch } from "../../../sdk/batch/index.ts";
+import { encodeBatch, formatOf } from "../../../sdk/batch/index.ts";
 import {
   BatchStatus,
   type ProtocolDomain,
@@ -95,12 +95,14 @@ async function signNext(deps: SettleDeps, plan: Plan, signer: ReceiptKey, last: 
   const place = () => deps.place;
   let built = buildHeader(plan, chain, place);
   if (plan.kind === "batch") {
-    const bytes = await encodeBatch({ ...chain, count: receipts.length, leaves: receipts, stretches: built.stretches });
+    // With the terms behind the receipts: full nodes certify only what they can compare with its prices.
+    const book = ledger.bookOf(receipts.map(({ receipt }) => receipt.termsHash));
+    const bytes = await encodeBatch({ ...chain, count: receipts.length, leaves: receipts, book, stretches: built.stretches });
     // Read back before it is named on chain: a root whose data nobody can fetch costs the lock.
     const { blobId } = await deps.walrus.storeAndReadBack(bytes);
     const contentHash = keccak256(bytes);
     deps.keepBlob?.(blobId, contentHash);
-    built = buildHeader(plan, chain, place, { blobId, contentHash, format: BATCH_FORMAT });
+    built = buildHeader(plan, chain, place, { blobId, contentHash, format: formatOf({ book }) });
   }
   const hash = headerHash(built.header, domain);
   const stored: StoredHeader = { nonce: chain.nonce, hash, kind: plan.kind, state: "signed", signature: await signer.sign(hash), ...built };

@@ -7,6 +7,9 @@ import { createFollower, followerMigration } from "../../../keepers/chain/index.
 import { systemClock } from "../../../keepers/clock/index.ts";
 import { bondFor, createDemandWork, decideDemands, demandRules, type DemandPolicy, type DemandView, type Want } from "../../../keepers/roles/demands/index.ts";
 import { createBatchChecker } from "../../../keepers/roles/full/check.ts";
+import { createJudge } from "../../../keepers/roles/full/judge.ts";
+import { createPreimages } from "../../../keepers/roles/full/preimages.ts";
+import { createWatcher } from "../../../keepers/roles/full/watch.ts";
 import { createFullDemands } from "../../../keepers/roles/full/data-demands.ts";
 import { applyChanges, readLog } from "../../../keepers/roles/full/events.ts";
 import { ledgerApi } from "../../../keepers/roles/full/ledger-api.ts";
@@ -99,10 +102,11 @@ describe("demands in keepers, on a chain", () => {
       name: "settlement", pool: platform.settlement.pool, store: platform.store, logger: platform.logger, addresses: Object.values(addresses), startBlock: 0n, reorgDepth: 64,
       apply: (logs) => applyChanges(store, logs.flatMap((log) => readLog(log, addresses))), rollback: (block) => store.rollback(block),
     });
-    const checker = createBatchChecker({ platform, store, walrus, pool, domain: domainOf(w), blobDir: join(dir, name), sharedChecks });
+    const preimages = createPreimages(platform, async () => null);
+    const checker = createBatchChecker({ platform, store, walrus, pool, domain: domainOf(w), judge: createJudge(platform), preimages, blobDir: join(dir, name), sharedChecks });
     const demands = createFullDemands(platform, store, checker, domainOf(w), { demandAfterMs: 0, demandsPerHeader: 1, maxDemandBond: 10n ** 17n, leaderMs: 0 });
     return {
-      platform, store, checker, demands,
+      platform, store, checker, demands, preimages,
       async step() {
         await follower.step();
         while (await checker.step());
@@ -195,9 +199,10 @@ describe("demands in keepers, on a chain", () => {
     const full = await fullNode("mirror");
     const built = await posted(true);
     await full.step();
-    expect(full.store.check(built.hash)?.verdict).to.equal("valid");
+    expect(full.store.check(built.hash)?.verdict, "it carries no terms, and holds").to.equal("unjudged");
     // The ledger's proof by place is one that the contract takes.
-    const api = ledgerApi({ store: full.store, statements: statementStore(full.platform.store), clock: full.platform.clock, logger: full.platform.logger, blobPath: full.checker.blobPath, domain: domainOf(w), summary: () => ({}) });
+    const watcher = createWatcher({ platform: full.platform, store: full.store, domain: domainOf(w), preimages: full.preimages });
+    const api = ledgerApi({ watcher, store: full.store, statements: statementStore(full.platform.store), clock: full.platform.clock, logger: full.platform.logger, blobPath: full.checker.blobPath, domain: domainOf(w), summary: () => ({}) });
     const page = async (path: string) => (await api(new Request(`http://ledger/ledger/${path}`))).json() as Promise<{ path: Hex[]; digest: Hex; signature: Hex; receipt: object; error?: { code: string } }>;
     const proof = await page(`headers/${built.hash}/receipts/17`);
     expect(proof.digest).to.equal(receiptDigest(built.receipts[17]!, domainOf(w)));
@@ -238,7 +243,7 @@ describe("demands in keepers, on a chain", () => {
     states.set(good.hash, { state: "done", verdict: { ...(await check(queued.get(good.hash)!)), worker: "worker 1" } });
     states.set(absent.hash, { state: "failing", code: "walrus.not_found", reason: "No aggregator has the blob." });
     await full.step();
-    expect(full.store.check(good.hash)).to.include({ verdict: "valid", leaves: 40 });
+    expect(full.store.check(good.hash)).to.include({ verdict: "unjudged", leaves: 40 });
     expect(full.store.leaves(good.hash, 0, 100)).to.have.length(40);
     expect(await open(absent.hash)).to.equal(1);
   });

@@ -88,7 +88,7 @@ describe("one queue of checks, several workers (PostgreSQL)", function () {
 
   it("one is killed in the middle of a batch: every batch has its one verdict, none is lost", async () => {
     const key = { keyType: KeyType.Secp256k1, signer };
-    const add = (index: number) => queue.queue({ ...tasks[index]!, key, domain });
+    const add = (index: number) => queue.queue({ ...tasks[index]!, key, domain, nodePolicy: `0x${"00".repeat(32)}` });
     // The first worker gets stuck in the batch whose data does not come.
     const stuck = startWorker("a");
     await add(0);

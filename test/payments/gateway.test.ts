@@ -99,7 +99,7 @@ describe("gateway, end to end", () => {
     const key = { nodeId: node.nodeId, keyId: node.keyId, keyType: node.signer.keyType, publicKey: node.signer.publicKey, sign: (digest: Hex) => Promise.resolve(node.signer.sign(digest)) };
     const app = gateway({
       gate, ledger, issue: receiptIssuer({ key: () => key, domain, clock }), tariff: () => tariff, clock, log: silentLogger, catalog: catalog(served), upstream: httpUpstream({ url: upstream.url }),
-      evidence: evidenceSigner(), timeoutMs: 20_000, enqueueProof: () => {}, key: () => key, attest: () => Promise.resolve(new Uint8Array([1])), notReady: () => notReady, maxBodyBytes: 65_536,
+      evidence: evidenceSigner(), timeoutMs: 20_000, enqueueProof: () => {}, key: () => key, attest: () => Promise.resolve(new Uint8Array([1])), notReady: () => notReady, heldIntake: () => undefined, maxBodyBytes: 65_536,
       offer: async (quote) => ({
         terms: termsFor(own, served.find(({ modelId }) => modelId === quote.modelId)!, quote), termsHash: termsHash(termsFor(own, served.find(({ modelId }) => modelId === quote.modelId)!, quote)), tariff, ceiling: quote.ceiling,
         network, token: w.addresses.TestDollar, tokenName: "Test Dollar", tokenVersion: "1", escrow: w.addresses.PaymentEscrow, authorizer: account(1).address, withdrawDelay: 86_400, vault: VAULT,

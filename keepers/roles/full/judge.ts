@@ -1,6 +1,7 @@
 /** What the data alone cannot show: whether the terms are the node's and the model's own. One rule for batches and for single headers. */
 import type { Hex } from "viem";
 import { type BatchFault, type TermsUse, wrongTerms } from "../../../sdk/batch/index.ts";
+import { ProgramKind, Verification } from "../../../sdk/protocol/index.ts";
 import { iModelRegistryAbi } from "../../../types/abi/IModelRegistry.ts";
 import { iNodeRegistryAbi } from "../../../types/abi/INodeRegistry.ts";
 import type { Platform } from "../platform.ts";
@@ -13,6 +14,8 @@ export interface Judgement {
 
 interface Royalty {
   published: boolean;
+  /** It has one right output, which whoever can open a request may prove against a vanilla answer. */
+  int: boolean;
   to: Hex;
   bps: number;
 }
@@ -39,10 +42,11 @@ export function createJudge({ settlement }: Pick<Platform, "settlement">): Judge
   async function royaltyOf(modelId: Hex): Promise<Royalty | null> {
     const known = royalties.get(modelId);
     if (known || !models) return known ?? null;
-    const [publishedAt, [to, bps]] = await Promise.all([
+    const [publishedAt, [to, bps], [, kind]] = await Promise.all([
       client.readContract({ ...models, functionName: "publishedAt", args: [modelId] }), client.readContract({ ...models, functionName: "royaltyOf", args: [modelId] }),
+      client.readContract({ ...models, functionName: "verifierOf", args: [modelId] }),
     ]);
-    const royalty = { published: publishedAt !== 0n, to, bps };
+    const royalty = { published: publishedAt !== 0n, int: kind === ProgramKind.Int, to, bps };
     if (royalties.size > 10_000) royalties.clear();
     if (royalty.published) royalties.set(modelId, royalty);
     return royalty;
@@ -64,6 +68,8 @@ export function createJudge({ settlement }: Pick<Platform, "settlement">): Judge
           const detail = `the terms give ${terms.royaltyBps} bps to ${terms.royaltyTo}, the model version ${royalty.bps} bps to ${royalty.to}`;
           return { fault: { kind: "royalty", index: leaf, detail }, unjudged: null };
         }
+        // Only who holds the salt can tell whether the output is right: it is left to them, with the node's full bond behind it.
+        if (royalty?.int && terms.verification === Verification.Vanilla) unjudged ??= `receipt ${leaf} is a vanilla answer of an int program, whose output cannot be checked from here`;
       }
       return { fault: null, unjudged };
     },

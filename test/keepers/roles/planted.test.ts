@@ -118,11 +118,13 @@ describe("full nodes find what is planted, by themselves", function () {
     expect(before - (await w.registry.bond(blind.node.nodeId)).free).to.equal(w.parameters.committee.falseStatementSlash);
   });
 
-  it("what cannot be judged is signed by nobody and accused by nobody: no terms, a model that is not published", async () => {
+  it("what cannot be judged is signed by nobody and accused by nobody: no terms, a model that is not published, a vanilla answer of an int program", async () => {
     const bare = await poster.post({ book: null });
     const unpublished = await poster.post({ receipt: () => ({ modelId: bytes32("unpublished") }) });
     await work();
-    for (const { hash } of [bare, unpublished]) {
+    const vanilla = await poster.post({ receipt: () => ({ modelId: poster.integer }), terms: { verification: 4 } });
+    await work();
+    for (const { hash } of [bare, unpublished, vanilla]) {
       expect([await status(hash), verdict(hash), signed(hash)]).to.deep.equal(["Posted", ["unjudged", "unjudged", "unjudged"], 0]);
     }
   });

@@ -50,15 +50,17 @@ export async function createPoster(w: World, walrus: WalrusClient) {
   const version = (name: string, royaltyTo: Hex, royaltyBps: number) => ({
     name, version: "1", programHash: bytes32(name), kind: 1, blobId: ZERO, contentHash: bytes32("content"), manifestHash: ZERO, methods: 1 << Verification.Tee, vkHash: ZERO, royaltyTo, royaltyBps, licence: "MIT",
   });
-  const publish = async (name: string, royaltyTo: Hex = none, royaltyBps = 0): Promise<Hex> => {
-    await w.models.publishModel(version(name, royaltyTo, royaltyBps));
-    return (await w.models.modelIdOf(w.admin.address, version(name, royaltyTo, royaltyBps))) as Hex;
+  const publish = async (name: string, royaltyTo: Hex = none, royaltyBps = 0, more: Partial<ReturnType<typeof version>> = {}): Promise<Hex> => {
+    const model = { ...version(name, royaltyTo, royaltyBps), ...more };
+    await w.models.publishModel(model);
+    return (await w.models.modelIdOf(w.admin.address, model)) as Hex;
   };
   const models = [await publish("free"), await publish("royal", "0x1111111111111111111111111111111111111111", 500)].sort();
+  const integer = await publish("integer", none, 0, { kind: 2, methods: 1 << Verification.Vanilla });
   const plain = (await w.models.royaltyOf(models[0]!))[1] === 0n ? models[0]! : models[1]!;
   const tariff: Tariff = {
     chainId: 713371n, token: "0x7070707070707070707070707070707070707070",
-    prices: [...models, bytes32("unpublished")].sort().map((modelId) => ({ modelId, perRequest: 5n, perMillionInput: 1_000_000n, perMillionOutput: 2_000_000n, perMillionReasoning: 0n })),
+    prices: [...models, integer, bytes32("unpublished")].sort().map((modelId) => ({ modelId, perRequest: 5n, perMillionInput: 1_000_000n, perMillionOutput: 2_000_000n, perMillionReasoning: 0n })),
   };
   const terms: Terms = {
     nodeId: node.nodeId, payout: "0x1111111111111111111111111111111111111111", settlementMode: SettlementMode.Batch, verification: Verification.Tee, tariffHash: tariffHash(tariff), policyId: ZERO,
@@ -106,7 +108,7 @@ export async function createPoster(w: World, walrus: WalrusClient) {
   }
 
   return {
-    node, terms, tariff, plain, models, publish, sign, domain, build, receiptsOf,
+    node, terms, tariff, plain, integer, models, publish, sign, domain, build, receiptsOf,
     async post(bend: Bend = {}) {
       const built = await build(bend);
       const tx = await w.settlement.postBatch(built.header, built.signature, false);

@@ -153,7 +153,7 @@ contract SettlementInbox is ISettlementInbox {
     /// @dev A replayed keep-alive must not make a silent inbox look alive, so its time has to rise.
     function _beat(Finality calldata finality) private returns (Verdict memory none) {
         require(finality.status == 0 && finality.channelsRoot == 0, InboxBadStatus(finality.status));
-        require(finality.settledAt <= block.timestamp + _times.silence, InboxFutureBeat(finality.settledAt, block.timestamp));
+        require(finality.settledAt <= block.timestamp + _silence, InboxFutureBeat(finality.settledAt, block.timestamp));
         require(finality.settledAt > _lastBeat, InboxStaleBeat(finality.settledAt, _lastBeat));
         _lastBeat = finality.settledAt;
         _hear();

@@ -154,7 +154,8 @@ contract IndividualSettlement is SettlementCore {
         if (method != Verification.Zkml) {
             require(bytes16(terms.policyId) == walk.key.policyPrefix, SettlementBadTerms(index, "policyId"));
         }
-        if (method == Verification.Tee) return;
+        // An error gives no answer and takes no money: there is nothing that a proof could be about.
+        if (method == Verification.Tee || item.receipt.outcome == uint8(Outcome.Error)) return;
 
         require(item.proof.length != 0 && item.publicInputs.length != 0, SettlementProofMissing(index));
         uint256 context = _context(digest, item.receipt.modelId, terms.payout, item.receipt.issuedAt);

@@ -4,8 +4,16 @@ import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { messageOf } from "../errors/index.ts";
 
+export interface FacilitatorAppOptions {
+  /** Settlements at a time; beyond it the answer is 429. Default: 64. */
+  maxPending?: number;
+  /** How a call ended. */
+  observe?: (call: "verify" | "settle", outcome: "ok" | "refused" | "overloaded") => void;
+}
+
 /** The facilitator over HTTP: POST /verify, POST /settle, GET /supported, with the standard answers. */
-export function facilitatorApp(facilitator: x402Facilitator): Hono {
+export function facilitatorApp(facilitator: x402Facilitator, { maxPending = 64, observe = () => undefined }: FacilitatorAppOptions = {}): Hono {
+  let pending = 0;
   const app = new Hono();
   app.use(bodyLimit({ maxSize: 64 * 1_024, onError: (c) => c.json({ error: "request body above 64 KiB" }, 413) }));
 
@@ -15,8 +23,11 @@ export function facilitatorApp(facilitator: x402Facilitator): Hono {
     const call = await readCall(c.req.raw);
     if ("problem" in call) return c.json({ isValid: false, invalidReason: "invalid_payload", invalidMessage: call.problem }, 400);
     try {
-      return c.json(await facilitator.verify(call.payment, call.requirements));
+      const verdict = await facilitator.verify(call.payment, call.requirements);
+      observe("verify", verdict.isValid ? "ok" : "refused");
+      return c.json(verdict);
     } catch (error) {
+      observe("verify", "refused");
       return c.json({ isValid: false, invalidReason: reasonOf(error) });
     }
   });
@@ -24,10 +35,21 @@ export function facilitatorApp(facilitator: x402Facilitator): Hono {
   app.post("/settle", async (c) => {
     const call = await readCall(c.req.raw);
     if ("problem" in call) return c.json({ success: false, errorReason: "invalid_payload", errorMessage: call.problem, transaction: "", network: "" }, 400);
+    if (pending >= maxPending) {
+      observe("settle", "overloaded");
+      c.header("Retry-After", "2");
+      return c.json({ success: false, errorReason: "overloaded", transaction: "", network: call.requirements.network }, 429);
+    }
+    pending++;
     try {
-      return c.json(await facilitator.settle(call.payment, call.requirements));
+      const result = await facilitator.settle(call.payment, call.requirements);
+      observe("settle", result.success ? "ok" : "refused");
+      return c.json(result);
     } catch (error) {
+      observe("settle", "refused");
       return c.json({ success: false, errorReason: reasonOf(error), transaction: "", network: call.requirements.network });
+    } finally {
+      pending--;
     }
   });
   return app;

@@ -9,6 +9,7 @@ import { EIP2612_GAS_SPONSORING } from "@x402/extensions";
 import { type Abi, type Account, type Address, type Hex, type PublicClient, concatHex, encodeFunctionData, keccak256, parseEventLogs } from "viem";
 import { erc20Abi } from "../../sdk/payments/abi.ts";
 import { messageOf } from "../errors/index.ts";
+import type { Journal } from "../tx/index.ts";
 import { type NonceStore, authorizationOf } from "./nonces.ts";
 import { objectionToSignatures } from "./signatures.ts";
 import type { TxSender } from "./types.ts";
@@ -153,7 +154,17 @@ export function facilitatorSigner(options: FacilitatorOptions): FacilitatorEvmSi
   };
 }
 
-/** A plain wallet as TxSender: for tests and stand-alone facilitators. A keeper passes its journal. */
+/** A keeper's journal as TxSender: one effect of an intent, whatever happens to the process. */
+export function journalSender(journal: Pick<Journal, "submit">): TxSender {
+  return {
+    async submit(intent) {
+      const { hash, receipt } = await journal.submit(intent);
+      return { hash, receipt: receipt as unknown as Awaited<ReturnType<TxSender["submit"]>>["receipt"] };
+    },
+  };
+}
+
+/** A plain wallet as TxSender, for tests and scripts: it forgets with the process. */
 export function walletSender(
   client: PublicClient,
   wallet: { account: Account; sendTransaction(args: { to: Address; data: Hex; value?: bigint }): Promise<Hex> },

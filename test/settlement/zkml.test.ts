@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { encodeProof } from "../../circuits/setup/encode.ts";
-import { BatchStatus, Role, type Terms, termsHash } from "../../sdk/protocol/index.ts";
+import { BatchStatus, Outcome, Role, type Terms, termsHash } from "../../sdk/protocol/index.ts";
 import { closeSnarkjs, proveTiny, tiny } from "../circuits/setup/tools.ts";
 import { type World, ZERO, bytes32, settlementWorld } from "../utils/settlement-world.ts";
 import { build, receipt, settlementOf, terms } from "./builder.ts";
@@ -83,6 +83,17 @@ describe("models, routes and proofs", () => {
       expect(Number(await w.settlement.status(built.hash))).to.equal(BatchStatus.Final);
     });
   }
+
+  it("an error needs no proof, a free answer does", async () => {
+    const t = terms(node, { verification: 2 });
+    const base = { modelId: await publish({ name: "free of charge" }), termsHash: termsHash(t), charge: 0n };
+    const settle = async (payment: string, outcome: number) => {
+      const built = await build(w, node, [receipt(node, await w.now(), { ...base, paymentId: bytes32(payment), outcome })]);
+      return w.settlement.settle(settlementOf(built, [t]));
+    };
+    await expect(settle("free", Outcome.Complete)).to.be.revertedWithCustomError(w.settlement, "SettlementProofMissing");
+    await expect(settle("failed", Outcome.Error)).to.emit(w.settlement, "HeaderSettled");
+  });
 
   it("a guardian's freeze stops one model's proofs for 7 days and no other's, and cannot be repeated at once", async () => {
     const [frozen, free] = [await publish({ name: "frozen" }), await publish({ name: "free" })];

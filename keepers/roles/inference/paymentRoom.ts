@@ -1,26 +1,20 @@
-import { type Abi, type Address, type Hex, type TypedDataDefinition, hashTypedData, keccak256, multicall3Abi, parseAbi } from "viem";
-import { X402 } from "../../../sdk/payments/x402.ts";
+import { type Address, type TypedDataDefinition, hashTypedData, keccak256 } from "viem";
 import { describeTerms } from "../../../sdk/payments/wire.ts";
 import type { Terms } from "../../../sdk/protocol/index.ts";
 import { iPaymentEscrowAbi } from "../../../types/abi/IPaymentEscrow.ts";
-import { testDollarAbi } from "../../../types/abi/TestDollar.ts";
-import { x402ChannelsAbi } from "../../../types/abi/X402Channels.ts";
-import { x402ExactProxyAbi } from "../../../types/abi/X402ExactProxy.ts";
-import { x402UptoProxyAbi } from "../../../types/abi/X402UptoProxy.ts";
 import { fatal } from "../../errors/index.ts";
 import { unclaimedOf } from "../../payments/book.ts";
 import { setDefaultTermsCall } from "../../payments/calls.ts";
 import { claimScheduler } from "../../payments/claims.ts";
-import { localFacilitator, makeFacilitator } from "../../payments/facilitator.ts";
+import { journalSender, localFacilitator, makeFacilitator } from "../../payments/facilitator.ts";
 import { nonceStore } from "../../payments/nonces.ts";
 import { paymentGate } from "../../payments/gate.ts";
-import type { Quote, TxSender } from "../../payments/types.ts";
-import { type PolicyRule, rulesFor } from "../../signer/index.ts";
-import type { TxReceipt } from "../../tx/index.ts";
+import type { TokenDomain } from "../../payments/token.ts";
+import type { Quote } from "../../payments/types.ts";
 import type { Platform } from "../platform.ts";
 
 export interface PaymentRoomOptions {
-  token: { address: Address; name: string; version: string };
+  token: TokenDomain;
   escrow: Address;
   /** Seconds. */
   withdrawDelay: number;
@@ -40,40 +34,15 @@ export interface PaymentRoomOptions {
   termsOf(quote: Quote): Terms;
 }
 
-/** The deployment's name of a devnet's payment token. */
-export const DEVNET_TOKEN = "TestDollar";
-
-/** A token with its EIP-712 domain, as payers sign for it. @param token Default: the devnet's. */
-export async function tokenDomain({ payment }: Pick<Platform, "payment">, token?: Address): Promise<PaymentRoomOptions["token"]> {
-  if (!payment) throw fatal("config.payment", "An inference node needs the payment chain: set OG_PAYMENT_RPC and OG_PAYMENT_ADDRESSES.");
-  const address = token ?? payment.deployment.address(DEVNET_TOKEN);
-  const abi = parseAbi(["function name() view returns (string)", "function version() view returns (string)"]);
-  const [name, version] = await Promise.all((["name", "version"] as const).map((functionName) => payment.client.readContract({ address, abi, functionName })));
-  return { address, name: name!, version: version! };
-}
-
 /** Rows of one claim: about 26,000 gas each, under the cap of 16.7 million a transaction. */
 const MAX_CLAIM_ROWS = 500;
-
-/** What a facilitator's key may sign on the payment chain. */
-export function paymentRules(chainId: number, token: Address): PolicyRule[] {
-  const rules = (to: Address, abi: unknown, methods: readonly string[]) => rulesFor(chainId, to, abi as Abi, methods);
-  return [
-    ...rules(X402.channels, x402ChannelsAbi, ["deposit", "claimWithSignature", "refundWithSignature", "settle", "multicall"]),
-    ...rules(X402.uptoProxy, x402UptoProxyAbi, ["settle", "settleWithPermit"]),
-    ...rules(X402.exactProxy, x402ExactProxyAbi, ["settle", "settleWithPermit"]),
-    // Registrations and Acks of many channels go together.
-    ...rules(X402.multicall3, multicall3Abi, ["aggregate3"]),
-    ...rules(token, testDollarAbi, ["transferWithAuthorization"]),
-  ];
-}
 
 /** The node's till: facilitator, gate and claims over one book, every write through the journal. */
 export function paymentRoom({ payment, signer, journal, store, clock, jobs, metrics, logger }: Platform, options: PaymentRoomOptions) {
   if (!payment) throw fatal("config.payment", "An inference node needs the payment chain.");
   const network = `eip155:${payment.chainId}` as const;
   const { address: token, name: tokenName, version: tokenVersion } = options.token;
-  const tx: TxSender = { submit: async (intent) => asViem(await journal.submit(intent)) };
+  const tx = journalSender(journal);
   const authorizer = { address: signer.address, signTypedData: (typed: unknown) => signer.signDigest(hashTypedData(typed as TypedDataDefinition)) };
   const facilitator = makeFacilitator({ network, chainId: payment.chainId, sender: signer.address, tx, client: payment.client, assets: [token], nonces: nonceStore(store) });
   const log = logger.child({ part: "payments" });
@@ -157,9 +126,4 @@ export function paymentRoom({ payment, signer, journal, store, clock, jobs, metr
     },
     claim,
   };
-}
-
-/** The journal's receipt as the payment room wants it. */
-function asViem({ hash, receipt }: { hash: Hex; receipt: TxReceipt }): Awaited<ReturnType<TxSender["submit"]>> {
-  return { hash, receipt: receipt as unknown as Awaited<ReturnType<TxSender["submit"]>>["receipt"] };
 }

@@ -2,6 +2,7 @@ import { type Address, type Hex, zeroHash } from "viem";
 import {
   type BatchHeader,
   type ChannelStretch,
+  Outcome,
   SettlementMode,
   Verification,
   compareReceipts,
@@ -90,7 +91,8 @@ function ready(entries: readonly PendingReceipt[]): PendingReceipt[] {
     .sort((a, b) => compareReceipts(a.receipt, b.receipt))
     .filter((entry) => {
       const needsProof = entry.verification === Verification.Zkml || entry.verification === Verification.TeeAndZkml;
-      if (needsProof && !entry.proof && entry.receipt.charge > 0n) blocked.add(entry.receipt.paymentId);
+      // A free answer is proved as well; only an error has nothing to prove.
+      if (needsProof && !entry.proof && entry.receipt.outcome !== Outcome.Error) blocked.add(entry.receipt.paymentId);
       return !blocked.has(entry.receipt.paymentId);
     });
 }

@@ -9,6 +9,7 @@ import type { Deployment } from "../../config/index.ts";
 import { fatal, retryable } from "../../errors/index.ts";
 import { type HttpServer, type TlsIdentity, serve } from "../../http/index.ts";
 import { onnxInference } from "../../inference/index.ts";
+import { type TokenDomain, facilitatorRules, tokenAddress } from "../../payments/token.ts";
 import type { Quote } from "../../payments/types.ts";
 import { type PolicyRule, rulesFor } from "../../signer/index.ts";
 import { blobRenewal, type WalrusClient } from "../../walrus/index.ts";
@@ -23,7 +24,7 @@ import type { ReceiptKey } from "./key.ts";
 import { inboxWatch } from "./inbox-watch.ts";
 import { inferenceLedger } from "./ledger.ts";
 import { type LoadedModels, loadModels } from "./models.ts";
-import { DEVNET_TOKEN, paymentRoom, paymentRules } from "./paymentRoom.ts";
+import { paymentRoom } from "./paymentRoom.ts";
 import type { BatchPolicy } from "./plan.ts";
 import { provingRoom } from "./provingRoom.ts";
 import { payloadRoom } from "./payloads.ts";
@@ -37,7 +38,7 @@ export interface InferenceRoleOptions {
   dataDir: string;
   upstream: { url: string; apiKey?: string };
   walrus: WalrusClient;
-  token: { address: Address; name: string; version: string };
+  token: TokenDomain;
   feeBpsCap: number;
   withdrawDelay: number;
   maxUnclaimed: bigint;
@@ -68,7 +69,7 @@ export function inferenceRules({ settlement, payment }: { settlement: Deployment
     ...demandRules(settlement),
     ...rulesFor(settlement.chainId, settlement.address("InferenceSettlement"), iInferenceSettlementAbi as unknown as Abi, ["postBatch", "settle", "settleRun", "settleProvedRun", "finalize"]),
     ...rulesFor(payment.chainId, payment.address("PaymentEscrow"), iPaymentEscrowAbi as unknown as Abi, ["register", "claim", "claimPacked", "ack", "setDefaultTerms", "collect", "withdraw"]),
-    ...paymentRules(payment.chainId, config.paymentToken ?? payment.address(DEVNET_TOKEN)),
+    ...facilitatorRules(payment.chainId, tokenAddress(payment, config.paymentToken)),
   ];
 }
 

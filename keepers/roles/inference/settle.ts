@@ -5,6 +5,7 @@ import {
   BatchStatus,
   type ProtocolDomain,
   type Terms,
+  Verification,
   compareReceipts,
   headerHash,
   runOf,
@@ -172,7 +173,7 @@ function settleCall({ ledger }: SettleDeps, stored: StoredHeader): Hex {
 /** The cheaper call for receipts of one model and one set of terms, whose proofs are checked as one; null if it cannot say this. */
 function runCall(stored: StoredHeader, entries: readonly PendingReceipt[], terms: Terms): Hex | null {
   const proofs = entries.flatMap(({ proof }) => proof ?? []);
-  if (proofs.length !== 0 && proofs.length !== entries.length) return null;
+  if (proofs.length !== (terms.verification === Verification.Tee ? 0 : entries.length)) return null;
   // A verifier takes statements in ascending order of their hash.
   const order = entries.map((_, index) => index).sort((a, b) => (statementOf(entries[a]!) < statementOf(entries[b]!) ? -1 : 1));
   const run = runOf(stored, entries, terms, entries.map((_, index) => order.indexOf(index)));

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { type Hex, keccak256, toBytes } from "viem";
-import { SettlementMode, Verification, positionalTree, receiptLeaf, rootFromPath, stretchLeaf } from "../../../sdk/protocol/index.ts";
+import { Outcome, SettlementMode, Verification, positionalTree, receiptLeaf, rootFromPath, stretchLeaf } from "../../../sdk/protocol/index.ts";
 import { inferenceLedger, type PendingReceipt } from "../../../keepers/roles/inference/ledger.ts";
 import { type BatchPolicy, buildHeader, planHeader } from "../../../keepers/roles/inference/plan.ts";
 import { openStore } from "../../../keepers/storage/index.ts";
@@ -46,6 +46,13 @@ describe("inference node: what the next header holds", () => {
     expect(planHeader(waiting, 0, policy)).to.equal(undefined);
     const other = entry({ ...zk, payment: payments[1], proof: { bytes: "0x01", publicInputs: [1n] } });
     expect(planHeader([...waiting, other], 0, policy)?.receipts).to.deep.equal([other]);
+  });
+
+  it("a free answer waits for its proof as well; an error has nothing to prove", () => {
+    const free = entry({ settlementMode: SettlementMode.Individual, verification: Verification.Zkml, charge: 0n });
+    expect(planHeader([free], 0, policy)).to.equal(undefined);
+    const failed = { ...free, receipt: { ...free.receipt, outcome: Outcome.Error } };
+    expect(planHeader([failed], 0, policy)?.receipts).to.deep.equal([failed]);
   });
 
   it("proven receipts wait for company, by number or by time, and others do not wait for them", () => {

@@ -67,6 +67,13 @@ struct CourtParams {
     uint96 equivocationBond; // B_eq
 }
 
+/// What a proving call showed, beside reporter and header.
+struct FaultOpening {
+    FaultKind kind;
+    bytes32 evidenceHash; // keccak256(evidence)
+    bytes32 salt;
+}
+
 /// @title Faults
 /// @notice Anyone proves a pending header wrong in one transaction, without bond or game: the evidence is a few leaves
 /// with their paths, O(log count). The header is Rejected, its lock slashed, the signers of its certificate too.
@@ -139,8 +146,11 @@ interface IFaultCourt {
     /// asked for by its reporter: the proof names the caller.
     function check(BatchHeader calldata header, FaultKind kind, bytes calldata evidence) external view returns (bool);
 
-    /// @return Who proved the fault that rejected the header; 0 for none.
-    function finderOf(bytes32 headerHash) external view returns (address);
+    /// @return Whether this reporter proved this fault of the header. Nothing is kept for the question: the commitment that stands
+    /// anyway is opened once more, from what the proving call showed to everybody.
+    function isProved(address reporter, bytes32 headerHash, FaultOpening calldata opening) external view returns (bool);
+
+    /// @return The block of a commitment; 2^256 - 1 when its fault was proved; 0 for none.
     function commitmentBlock(bytes32 commitment) external view returns (uint256);
     function params() external view returns (CourtParams memory);
 }

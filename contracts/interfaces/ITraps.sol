@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
+import {FaultOpening} from "./IFaultCourt.sol";
+
 /// A planted header, as long as nobody knows which one.
 struct Trap {
     address planter;
@@ -52,7 +54,9 @@ interface ITraps {
 
     /// @notice Planter: tells which header it was, once that is decided. Rejected by a proved fault: prize to the finder, surety
     /// back. RejectedNoFault: all back. Final, or rejected for missing data: all to the pool.
-    function reveal(bytes32 headerHash, bytes32 salt) external;
+    /// @param finder Who proved the fault, with what its call showed; anything where nobody did. Naming another one costs the
+    /// planter its surety as well.
+    function reveal(bytes32 headerHash, bytes32 salt, address finder, FaultOpening calldata opening) external;
 
     /// @notice Anyone, `revealTime` after planting: all to the pool.
     function forfeit(bytes32 commitment) external;

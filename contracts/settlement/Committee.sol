@@ -10,6 +10,7 @@ import {ProtocolDomain} from "../libraries/ProtocolDomain.sol";
 import {BatchHeader} from "../types/Batch.sol";
 import {CommitteeLib, CommitteeMember, QuorumSignature} from "../types/Committee.sol";
 import {BatchStatus, Role} from "../types/Enums.sol";
+import {Batch} from "../types/Settlement.sol";
 import {Finality, LeafCheck, Rotation, StatementLib} from "../types/Statements.sol";
 
 /// @title Committee of full nodes
@@ -134,8 +135,9 @@ contract Committee is ICommittee, AccessManaged {
         QuorumSignature calldata quorum
     ) external override {
         // Reposted stands for a header that was Rejected before.
-        BatchStatus status = settlement.status(headerHash);
-        require(status == BatchStatus.Rejected || status == BatchStatus.Reposted, CommitteeStatementTrue(headerHash));
+        Batch memory header = settlement.batch(headerHash);
+        bool fell = header.status == BatchStatus.Rejected || header.status == BatchStatus.Reposted;
+        require(fell && !header.hiddenFault, CommitteeStatementTrue(headerHash));
         _slashShown(headerHash, epoch, StatementLib.digest(LeafCheck(headerHash, epoch), _domain()), members_, quorum);
     }
 

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {
-    CourtParams, EdgeProof, IFaultCourt, InsideProof, LeafPair, OutputProof, OverlapProof, StretchPair, TariffProof, TermsProof
+    CourtParams, EdgeProof, FaultOpening, IFaultCourt, InsideProof, LeafPair, OutputProof, OverlapProof, StretchPair, TariffProof, TermsProof
 } from "../interfaces/IFaultCourt.sol";
 import {IGroth16Verifier} from "../interfaces/IGroth16Verifier.sol";
 import {IInferenceSettlement} from "../interfaces/IInferenceSettlement.sol";
@@ -29,11 +29,12 @@ contract FaultCourt is IFaultCourt {
     bytes32 private constant OUTPUT_TAG = keccak256("opengradient.output-fault.v1");
     /// Set-up level that convicts. See IGroth16Keys.
     uint8 private constant CEREMONY = 2;
+    /// In place of the commitment's block, once its fault was proved.
+    uint256 private constant PROVED = type(uint256).max;
 
     CourtParams private _params;
     mapping(bytes32 commitment => uint256) private _commitments;
     mapping(bytes32 keyId => bool) private _slashed;
-    mapping(bytes32 headerHash => address) private _finders;
 
     constructor(
         INodeRegistry registry,
@@ -65,12 +66,12 @@ contract FaultCourt is IFaultCourt {
         bytes32 headerHash = BatchLib.digest(header, DOMAIN);
         bytes32 commitment = keccak256(abi.encode(msg.sender, headerHash, kind, keccak256(evidence), salt));
         uint256 since = _commitments[commitment];
-        require(since != 0, FaultCourtNoCommitment(commitment));
+        require(since != 0 && since != PROVED, FaultCourtNoCommitment(commitment));
         require(block.number > since, FaultCourtTooEarly(block.number, since + 1));
         require(block.number <= since + _params.revealBlocks, FaultCourtTooLate(block.number, since + _params.revealBlocks));
 
         require(check(header, kind, evidence), FaultCourtNoFault(kind));
-        _finders[headerHash] = msg.sender;
+        _commitments[commitment] = PROVED;
         emit FaultProved(headerHash, kind, msg.sender);
         if (kind == FaultKind.WrongOutput && _contradicts(header, evidence)) return;
         SETTLEMENT.reject(header, uint8(kind), msg.sender);
@@ -120,8 +121,9 @@ contract FaultCourt is IFaultCourt {
     }
 
     /// @inheritdoc IFaultCourt
-    function finderOf(bytes32 headerHash) external view override returns (address) {
-        return _finders[headerHash];
+    function isProved(address reporter, bytes32 headerHash, FaultOpening calldata opening) external view override returns (bool) {
+        bytes32 commitment = keccak256(abi.encode(reporter, headerHash, opening.kind, opening.evidenceHash, opening.salt));
+        return _commitments[commitment] == PROVED;
     }
 
     /// @inheritdoc IFaultCourt

@@ -13,6 +13,7 @@ import {ProtocolDomain} from "../libraries/ProtocolDomain.sol";
 import {BatchHeader} from "../types/Batch.sol";
 import {CommitteeLib, CommitteeMember, QuorumSignature} from "../types/Committee.sol";
 import {BatchStatus} from "../types/Enums.sol";
+import {FaultKind} from "../types/Faults.sol";
 import {Batch, Settlement, SettlementParams} from "../types/Settlement.sol";
 import {LeafCheck, StatementLib} from "../types/Statements.sol";
 import {IndividualSettlement} from "./IndividualSettlement.sol";
@@ -177,8 +178,9 @@ contract InferenceSettlement is SettlementViews, RunSettlement {
         emit BatchRejected(hash, header.nodeId, BatchStatus.Rejected, kind, reporter);
 
         REGISTRY.slash(header.nodeId, hash, _lockOf(header.totalCharge, entry.fullBond), true, reporter);
-        // Signing blindly must cost more than checking (S6).
-        if (certified) COMMITTEE.slashLeafCheck(hash, epoch, signers, reporter);
+        // Signing blindly must cost more than checking (S6). Whether an output is right no checker can know: the request is not in the blob.
+        if (kind == uint8(FaultKind.WrongOutput)) entry.hiddenFault = true;
+        else if (certified) COMMITTEE.slashLeafCheck(hash, epoch, signers, reporter);
     }
 
     /// @inheritdoc IInferenceSettlement

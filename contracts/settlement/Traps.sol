@@ -4,7 +4,7 @@ pragma solidity ^0.8.30;
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
 
-import {IFaultCourt} from "../interfaces/IFaultCourt.sol";
+import {FaultOpening, IFaultCourt} from "../interfaces/IFaultCourt.sol";
 import {IFullNodeRewards} from "../interfaces/IFullNodeRewards.sol";
 import {IInferenceSettlement} from "../interfaces/IInferenceSettlement.sol";
 import {ITraps, Trap, TrapParams} from "../interfaces/ITraps.sol";
@@ -57,7 +57,7 @@ contract Traps is ITraps {
     }
 
     /// @inheritdoc ITraps
-    function reveal(bytes32 headerHash, bytes32 salt) external override {
+    function reveal(bytes32 headerHash, bytes32 salt, address finder, FaultOpening calldata opening) external override {
         bytes32 commitment = keccak256(abi.encode(msg.sender, headerHash, salt));
         Trap memory entry = _take(commitment);
         Batch memory header = SETTLEMENT.batch(headerHash);
@@ -65,11 +65,10 @@ contract Traps is ITraps {
         require(decided, TrapsNotDecided(headerHash));
         require(header.postedBlock > entry.plantedBlock, TrapsPlantedLate(entry.plantedBlock, header.postedBlock));
 
-        address finder = COURT.finderOf(headerHash);
         if (header.status == BatchStatus.RejectedNoFault) {
             emit TrapReturned(commitment, headerHash);
             TOKEN.safeTransfer(msg.sender, 2 * uint256(entry.prize));
-        } else if (finder != address(0)) {
+        } else if (COURT.isProved(finder, headerHash, opening)) {
             emit TrapFound(commitment, headerHash, finder, entry.prize);
             TOKEN.safeTransfer(finder, entry.prize);
             TOKEN.safeTransfer(msg.sender, entry.prize);

@@ -65,6 +65,7 @@ struct Batch {
     uint8 openDemands;
     uint8 totalDemands;
     uint32 extension; // seconds that demands and freezes added to the window
+    bool hiddenFault; // rejected for what its checkers could not see
 }
 
 /// Constructor parameters; inequalities of PROTOCOL section 9 are checked there. Times in seconds.

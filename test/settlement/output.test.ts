@@ -6,12 +6,13 @@ import { makeDevelopmentKey } from "../../circuits/setup/development.ts";
 import { writeWitness } from "../../circuits/setup/witness.ts";
 import { readVerifyingKey } from "../../circuits/setup/zkey.ts";
 import {
-  BatchStatus, FaultKind, Finish, ResponseKind, Role, type Terms, canonicalJson, encodeEvidence, faultCommitment, outputContext, positionalTree, receiptDigest, requestHash,
+  BatchStatus, FaultKind, Finish, ResponseKind, Role, type Terms, canonicalJson, encodeEvidence, faultCommitment, leafCheckDigest, outputContext, positionalTree, receiptDigest, requestHash,
   responseHash, termsHash, wordList,
 } from "../../sdk/protocol/index.ts";
 import { CACHE, closeSnarkjs, compile } from "../circuits/setup/tools.ts";
 import { type World, bytes32, settlementWorld } from "../utils/settlement-world.ts";
 import { type Built, build, domainOf, line, receipt, terms } from "./builder.ts";
+import { certify, membersOf, quorumOf } from "./quorum.ts";
 
 const NOBODY = "0x0000000000000000000000000000000000000000";
 const SALT = bytes32("salt of the request");
@@ -122,6 +123,22 @@ describe("FaultCourt, wrong output", () => {
       expect(await status(made.built)).to.equal(BatchStatus.Rejected);
       expect((await w.registry.bond(node.nodeId)).locked).to.equal(0n);
       expect((await w.registry.reward(w.relayer.address)) - before).to.equal((locked * 30n) / 100n);
+    });
+
+    it("who checked its leaves keeps its stake: no checker can see whether an output is right", async () => {
+      const members = [await w.addNode(Role.Full), await w.addNode(Role.Full)];
+      for (const { nodeId } of members) await w.committee.join(nodeId);
+      await w.committee.rotate();
+      const epoch = await w.committee.currentEpoch();
+      const made = await posted();
+      await certify(w, made.built, epoch, members);
+      const standing = () => Promise.all(members.map(async ({ nodeId }) => (await w.registry.bond(nodeId)).free));
+      const before = await standing();
+      await prove(made.built, await evidenceOf(made));
+      expect(await status(made.built)).to.equal(BatchStatus.Rejected);
+      const shown = await quorumOf(w, epoch, leafCheckDigest({ headerHash: made.built.hash, committeeEpoch: epoch }, domainOf(w)), members);
+      await refused(w.committee.slashFalseLeafCheck(made.built.hash, epoch, await membersOf(w, epoch), shown), "CommitteeStatementTrue", w.committee);
+      expect(await standing()).to.deep.equal(before);
     });
 
     it("a word that another value has beside the right one, and an answer in another form, are wrong, too", async () => {

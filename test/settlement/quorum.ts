@@ -1,5 +1,5 @@
 /** Committee members of a world as signers of statements. */
-import type { Address, Hex } from "viem";
+import { type Address, type Hex, keccak256 } from "viem";
 import { type BatchHeader, leafCheckDigest } from "../../sdk/protocol/index.ts";
 import type { World } from "../utils/settlement-world.ts";
 import { type Built, domainOf } from "./builder.ts";
@@ -35,11 +35,24 @@ export async function elapse(w: World): Promise<void> {
   await w.networkHelpers.mine(Number(w.parameters.settlement.windowBlocks));
 }
 
+/** Salt of the reporters' commitments. */
+const REPORTER_SALT = `0x${"5a".repeat(32)}` as Hex;
+
+/** What the call of `prove` below showed: opens the reporter's commitment once more. */
+export const openingOf = (kind: number, evidence: Hex) => ({ kind, evidenceHash: keccak256(evidence), salt: REPORTER_SALT });
+
+/** The same of a fault that anybody proved, read from the chain. @returns undefined when nobody did. */
+export async function foundFault(w: World, headerHash: Hex): Promise<{ finder: Address; opening: ReturnType<typeof openingOf> } | undefined> {
+  const [event] = await w.court.queryFilter(w.court.filters.FaultProved(headerHash));
+  if (!event) return undefined;
+  const { args } = w.court.interface.parseTransaction(await event.getTransaction())!;
+  return { finder: event.args.reporter as Address, opening: { kind: Number(args.kind), evidenceHash: keccak256(args.evidence as Hex), salt: args.salt as Hex } };
+}
+
 /** Commits and proves in two blocks. */
 export async function prove(w: World, reporter: { address: string }, header: BatchHeader, headerHash: Hex, kind: number, evidence: Hex): Promise<void> {
   const { faultCommitment } = await import("../../sdk/protocol/index.ts");
-  const salt = `0x${"5a".repeat(32)}` as Hex;
   const court = w.court.connect(reporter as never);
-  await court.commit(faultCommitment(reporter.address as Address, headerHash, kind, evidence, salt));
-  await court.prove(header, kind, evidence, salt);
+  await court.commit(faultCommitment(reporter.address as Address, headerHash, kind, evidence, REPORTER_SALT));
+  await court.prove(header, kind, evidence, REPORTER_SALT);
 }

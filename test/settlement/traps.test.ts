@@ -4,7 +4,7 @@ import { encodeEvidence, FaultKind, headerHash, leafCheckDigest, positionalTree,
 import type { FullNodeRewards, Traps } from "../../types/contracts/index.js";
 import { type World, bytes32, settlementWorld } from "../utils/settlement-world.ts";
 import { type Built, build, domainOf, line } from "./builder.ts";
-import { certify, elapse, type FullNode, membersOf, prove, quorumOf } from "./quorum.ts";
+import { certify, elapse, foundFault, type FullNode, membersOf, openingOf, prove, quorumOf } from "./quorum.ts";
 
 /** Each line of the game in docs/engineer/committee.md. */
 describe("planted bad headers: the game", () => {
@@ -56,7 +56,11 @@ describe("planted bad headers: the game", () => {
     return trap;
   }
   const find = ({ built, evidence }: Awaited<ReturnType<typeof bad>>, by: { address: string } = finder) => prove(w, by, built.header, built.hash, FaultKind.BadSignature, evidence);
-  const reveal = (hash: Hex) => traps.connect(planter).reveal(hash, salt);
+  const nothing = { kind: 0, evidenceHash: bytes32("none"), salt: bytes32("none") };
+  const reveal = async (hash: Hex) => {
+    const found = await foundFault(w, hash);
+    return traps.connect(planter).reveal(hash, salt, found?.finder ?? planter.address, found?.opening ?? nothing);
+  };
   const lock = () => w.parameters.settlement.minLock;
   /** Everything that a party owns or may withdraw. */
   const wealth = async (address: string) => (await w.token.balanceOf(address)) + (await w.registry.reward(address));
@@ -128,9 +132,19 @@ describe("planted bad headers: the game", () => {
   it("nobody can tell a trap before it is found: the commitment opens only with the planter's secret", async () => {
     const trap = await planted();
     await find(trap);
-    await expect(traps.connect(finder).reveal(trap.built.hash, salt)).to.be.revertedWithCustomError(traps, "TrapsUnknown");
-    await expect(traps.connect(planter).reveal(trap.built.hash, bytes32("guess"))).to.be.revertedWithCustomError(traps, "TrapsUnknown");
+    await expect(traps.connect(finder).reveal(trap.built.hash, salt, finder.address, nothing)).to.be.revertedWithCustomError(traps, "TrapsUnknown");
+    await expect(traps.connect(planter).reveal(trap.built.hash, bytes32("guess"), finder.address, nothing)).to.be.revertedWithCustomError(traps, "TrapsUnknown");
     expect(await traps.openTraps()).to.equal(1n);
+  });
+
+  it("naming another finder, or none, costs the planter its surety as well", async () => {
+    const trap = await planted();
+    await find(trap);
+    const opening = openingOf(FaultKind.BadSignature, trap.evidence);
+    const before = await wealth(planter.address);
+    await expect(traps.connect(planter).reveal(trap.built.hash, salt, planter.address, opening)).to.emit(traps, "TrapForfeited");
+    expect(await wealth(planter.address)).to.equal(before);
+    expect(await rewards.pool()).to.equal(2n * prize);
   });
 
   it("an accident cannot be called a trap afterwards, and calling it one would forgive nothing", async () => {

@@ -2,6 +2,7 @@ import { expect } from "chai";
 import type { Hex } from "viem";
 import { leafCheckStatement } from "../../../keepers/roles/full/statements.ts";
 import { BatchStatus, FaultKind, type InferenceReceipt, nameOf, receiptDigest, termsHash } from "../../../sdk/protocol/index.ts";
+import { foundFault } from "../../settlement/quorum.ts";
 import { bytes32, secpSigner } from "../../utils/settlement-world.ts";
 import { type FullRig, fullRig } from "../support/full-rig.ts";
 import { type Bend, createPoster, type Poster, blobsInMemory } from "../support/poster.ts";
@@ -29,7 +30,6 @@ describe("full nodes find what is planted, by themselves", function () {
   };
   const verdict = (hash: Hex) => rig.members.map(({ store }) => store.check(hash)?.verdict);
   const signed = (hash: Hex) => rig.members.filter(({ statements }) => statements.about(hash).some(({ kind }) => kind === "leafCheck")).length;
-  const finderOf = async (hash: Hex) => (await rig.world.court.finderOf(hash)) as Hex;
 
   it("an honest batch is certified by all, and nobody accuses", async () => {
     const { hash } = await poster.post();
@@ -66,7 +66,7 @@ describe("full nodes find what is planted, by themselves", function () {
       expect(signed(hash)).to.equal(0);
       const [proved] = await rig.world.court.queryFilter(rig.world.court.filters.FaultProved(hash));
       expect(nameOf(FaultKind, Number(proved!.args.kind))).to.equal(kind);
-      expect(rig.members.map(({ node }) => node.authorizer.address)).to.include(await finderOf(hash));
+      expect(rig.members.map(({ node }) => node.authorizer.address)).to.include((await foundFault(rig.world, hash))!.finder);
     });
   }
 
@@ -93,9 +93,9 @@ describe("full nodes find what is planted, by themselves", function () {
     await w.settlement.postBatch(built.header, built.signature, false);
     await work();
     expect(await status(built.hash)).to.equal("Rejected");
-    const finder = await finderOf(built.hash);
+    const { finder, opening } = (await foundFault(w, built.hash))!;
     const before = await w.token.balanceOf(finder);
-    await traps.connect(planter).getFunction("reveal").send(built.hash, salt);
+    await traps.connect(planter).getFunction("reveal").send(built.hash, salt, finder, opening);
     expect((await w.token.balanceOf(finder)) - before).to.equal(minPrize);
   });
 

@@ -3,6 +3,7 @@ import type { Hex } from "viem";
 import { decideWatch, equivocates, type Seen, type WatchView } from "../../../keepers/roles/full/watch-plan.ts";
 import { type InferenceReceipt, receiptDigest } from "../../../sdk/protocol/index.ts";
 import { receiptToJson } from "../../../sdk/receipts/wire.ts";
+import { foundFault } from "../../settlement/quorum.ts";
 import { bytes32, secpSigner } from "../../utils/settlement-world.ts";
 import { type FullRig, fullRig } from "../support/full-rig.ts";
 import { createPoster, type Poster, blobsInMemory } from "../support/poster.ts";
@@ -82,7 +83,7 @@ describe("full nodes take receipts from payers' watchers", function () {
     const { hash } = await poster.post({ count: 2, payment: "left out", leaves: () => rest });
     await look();
     expect(await stateOf(receiptDigest(receipts[1]!.receipt, poster.domain))).to.equal("omitted");
-    expect(await rig.world.court.finderOf(hash), "leaving out costs the node its money and is no fault").to.equal(`0x${"00".repeat(20)}`);
+    expect(await foundFault(rig.world, hash), "leaving out costs the node its money and is no fault").to.equal(undefined);
   });
 
   it("an overcharge by its own terms is told at once", async () => {

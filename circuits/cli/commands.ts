@@ -3,17 +3,20 @@ import { mkdtemp, readFile, rm, writeFile, copyFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { calculateWitness, compileModel, decodeOutput, loadModel, quantizeInput, writeArtifacts } from "../compiler/index.ts";
+import { calculateWitness, compileModel, decodeOutput, loadModel, quantizeInput, WEIGHT_LANES, writeArtifacts } from "../compiler/index.ts";
+import type { LoadedModel } from "../compiler/index.ts";
 import { runCircom } from "../compiler/emit/run.ts";
-import { decodeProof } from "../setup/encode.ts";
+import { decodeProof, vkHash } from "../setup/encode.ts";
 import type { Hex } from "../setup/encode.ts";
 import type { Deployed } from "../setup/deployed.ts";
+import { foldKey, packWeights } from "../setup/fold.ts";
 import { readManifest, setUpForDevelopment } from "../setup/manifest.ts";
 import { verifyProof } from "../setup/verify.ts";
 import { verifySetup } from "../setup/verify-setup.ts";
 import type { SetupReport } from "../setup/verify-setup.ts";
 import { writeWitness } from "../setup/witness.ts";
 import { readVerifyingKey } from "../setup/zkey.ts";
+import type { VerifyingKey } from "../setup/zkey.ts";
 import { chooseProver } from "../../keepers/proving/provers.ts";
 import { explain } from "./explain.ts";
 import { compileOptions, readInputs, readJson, readModel, readWord, UsageError } from "./options.ts";
@@ -42,14 +45,15 @@ export async function compile(onnx: string, directory: string, flags: CompileFla
   explain(model).forEach((line) => print(line));
   print("circom");
   await writeArtifacts(model, directory);
+  if (model.weights) print(`${model.weights.bytes.length} bytes of weights in weights.json; every model of graph ${model.graphHash} has this circuit`);
   if (flags.keys === false) return print(`${directory}: circuit without keys; docs/ceremony.md says how to make them`);
   print("development key");
   const { manifest } = await setUpForDevelopment(join(directory, "model.r1cs"), directory);
   print(`${directory}: vkHash ${manifest.vkHash}, level ${manifest.level}: ${manifest.warning ?? ""}`);
 }
 
-export async function prove(directory: string, inputFile: string, flags: { ctx?: string; salt?: string; out?: string }, print: Print): Promise<ProofFile> {
-  const model = await loadModel(directory);
+export async function prove(directory: string, inputFile: string, flags: { ctx?: string; salt?: string; out?: string; weights?: string }, print: Print): Promise<ProofFile> {
+  const model = await loadModel(directory, flags.weights);
   const { values, saturated } = quantizeInput(model, await readInputs(inputFile));
   if (saturated > 0) print(`${saturated} input elements lay outside of the model's range and were moved to its edge`);
   const witness = calculateWitness(model, model.sym, values, readWord("--ctx", flags.ctx ?? "0"), readWord("--salt", flags.salt ?? "0"));
@@ -60,10 +64,11 @@ export async function prove(directory: string, inputFile: string, flags: { ctx?:
     const zkey = join(directory, "proving.zkey");
     const { prover, reason } = chooseProver();
     print(`proving with ${prover.name}${reason ? ` (${reason})` : ""}`);
-    const proven = await prover.prove({ zkey, witness: path, key: readVerifyingKey(zkey), publicInputs: witness.publicInputs }, LIMITS);
+    const { key, hash } = modelKey(directory, model);
+    const proven = await prover.prove({ zkey, witness: path, key, publicInputs: witness.publicInputs, folded: witness.folded }, LIMITS);
     const file: ProofFile = {
       format: 1,
-      vkHash: readManifest(directory).vkHash,
+      vkHash: hash,
       prover: proven.prover,
       proof: proven.proof,
       publicInputs: witness.publicInputs.map((value) => `0x${value.toString(16)}`),
@@ -78,18 +83,25 @@ export async function prove(directory: string, inputFile: string, flags: { ctx?:
   }
 }
 
+/** The key that a model's proofs verify under: the folder's own, or what folding its weights into that makes. */
+function modelKey(directory: string, model: LoadedModel): { key: VerifyingKey; hash: Hex } {
+  const key = readVerifyingKey(join(directory, "proving.zkey"));
+  if (!model.weights) return { key, hash: readManifest(directory).vkHash };
+  const folded = foldKey(key, packWeights(model.weights.bytes, WEIGHT_LANES));
+  return { key: folded, hash: vkHash(folded) };
+}
+
 /** Needs no trust in the file: key, proof and inputs are checked against each other. */
-export async function verify(directory: string, proofFile: string, print: Print): Promise<boolean> {
+export async function verify(directory: string, proofFile: string, print: Print, weights?: string): Promise<boolean> {
   const file = (await readJson(proofFile)) as Partial<ProofFile>;
   const wellFormed =
     typeof file.proof === "string" && /^0x[0-9a-f]{512}$/i.test(file.proof) && Array.isArray(file.publicInputs) && file.publicInputs.every((text) => /^0x[0-9a-f]{1,64}$/i.test(text));
   if (!wellFormed) throw new UsageError(`${proofFile} is not a proof file`);
-  const { vkHash } = readManifest(directory);
-  if (file.vkHash !== vkHash) {
-    print(`not valid: the proof is for key ${file.vkHash}, this model's is ${vkHash}`);
+  const { key, hash } = modelKey(directory, await loadModel(directory, weights));
+  if (file.vkHash !== hash) {
+    print(`not valid: the proof is for key ${file.vkHash}, this model's is ${hash}`);
     return false;
   }
-  const key = readVerifyingKey(join(directory, "proving.zkey"));
   const valid = verifyProof(key, file.publicInputs!.map(BigInt), decodeProof(file.proof!));
   print(valid ? "valid" : "not valid: the proof does not prove these public inputs");
   if (valid) await printOutput(directory, file as ProofFile, print);

@@ -16,9 +16,11 @@ export interface CompileFlags {
   weightBits?: string;
   outputBits?: string;
   words?: boolean;
+  weights?: string;
+  weightRange?: string[];
 }
 
-/** `--input name=lo:hi[:bits]`, `--dim batch=1`. */
+/** `--input name=lo:hi[:bits]`, `--dim batch=1`, `--weight-range name=limit`. */
 export function compileOptions(flags: CompileFlags): CompileOptions {
   const inputs: Record<string, { lo?: number; hi?: number; bits?: number }> = {};
   for (const text of flags.input ?? []) {
@@ -29,8 +31,17 @@ export function compileOptions(flags: CompileFlags): CompileOptions {
     }
     inputs[name] = { lo, hi, ...(bits === undefined ? {} : { bits }) };
   }
+  if (flags.weights !== undefined && !["baked", "public"].includes(flags.weights)) throw new UsageError(`--weights ${flags.weights}: write baked or public`);
+  const weightRanges: Record<string, number> = {};
+  for (const text of flags.weightRange ?? []) {
+    const [, name, limit] = /^([^=]+)=(.+)$/.exec(text) ?? [];
+    if (flags.weights !== "public") throw new UsageError("--weight-range goes with --weights public");
+    if (!name || !(Number(limit) > 0)) throw new UsageError(`--weight-range ${text}: write NAME=LIMIT`);
+    weightRanges[name] = Number(limit);
+  }
   return {
     inputs,
+    ...(flags.weights === "public" ? { weights: "public" as const, weightRanges } : {}),
     ...count("inputBits", flags.inputBits),
     ...count("weightBits", flags.weightBits),
     ...count("outputBits", flags.outputBits),

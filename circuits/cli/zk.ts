@@ -30,6 +30,8 @@ export function zkCommand(print: Print = console.log): Command {
       .option("--input <NAME=LOW:HIGH[:BITS]>", "admissible range of an input tensor (repeatable)", collect)
       .option("--input-bits <n>", "bits of an input element")
       .option("--weight-bits <n>", "bits of a weight")
+      .option("--weights <mode>", "baked: part of the circuit; public: folded into the key, so that a retrained model needs no new set-up", "baked")
+      .option("--weight-range <NAME=LIMIT>", "public weights: what a tensor's elements stay below (repeatable)", collect)
       .option("--output-bits <n>", "bits of an output element")
       .option("--words", "inputs as public words, even where there are several, instead of a commitment");
 
@@ -44,13 +46,15 @@ export function zkCommand(print: Print = console.log): Command {
     .description("prove the model's output for an input")
     .option("--ctx <word>", "what the proof is bound to: settlement's proofContext", "0")
     .option("--salt <word>", "hides an input that is committed to", "0")
+    .option("--weights <file>", "weights.json of a model of the same architecture (default: the directory's)")
     .option("--out <file>", "where the proof goes (default: proof.json in the directory)")
     .action(guarded((directory: string, input: string, flags) => (isChain(directory) ? proveLayers : prove)(directory, input, flags, print)));
   zk.command("verify <directory> <proof.json>")
     .description("check a proof and print what it says")
+    .option("--weights <file>", "weights.json of the model that it is about (default: the directory's)")
     .action(
-      guarded(async (directory: string, proof: string) => {
-        if (!(await (isChain(directory) ? verifyLayers : verify)(directory, proof, print))) process.exitCode = 1;
+      guarded(async (directory: string, proof: string, flags: { weights?: string }) => {
+        if (!(await (isChain(directory) ? verifyLayers : verify)(directory, proof, print, flags.weights))) process.exitCode = 1;
       }),
     );
   quantisation(zk.command("verify-setup <directory>").description("re-derive source, r1cs, proving key, verifying key and code on chain"))

@@ -12,6 +12,8 @@ import { parseGraph } from "./integer/canonical.ts";
 import type { IntGraph, Lane } from "./integer/finish.ts";
 import { wordCount } from "./quantise/pack.ts";
 import type { InputScale } from "./quantise/options.ts";
+import { WEIGHT_LANES } from "./weights.ts";
+import { weightsHash } from "../setup/fold.ts";
 
 const FORMAT = "og-zkml/1";
 
@@ -24,13 +26,36 @@ export function publicJson(model: CompiledModel): object {
   return {
     format: FORMAT,
     graphHash: model.graphHash,
-    names: ["ctx", ...names("in", model.graph.inputs, model.hashedInput), ...names("out", model.graph.outputs, model.hashedOutput)],
+    names: ["ctx", ...names("in", model.graph.inputs, model.hashedInput), ...names("out", model.graph.outputs, model.hashedOutput), ...names("weights", model.graph.weights)],
     inputMode: model.hashedInput ? "hash" : "words",
     ...(model.hashedOutput ? { outputMode: "hash", outputStart: outputStart(model.graph, model.hashedInput) } : {}),
     tensors: { inputs: model.inputs, outputs: model.outputs },
+    ...(model.weights ? { weights: { count: model.weights.bytes.length, ...WEIGHT_LANES, tensors: model.weights.tensors } } : {}),
     boxes: runLengths(model.boxes),
     packing: { inputs: model.graph.inputs.map(laneJson), outputs: model.graph.outputs.map(laneJson) },
   };
+}
+
+/** weights.json: all that tells one model of an architecture from another, as the chain folds it. */
+export function weightsJson(graphHash: string, bytes: Int8Array): object {
+  return { format: FORMAT, graphHash, weightsHash: weightsHash(bytes, WEIGHT_LANES), weights: `0x${Buffer.from(bytes).toString("hex")}` };
+}
+
+/** @throws CompileError WEIGHTS_FILE when the file is for another circuit, or its bytes are not those of its hash. */
+export async function readWeights(path: string, graphHash: string): Promise<{ bytes: Int8Array; weightsHash: string }> {
+  const refused = (why: string): CompileError => new CompileError("WEIGHTS_FILE", `${path} ${why}: compile the model again with public weights`);
+  let file: Partial<{ format: string; graphHash: string; weightsHash: string; weights: string }>;
+  try {
+    file = JSON.parse(await readFile(path, "utf8")) as typeof file;
+  } catch (error: unknown) {
+    throw refused(`cannot be read (${error instanceof Error ? error.message : String(error)})`);
+  }
+  if (file.format !== FORMAT || typeof file.weights !== "string" || !/^0x([0-9a-f]{2})*$/.test(file.weights)) throw refused("is no file of weights");
+  if (file.graphHash !== graphHash) throw refused(`is for circuit ${file.graphHash}, not ${graphHash}`);
+  const bytes = Int8Array.from(Buffer.from(file.weights.slice(2), "hex"));
+  const hash = weightsHash(bytes, WEIGHT_LANES);
+  if (file.weightsHash !== hash) throw refused(`holds weights with hash ${hash}, not ${file.weightsHash}`);
+  return { bytes, weightsHash: hash };
 }
 
 /** Neighbouring elements nearly always share a box. */
@@ -67,6 +92,7 @@ export async function writeArtifacts(model: CompiledModel, directory: string): P
   await writeFile(join(directory, "model.circom"), emitCircom(model.graph, model.graphHash, model.hashedInput, model.hashedOutput));
   await writeFile(join(directory, "graph.json"), model.graphText);
   await writeFile(join(directory, "public.json"), json(publicJson(model)));
+  if (model.weights) await writeFile(join(directory, "weights.json"), json(weightsJson(model.graphHash, model.weights.bytes)));
   await runCircom(directory);
   const sym = readSym(await readFile(join(directory, "model.sym"), "utf8"));
   const gate = gateModel(readR1cs(await readFile(join(directory, "model.r1cs"))), model.graph, sym, model.hashedInput, model.hashedOutput);
@@ -87,6 +113,8 @@ export interface LoadedModel {
   readonly boxes: InputScale[];
   readonly hashedInput: boolean;
   readonly hashedOutput: boolean;
+  /** Of a universal circuit. */
+  readonly weights?: { readonly bytes: Int8Array; readonly weightsHash: string };
   readonly names: string[];
   readonly sym: Map<string, number>;
 }
@@ -100,14 +128,18 @@ interface PublicJson {
   boxes: { count: number; lo: string; hi: string; exponent: number; whole: boolean }[];
 }
 
-export async function loadModel(directory: string): Promise<LoadedModel> {
+/** @param weights File with another model's weights, in place of the folder's own weights.json; for universal circuits only. */
+export async function loadModel(directory: string, weights?: string): Promise<LoadedModel> {
   const text = async (name: string): Promise<string> => readFile(join(directory, name), "utf8");
   const pub = JSON.parse(await text("public.json")) as PublicJson;
   const boxes = pub.boxes.flatMap((b) =>
     Array.from({ length: b.count }, (): InputScale => ({ lo: BigInt(b.lo), hi: BigInt(b.hi), e: b.exponent, whole: b.whole })),
   );
+  const graph = parseGraph(await text("graph.json"));
+  if (weights !== undefined && graph.weights.length === 0) throw new CompileError("WEIGHTS_FILE", `the weights of ${directory} are baked: leave ${weights} away`);
   return {
-    graph: parseGraph(await text("graph.json")),
+    graph,
+    ...(graph.weights.length > 0 ? { weights: await readWeights(weights ?? join(directory, "weights.json"), pub.graphHash) } : {}),
     graphHash: pub.graphHash,
     inputs: pub.tensors.inputs,
     outputs: pub.tensors.outputs,

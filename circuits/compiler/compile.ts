@@ -10,6 +10,7 @@ import { inputBoxes, quantise } from "./quantise/box.ts";
 import { toReal } from "./quantise/dyadic.ts";
 import { Lowerer } from "./quantise/lower.ts";
 import { defaults, type InputScale, type QuantiseOptions } from "./quantise/options.ts";
+import { roundOutput } from "./quantise/output.ts";
 import { packLanes, type LaneSource } from "./quantise/pack.ts";
 import { statusOf } from "./quantise/status.ts";
 import type { PieceClaim } from "./quantise/piece.ts";
@@ -20,6 +21,7 @@ import { isConst, RealGraph, type Real, type Val } from "./real/graph.ts";
 import { foldSums, plantTrees, reachable } from "./real/passes.ts";
 import { rowsByLayer } from "./rows.ts";
 import { trace, type Traced } from "./trace/trace.ts";
+import { bytesOf, checkWeights, planWeights, weightBytes, weightLanes, weightWords, type WeightPlan, type WeightTensor } from "./weights.ts";
 
 export interface TensorInfo {
   readonly name: string;
@@ -42,6 +44,8 @@ export interface CompiledModel {
   readonly hashedInput: boolean;
   /** True for the layers of a chain that hand a commitment on. */
   readonly hashedOutput?: boolean;
+  /** Of a universal circuit: how weights are written, and those of this file. Nothing else here depends on them but `reference`. */
+  readonly weights?: { readonly tensors: readonly WeightTensor[]; readonly bytes: Int8Array };
   /** Real-valued model, kept for the float64 oracle. */
   readonly reference: (inputs: readonly number[]) => number[][];
 }
@@ -63,7 +67,8 @@ export function compileModel(onnx: Uint8Array, options: CompileOptions = {}): Co
   const first = compileAt(source, usual, options);
   const chosen = (["inputBits", "weightBits", "activationBits", "pieceBits"] as const).filter((k) => given[k] === undefined);
   const vacuous = (m: CompiledModel): boolean => m.errors.some((e) => e.vacuous);
-  if (!vacuous(first) || first.rows.total > SMALL_ROWS || chosen.length === 0) return first;
+  // How precise a universal circuit is, its options say: it serves models that nobody has trained yet.
+  if (options.weights === "public" || !vacuous(first) || first.rows.total > SMALL_ROWS || chosen.length === 0) return first;
   for (const more of FINER) {
     const bits = Object.fromEntries(chosen.map((k) => [k, usual[k] + more]));
     const next = finer(source, { ...usual, ...bits, outputBits: usual.outputBits + (given.outputBits === undefined ? more : 0) }, options);
@@ -104,23 +109,28 @@ export interface Source {
 function compileAt(source: Source, precision: QuantiseOptions, options: CompileOptions): CompiledModel {
   const { traced, real, outputs, order } = source;
   const boxes = inputBoxes(traced, precision);
+  const plan = options.weights === "public" ? planFor(source, boxes.length, options) : undefined;
+  const all = plan ? [...boxes, ...plan.boxes] : boxes;
   const count = options.sampleCount ?? SAMPLES;
-  const grid = sampleInputs(boxes, count);
-  const samples = [...(options.samples ?? []).map((s) => [...s]), ...(options.samples?.length ? [] : grid.map((s) => realInputs(s, boxes)))];
+  const grid = sampleInputs(all, count);
+  const given = withWeights(options.samples ?? [], plan);
+  const samples = given.length > 0 ? given : grid.map((s) => realInputs(s, all));
   const typical = typicalMagnitudes(order, samples, real.nodes.length);
   const limit = options.maxRows ?? DEFAULT_MAX_ROWS;
-  const lowerer = new Lowerer(precision, boxes, typical, traced.real.layers, limit);
+  const lowerer = new Lowerer(precision, boxes, typical, traced.real.layers, limit, plan);
   lowerer.run(order);
-  const packed = packOutputs(lowerer, traced, outputs, precision);
-  const { graph, image } = finishGraph(lowerer, packed.lanes, traced, boxes);
+  const packed = packOutputs(lowerer, traced, outputs, precision.outputBits, plan && options.outputBits === undefined ? (made, v) => roundOutput(lowerer.q, made, v, typical, precision.activationBits) : undefined);
+  const { graph, image } = finishGraph(lowerer, packed.lanes, traced, boxes, plan);
   const hashedInput = graph.inputs.some((l) => l.word > 0) && options.inputMode !== "words";
   const layers = rowsByLayer(graph, hashedInput);
   const total = layers.reduce((sum, l) => sum + l.rows, 0);
   if (total > limit) throw new BudgetError("the number of rows", total, limit);
   const graphText = canonicalText(graph);
   const reference = (inputs: readonly number[]): number[][] => referenceOutputs(order, real.nodes.length, outputs, traced, inputs);
-  const more = options.sampleCount === undefined && total <= SMALL_ROWS ? sampleInputs(boxes, MORE_SAMPLES, 11) : [];
-  const run = { graph, boxes, grid: [...grid, ...more], given: options.samples ?? [], traced, reference };
+  const more = options.sampleCount === undefined && total <= SMALL_ROWS ? sampleInputs(all, MORE_SAMPLES, 11) : [];
+  const pack = (ints: readonly bigint[]): readonly bigint[] => (plan ? [...ints.slice(0, boxes.length), ...weightWords(bytesOf(plan, ints.slice(boxes.length)))] : ints);
+  const run = { graph, boxes: all, grid: [...grid, ...more], given, traced, reference, pack };
+  const own = traced.weights.flatMap((w) => w.values);
   return {
     graph,
     graphText,
@@ -135,8 +145,22 @@ function compileAt(source: Source, precision: QuantiseOptions, options: CompileO
     rows: { total, layers },
     warnings: [...traced.warnings, ...lowerer.warnings],
     hashedInput,
-    reference,
+    ...(plan ? { weights: { tensors: plan.tensors, bytes: weightBytes(plan, traced.weights) } } : {}),
+    reference: plan ? (inputs) => reference([...inputs, ...own]) : reference,
   };
+}
+
+/** Public weights of a model that takes them only in sums and products. */
+function planFor({ traced, real, order }: Source, inputs: number, options: CompileOptions): WeightPlan {
+  checkWeights(order, inputs, real.layers);
+  return planWeights(traced.weights, order, inputs, options.weightBits ?? 8, options);
+}
+
+/** The caller's samples with seeded weights behind them. */
+function withWeights(samples: readonly (readonly number[])[], plan: WeightPlan | undefined): number[][] {
+  if (!plan) return samples.map((s) => [...s]);
+  const seeds = sampleInputs(plan.boxes, samples.length, 13);
+  return samples.map((s, i) => [...s, ...realInputs(seeds[i] as bigint[], plan.boxes)]);
 }
 
 function folded(traced: Traced): { real: RealGraph; outputs: Val[] } {
@@ -148,16 +172,17 @@ function folded(traced: Traced): { real: RealGraph; outputs: Val[] } {
   return { real, outputs: trees ? foldSums(planted, trees, real) : foldSums(traced.real, flat, real) };
 }
 
-function packOutputs(lowerer: Lowerer, traced: Traced, outputs: readonly Val[], options: QuantiseOptions): { lanes: Lane[]; errors: number[] } {
+function packOutputs(lowerer: Lowerer, traced: Traced, outputs: readonly Val[], outputBits: number, round?: (made: Quantity, v: Val) => Quantity): { lanes: Lane[]; errors: number[] } {
   const { int, q } = lowerer;
   const sources: LaneSource[] = [{ tensor: "status", index: 0, node: statusOf(lowerer), e: 0, kind: "status" }];
   const errors: number[] = [];
   let at = 0;
   for (const t of traced.outputs) {
     t.values.data.forEach((_, index) => {
-      const made = lowerer.get(outputs[at++]);
+      const output = outputs[at++] as Val;
+      const made = lowerer.get(output);
       int.layer = int.at(made.node).layer;
-      const v: Quantity = options.outputBits > 0 ? q.narrow(made, options.outputBits) : q.narrow(made, 240);
+      const v: Quantity = round ? q.narrow(round(made, output), 240) : q.narrow(made, outputBits || 240);
       errors.push(v.err);
       sources.push({ tensor: t.name, index, node: v.node, e: v.e, kind: t.kind === "float" ? "value" : "class" });
     });
@@ -165,9 +190,9 @@ function packOutputs(lowerer: Lowerer, traced: Traced, outputs: readonly Val[], 
   return { lanes: packLanes(int, sources), errors };
 }
 
-function finishGraph(lowerer: Lowerer, lanes: readonly Lane[], traced: Traced, boxes: readonly InputScale[]): { graph: IntGraph; image: Int32Array } {
+function finishGraph(lowerer: Lowerer, lanes: readonly Lane[], traced: Traced, boxes: readonly InputScale[], plan?: WeightPlan): { graph: IntGraph; image: Int32Array } {
   const { int, q } = lowerer;
-  const { nodes, image } = finish(int.nodes, lanes.map((l) => l.node), q.guards);
+  const { nodes, image } = finish(int.nodes, [...lanes.map((l) => l.node), ...(lowerer.weights?.words() ?? [])], q.guards);
   const sources = traced.inputs.flatMap((t) =>
     Array.from({ length: t.shape.reduce((a, b) => a * b, 1) }, (_, index) => ({ tensor: t.name, index, input: t.offset + index })),
   );
@@ -177,7 +202,8 @@ function finishGraph(lowerer: Lowerer, lanes: readonly Lane[], traced: Traced, b
     .map((s): LaneSource => ({ tensor: s.tensor, index: s.index, node: own.get(s.input) as number, e: (boxes[s.input] as InputScale).e, kind: "value" }));
   const inputs = packLanes({ at: (id: number) => nodes[id] as IntNode } as Lowerer["int"], live);
   const outputs = lanes.map((l) => ({ ...l, node: image[l.node] as number }));
-  return { graph: { nodes, inputs, outputs, layers: traced.real.layers, ...assignWires(nodes) }, image };
+  const weights = plan ? weightLanes({ nodes }, plan, boxes.length) : [];
+  return { graph: { nodes, inputs, outputs, weights, layers: traced.real.layers, ...assignWires(nodes) }, image };
 }
 
 export function referenceOutputs(order: readonly Real[], size: number, outputs: readonly Val[], traced: Traced, inputs: readonly number[]): number[][] {
@@ -211,7 +237,7 @@ function observe(run: Run, at: ErrorStatement["at"], jump: readonly number[]): O
   for (const { ints, reals, seen } of pairs) {
     const direct = run.reference(reals);
     const want = at === "grid" ? run.reference(realInputs(ints, boxes)) : direct;
-    const value = evaluateNodes(graph, ints);
+    const value = evaluateNodes(graph, run.pack(ints));
     let lane = 1;
     want.forEach((list, t) => {
       const s = seen[t] as { error: number; lo: number; hi: number };
@@ -242,6 +268,8 @@ interface Run {
   readonly given: readonly (readonly number[])[];
   readonly traced: Traced;
   readonly reference: (inputs: readonly number[]) => number[][];
+  /** What the graph reads for an integer each for every input and weight. */
+  readonly pack: (ints: readonly bigint[]) => readonly bigint[];
 }
 
 /** States, for each output tensor, which error holds: at the input if that says something, else at the quantised input where the model jumps. */

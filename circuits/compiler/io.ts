@@ -6,6 +6,7 @@ import { quantise } from "./quantise/box.ts";
 import { toReal } from "./quantise/dyadic.ts";
 import type { InputScale } from "./quantise/options.ts";
 import { packWords, wordCount } from "./quantise/pack.ts";
+import { wordsFor } from "./weights.ts";
 
 export type Inputs = Readonly<Record<string, ArrayLike<number>>>;
 
@@ -70,9 +71,9 @@ export interface IntegerResult {
   readonly inputWords: bigint[];
 }
 
-/** F itself: the exact integer function that a proof is about. */
-export function evaluateInteger(graph: IntGraph, values: readonly bigint[]): IntegerResult {
-  const nodes = evaluateNodes(graph, values);
+/** F itself: the exact integer function that a proof is about. `weights`: the bytes of a model, where the circuit is universal. */
+export function evaluateInteger(graph: IntGraph, values: readonly bigint[], weights?: Int8Array): IntegerResult {
+  const nodes = evaluateNodes(graph, [...values, ...wordsFor(graph, weights)]);
   const of = (l: Lane): bigint => nodes[l.node] as bigint;
   return { nodes, outputWords: packWords(graph.outputs, of), inputWords: packWords(graph.inputs, of) };
 }
@@ -97,5 +98,5 @@ export function decodeOutput(lanes: readonly Lane[], words: readonly bigint[]): 
 /** Real-valued run of the integer model: quantise, evaluate, decode. */
 export function runInteger(model: CompiledModel, inputs: Inputs): DecodedOutput & { readonly saturated: number } {
   const { values, saturated } = quantizeInput(model, inputs);
-  return { ...decodeOutput(model.graph.outputs, evaluateInteger(model.graph, values).outputWords), saturated };
+  return { ...decodeOutput(model.graph.outputs, evaluateInteger(model.graph, values, model.weights?.bytes).outputWords), saturated };
 }

@@ -6,6 +6,7 @@ import { wireValues } from "./integer/evaluate.ts";
 import type { IntGraph, Lane } from "./integer/finish.ts";
 import type { InputScale } from "./quantise/options.ts";
 import { checkBox, evaluateInteger } from "./io.ts";
+import { wordsFor } from "./weights.ts";
 
 /** The parts of a compiled model that the witness needs; `sym` maps signal names to witness indices. */
 export interface WitnessModel {
@@ -14,12 +15,16 @@ export interface WitnessModel {
   readonly hashedInput: boolean;
   /** A layer of a chain that is not the last one commits to what it hands on. */
   readonly hashedOutput?: boolean;
+  /** Of a universal circuit: the model. */
+  readonly weights?: { readonly bytes: Int8Array };
 }
 
 export interface Witness {
   readonly values: bigint[];
   /** ctx, in..., out... */
   readonly publicInputs: bigint[];
+  /** Packed weights of a universal circuit: the public inputs behind those, which a folded key holds. */
+  readonly folded: bigint[];
 }
 
 /**
@@ -29,7 +34,7 @@ export interface Witness {
 export function calculateWitness(model: WitnessModel, sym: ReadonlyMap<string, number>, inputs: readonly bigint[], ctx: bigint, salt = 0n, outputSalt = 0n): Witness {
   if (ctx < 0n || ctx >> 248n !== 0n) throw new CompileError("CTX_RANGE", "ctx has at most 248 bits");
   checkBox(model.boxes, inputs);
-  const { nodes, inputWords, outputWords } = evaluateInteger(model.graph, inputs);
+  const { nodes, inputWords, outputWords } = evaluateInteger(model.graph, inputs, model.weights?.bytes);
   const wires = wireValues(model.graph, nodes);
   const size = 1 + [...sym.values()].reduce((m, i) => Math.max(m, i), 0);
   const values = new Array<bigint>(size).fill(0n);
@@ -56,5 +61,7 @@ export function calculateWitness(model: WitnessModel, sym: ReadonlyMap<string, n
   if (model.hashedOutput) commit("out", model.graph.outputs, outputWords, outputSalt);
   else outputWords.forEach((v, i) => announce(`out[${i}]`, v));
   wires.forEach((v, i) => put(`w[${i}]`, v));
-  return { values, publicInputs };
+  const folded = wordsFor(model.graph, model.weights?.bytes).map((v) => (v < 0n ? v + P : v));
+  folded.forEach((v, i) => put(`weights[${i}]`, v));
+  return { values, publicInputs, folded };
 }

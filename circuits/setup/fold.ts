@@ -40,6 +40,16 @@ export function packWeights(weights: Int8Array, { lanes, laneBits }: Lanes): big
   );
 }
 
+/** What the chain knows a model by: the hashes of its bytes, chunk by chunk, each joined to the one before. */
+export function weightsHash(weights: Int8Array, { lanes }: Pick<Lanes, "lanes">): Hex {
+  let hash: Hex = `0x${"00".repeat(32)}`;
+  for (let at = 0; at < weights.length; at += CHUNK * lanes) {
+    const chunk = Buffer.from(weights.subarray(at, at + CHUNK * lanes)).toString("hex");
+    hash = keccak(`0x${hash.slice(2)}${keccak(`0x${chunk}`).slice(2)}`);
+  }
+  return hash;
+}
+
 /** The key in which the last inputs are `constants`. */
 export function foldKey(key: VerifyingKey, constants: readonly bigint[]): VerifyingKey {
   const kept = key.ic.length - constants.length;
@@ -55,7 +65,6 @@ export function planFold(key: VerifyingKey, kept: number, weights: Int8Array, la
   if (key.ic.length !== 1 + kept + words.length) throw new RangeError(`the key has ${key.ic.length - 1 - kept} weight words, the model has ${words.length}`);
   const points = key.ic.slice(1 + kept);
   const chunks: FoldPlan["chunks"] = [];
-  let weightsHash: Hex = `0x${"00".repeat(32)}`;
   for (let at = 0; at < words.length; at += CHUNK) {
     const bytes = Buffer.from(weights.subarray(at * lanes.lanes, (at + CHUNK) * lanes.lanes));
     const chunk: FoldPlan["chunks"][number] = {
@@ -63,7 +72,6 @@ export function planFold(key: VerifyingKey, kept: number, weights: Int8Array, la
       weights: `0x${bytes.toString("hex")}`,
     };
     chunks.push(chunk);
-    weightsHash = keccak(`0x${weightsHash.slice(2)}${keccak(chunk.weights).slice(2)}`);
   }
   const folded = foldKey(key, words);
   return {
@@ -71,7 +79,7 @@ export function planFold(key: VerifyingKey, kept: number, weights: Int8Array, la
     chunkHashes: chunks.map((chunk) => keccak(chunk.points)),
     weights: weights.length,
     chunks,
-    weightsHash,
+    weightsHash: weightsHash(weights, lanes),
     folded,
     vkHash: vkHash(folded),
   };

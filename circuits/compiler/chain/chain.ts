@@ -1,5 +1,5 @@
 import { stateError, type ErrorStatement } from "../error.ts";
-import { UnsupportedError } from "../errors.ts";
+import { CompileError, UnsupportedError } from "../errors.ts";
 import { prepare, referenceOutputs, type CompiledModel, type TensorInfo } from "../compile.ts";
 import { evaluateNodes } from "../integer/evaluate.ts";
 import type { IntGraph, Lane } from "../integer/finish.ts";
@@ -30,6 +30,9 @@ const MAX_ROWS = 1 << 21;
 /** Cuts the model into at most `count` layers with public inputs (ctx, h_(i-1), h_i), as Groth16Chain.sol links them. */
 export function compileChain(onnx: Uint8Array, count: number, options: CompileOptions = {}): ChainModel {
   const given = Object.fromEntries(Object.entries(options).filter(([, v]) => v !== undefined)) as CompileOptions;
+  if (options.weights === "public") {
+    throw new CompileError("CHAIN_WEIGHTS", "the layers of a chain have baked weights: compile the model as one circuit, or leave the weights baked");
+  }
   const { traced, real, outputs, order } = prepare(onnx, options);
   const precision = { ...defaults, ...given };
   const first = inputBoxes(traced, precision);

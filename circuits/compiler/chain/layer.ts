@@ -68,7 +68,7 @@ export function compileLayer(source: LayerSource, options: QuantiseOptions, maxR
   }
   const { nodes, image } = finish(int.nodes, [...lanes.map((l) => l.node), ...inputs], q.guards);
   const graph: IntGraph = {
-    nodes, inputs: inputLanes(source, nodes), outputs: lanes.map((l) => ({ ...l, node: image[l.node] as number })), layers: source.real.layers, ...assignWires(nodes),
+    nodes, inputs: inputLanes(source, nodes), outputs: lanes.map((l) => ({ ...l, node: image[l.node] as number })), weights: [], layers: source.real.layers, ...assignWires(nodes),
   };
   const hashedInput = !source.first || wordCount(graph.inputs) > 1;
   const hashedOutput = source.names === undefined;

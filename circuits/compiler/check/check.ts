@@ -45,6 +45,7 @@ export function checkModel(p: Published): CheckReport {
     ...(pub.outputMode === "hash" ? { out: pub.outputStart ?? g.wires } : {}),
   };
   checkLanes(g);
+  checkWeightWords(g);
   const { bounds } = checkNoOverflow(g);
   const wanted = wantedRows(g, starts);
   const lifting = checkLifting(g, wanted, starts);
@@ -69,6 +70,22 @@ function checkLanes(g: PublishedGraph): void {
   }
 }
 
+/**
+ * Each word of weights is one input whose box is that of all sums of signed bytes, so every model that the chain can fold has a witness; its
+ * digits are in the rows (lifting), so there is one way to read a word.
+ */
+function checkWeightWords(g: PublishedGraph): void {
+  g.weights.forEach((l, i) => {
+    const n = g.nodes[l.node];
+    const unit = ((1n << BigInt(l.w)) - 1n) / 255n;
+    demand(l.word === i && l.shift === 0 && l.lo === 0n && l.w % 8 === 0 && l.w > 0 && l.w <= 248, "weights", () => `word ${i} is not a word of bytes`);
+    demand(i === g.weights.length - 1 || l.w === 248, "weights", () => `word ${i} is not full and not the last`);
+    demand(n?.op === "input" && n.lo === -128n * unit && n.hi === 127n * unit, "weights", () => `word ${i} does not range over all signed bytes`);
+    const read = g.nodes.some((b) => b.op === "bits" && b.args[0] === l.node && b.c === 128n * unit && b.n[0] === l.w);
+    demand(read, "weights", () => `word ${i} is not read byte by byte`);
+  });
+}
+
 /** The rows of the circuit are the rows of the graph: no more, no fewer, weights included. */
 function checkRows(
   g: PublishedGraph,
@@ -90,6 +107,7 @@ function checkRows(
   const words = (lanes: PublishedGraph["inputs"]): number => lanes.reduce((m, l) => Math.max(m, l.word + 1), 0);
   for (let i = 0; i < (starts.in === undefined ? words(g.inputs) : 1); i++) place(wordKey("in", i), `in[${i}]`);
   for (let i = 0; i < (starts.out === undefined ? words(g.outputs) : 1); i++) place(wordKey("out", i), `out[${i}]`);
+  for (let i = 0; i < g.weights.length; i++) place(wordKey("weights", i), `weights[${i}]`);
   let last = g.wires;
   while (names.has(`w[${last}]`)) last += 1;
   for (let i = 0; i < last; i++) place(wireKey(i), `w[${i}]`);

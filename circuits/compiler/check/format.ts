@@ -39,13 +39,15 @@ export interface PublishedGraph {
   readonly nodes: Node[];
   readonly inputs: LaneInfo[];
   readonly outputs: LaneInfo[];
+  /** Words of public weights. */
+  readonly weights: LaneInfo[];
   /** First wire of each node, -1 for none. */
   readonly wire: number[];
   readonly wires: number;
 }
 
 export function readGraph(text: string): PublishedGraph {
-  const json = JSON.parse(text) as { format: string; nodes: unknown[][]; inputs: unknown[][]; outputs: unknown[][] };
+  const json = JSON.parse(text) as { format: string; nodes: unknown[][]; inputs: unknown[][]; outputs: unknown[][]; weights?: unknown[][] };
   demand(json.format === "og-integer-graph/1", "format", () => String(json.format));
   const nodes = json.nodes.map((r, id): Node => {
     const [op, args, k, c, n, lo, hi, , rule, wire] = r as [string, number[], string[], string, number[], string, string, number, string, number];
@@ -67,7 +69,7 @@ export function readGraph(text: string): PublishedGraph {
       wires += owned;
     });
   }
-  return { nodes, inputs: json.inputs.map(lane), outputs: json.outputs.map(lane), wire, wires };
+  return { nodes, inputs: json.inputs.map(lane), outputs: json.outputs.map(lane), weights: (json.weights ?? []).map(lane), wire, wires };
 }
 
 function ownedWires(n: Node): number {

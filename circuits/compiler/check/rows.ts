@@ -11,9 +11,10 @@ export interface WantedRow {
   readonly node: number;
 }
 
-/** Keys: wire i of the graph is i + 1, the constant is 0, input word i is -1 - 2i, output word i is -2 - 2i. */
+/** Keys: wire i of the graph is i + 1, the constant is 0, input word i is -1 - 3i, output word i is -2 - 3i, weight word i is -3 - 3i. */
+export type Side = "in" | "out" | "weights";
 export const wireKey = (i: number): number => i + 1;
-export const wordKey = (side: "in" | "out", i: number): number => (side === "in" ? -1 - 2 * i : -2 - 2 * i);
+export const wordKey = (side: Side, i: number): number => (side === "in" ? -1 : side === "out" ? -2 : -3) - 3 * i;
 
 /** What each node is in the circuit: its wire, or the sum it stands for. */
 export class Expansion {
@@ -117,7 +118,7 @@ export function wantedRows(g: PublishedGraph, starts: Starts): WantedRow[] {
       for (let i = 1; i <= last; i++) push(i === 1 ? arg(0) : unit(at + i - 2), arg(i), i === last ? none : unit(at + i - 1), true);
     }
   });
-  for (const [side, lanes] of [["in", g.inputs], ["out", g.outputs]] as const) {
+  for (const [side, lanes] of [["in", g.inputs], ["out", g.outputs], ["weights", g.weights]] as const) {
     const words = new Map<number, Sum>();
     for (const l of lanes) {
       const v = plus(plus(words.get(l.word) ?? none, e.of(l.node), 1n << BigInt(l.shift)), unit(0), -(l.lo << BigInt(l.shift)));
@@ -125,7 +126,7 @@ export function wantedRows(g: PublishedGraph, starts: Starts): WantedRow[] {
     }
     for (const [word, sum] of words) {
       // With a hash, each word is a wire: salt first, then the words.
-      const start = starts[side];
+      const start = side === "weights" ? undefined : starts[side];
       const target = start === undefined ? wordKey(side, word) : wireKey(start + 1 + word);
       rows.push({ a: none, b: none, c: plus(sum, unit(target), -1n), overField: false, node: -1 });
     }
@@ -241,8 +242,8 @@ function enforcedRanges(g: PublishedGraph, starts: Starts): Map<number, Range> {
       if (v) range.set(key(l.word), { lo: old.lo + ((v.lo - l.lo) << BigInt(l.shift)), hi: old.hi + ((v.hi - l.lo) << BigInt(l.shift)) });
     }
   };
-  for (const [side, lanes] of [["in", g.inputs], ["out", g.outputs]] as const) {
-    const start = starts[side];
+  for (const [side, lanes] of [["in", g.inputs], ["out", g.outputs], ["weights", g.weights]] as const) {
+    const start = side === "weights" ? undefined : starts[side];
     words(lanes, (i) => (start === undefined ? wordKey(side, i) : wireKey(start + 1 + i)));
   }
   return range;

@@ -1,6 +1,7 @@
 import type { R1cs } from "../emit/r1cs.ts";
 import { outputStart } from "../emit/sponge.ts";
 import type { IntGraph } from "../integer/finish.ts";
+import type { IntNode } from "../integer/graph.ts";
 import { runGate, type GateInput, type GateReport } from "./gate.ts";
 
 export { runGate, type GateInput, type GateReport } from "./gate.ts";
@@ -9,16 +10,21 @@ export { runGate, type GateInput, type GateReport } from "./gate.ts";
 export function gateInput(graph: IntGraph, sym: ReadonlyMap<string, number>, hashed: boolean, hashedOutput = false): GateInput {
   const wire = (name: string): number => sym.get(`main.${name}`) ?? -1;
   // A lane that is all of its word is the word: circom keeps one of the two names.
-  const laneWire = (own: number, word: number): number => {
+  const laneWire = (own: number, word: number, name: "in" | "weights"): number => {
     const at = wire(`w[${own}]`);
     if (at >= 0) return at;
+    if (name === "weights") return wire(`weights[${word}]`);
     return hashed ? wire(`w[${graph.wires + 1 + word}]`) : wire(`in[${word}]`);
   };
   const lanes = graph.inputs.map((l) => ({
-    wire: laneWire(graph.wireOf[l.node] as number, l.word),
+    wire: laneWire(graph.wireOf[l.node] as number, l.word, "in"),
     lo: l.lo,
     hi: l.lo + (1n << BigInt(l.w)) - 1n,
   }));
+  for (const l of graph.weights) {
+    const { lo, hi } = graph.nodes[l.node] as IntNode;
+    lanes.push({ wire: laneWire(graph.wireOf[l.node] as number, l.word, "weights"), lo, hi });
+  }
   const field = new Set<number>();
   if (hashed) field.add(wire("in[0]"));
   if (hashedOutput) field.add(wire("out[0]"));

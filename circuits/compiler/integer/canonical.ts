@@ -17,7 +17,8 @@ export function canonicalText(graph: IntGraph): string {
   );
   const head = JSON.stringify({ format: "og-integer-graph/1", layers: graph.layers.map((l) => [l.operator, l.node]) }).slice(1, -1);
   const lanes = (list: readonly Lane[]): string => `[\n${list.map((l) => JSON.stringify(lane(l))).join(",\n")}\n]`;
-  return `{${head},\n"inputs":${lanes(graph.inputs)},\n"outputs":${lanes(graph.outputs)},\n"nodes":[\n${nodes.join(",\n")}\n]}\n`;
+  const weights = graph.weights.length > 0 ? `"weights":${lanes(graph.weights)},\n` : "";
+  return `{${head},\n"inputs":${lanes(graph.inputs)},\n"outputs":${lanes(graph.outputs)},\n${weights}"nodes":[\n${nodes.join(",\n")}\n]}\n`;
 }
 
 export function graphHash(text: string): string {
@@ -28,7 +29,7 @@ type Row = [IntOp, number[], string[], string, number[], string, string, number,
 type LaneRow = [string, number, number, number, number, number, string, number, Lane["kind"]];
 
 export function parseGraph(text: string): IntGraph {
-  const json = JSON.parse(text) as { format: string; layers: [string, string][]; inputs: LaneRow[]; outputs: LaneRow[]; nodes: Row[] };
+  const json = JSON.parse(text) as { format: string; layers: [string, string][]; inputs: LaneRow[]; outputs: LaneRow[]; weights?: LaneRow[]; nodes: Row[] };
   if (json.format !== "og-integer-graph/1") throw new TypeError(`graph format ${json.format}`);
   const nodes = json.nodes.map(([op, args, k, c, n, lo, hi, layer, rule, wire], id): IntNode => ({
     id, op, args, k: k.map(BigInt), c: BigInt(c), n, lo: BigInt(lo), hi: BigInt(hi), layer, rule, wire: wire === 1,
@@ -36,5 +37,5 @@ export function parseGraph(text: string): IntGraph {
   const lanes = (rows: LaneRow[]): Lane[] =>
     rows.map(([tensor, index, node, word, shift, w, lo, e, kind]) => ({ tensor, index, node, word, shift, w, lo: BigInt(lo), e, kind }));
   const layers = json.layers.map(([operator, node]) => ({ operator, node }));
-  return { nodes, inputs: lanes(json.inputs), outputs: lanes(json.outputs), layers, ...assignWires(nodes) };
+  return { nodes, inputs: lanes(json.inputs), outputs: lanes(json.outputs), weights: lanes(json.weights ?? []), layers, ...assignWires(nodes) };
 }

@@ -18,6 +18,8 @@ export interface IntGraph {
   readonly nodes: readonly IntNode[];
   readonly inputs: readonly Lane[];
   readonly outputs: readonly Lane[];
+  /** Words of public weights; none where they are baked. */
+  readonly weights: readonly Lane[];
   readonly layers: readonly { operator: string; node: string }[];
   /** First wire of each node (index into `w`), or -1. */
   readonly wireOf: Int32Array;

@@ -12,6 +12,7 @@ import { PRODUCT_BITS, type InputScale, type QuantiseOptions } from "./options.t
 import { Steps } from "./steps.ts";
 import { Pieces } from "./piece.ts";
 import { Quantities, type Quantity } from "./quantity.ts";
+import { WeightReader, type WeightPlan } from "../weights.ts";
 
 const flipped = (int: IntBuilder, x: Quantity): Quantity => ({ ...x, node: int.lin([x.node], [-1n]) });
 
@@ -20,6 +21,7 @@ export class Lowerer {
   readonly int = new IntBuilder();
   readonly q = new Quantities(this.int);
   readonly pieces: Pieces;
+  readonly weights: WeightReader | undefined;
   /** Flags that are 1 where an element left a function's domain. */
   readonly violations: number[] = [];
   /** Flags that are 1 where a value was saturated. */
@@ -48,7 +50,9 @@ export class Lowerer {
     typical: Float64Array,
     layers: readonly { operator: string; node: string }[],
     maxRows = Infinity,
+    weights?: WeightPlan,
   ) {
+    this.weights = weights && new WeightReader(weights, this.q, inputs.length);
     this.#maxRows = maxRows;
     this.#options = options;
     this.#inputs = inputs;
@@ -127,6 +131,7 @@ export class Lowerer {
 
   /** An input element with its range check. */
   input(index: number): Quantity {
+    if (this.weights && index >= this.#inputs.length) return this.weights.read(index - this.#inputs.length);
     const box = this.#inputs[index] as InputScale;
     const node = this.int.input(index, box.lo, box.hi);
     this.q.guard(node, [this.int.bits(node, -box.lo, Math.max(1, bitLength(box.hi - box.lo)))]);

@@ -2,7 +2,9 @@ import { InvalidModelError, UnsupportedError } from "../errors.ts";
 import type { Graph, GraphNode, Model } from "../import/model.ts";
 import { sizeOf, type Kind } from "../import/tensor.ts";
 import { RealGraph } from "../real/graph.ts";
+import type { WeightOptions } from "../weights.ts";
 import { NodeContext, type OperatorTable } from "./context.ts";
+import { Lifted } from "./lifted.ts";
 import { operators } from "./operators.ts";
 import { constant, type SymTensor } from "./tensor.ts";
 import { outputType } from "./types.ts";
@@ -13,11 +15,20 @@ export interface TracedTensor {
   readonly shape: number[];
 }
 
+/** A float constant that is an input of the circuit. */
+export interface TracedWeight {
+  readonly name: string;
+  readonly shape: number[];
+  readonly values: readonly number[];
+}
+
 export interface Traced {
   readonly real: RealGraph;
   /** Elements of input tensor k are the graph inputs offset[k], offset[k] + 1, ... */
   readonly inputs: (TracedTensor & { readonly offset: number })[];
   readonly outputs: (TracedTensor & { readonly values: SymTensor })[];
+  /** Behind the inputs, in this order, where weights are public. */
+  readonly weights: TracedWeight[];
   readonly warnings: string[];
 }
 
@@ -30,7 +41,7 @@ export interface Shapes {
 }
 
 /** Specialises shapes, then executes the graph on references: folding, specialisation and CSE happen on the way. */
-export function trace(model: Model, given: Shapes): Traced {
+export function trace(model: Model, given: Shapes & WeightOptions): Traced {
   const real = new RealGraph();
   const warnings: string[] = [];
   const values = new Map<string, SymTensor>();
@@ -62,12 +73,13 @@ export function trace(model: Model, given: Shapes): Traced {
     offset += size;
   }
   const scope = { values, types: new Map(model.graph.inputs.map((info) => [info.name, info.type])) };
-  run(model.graph, scope, real, model.opset, operators);
+  const lifted = given.weights === "public" ? new Lifted(real, offset) : undefined;
+  run(model.graph, scope, real, model.opset, operators, lifted);
   const outputs = model.graph.outputs.map((name) => {
     const t = values.get(name) as SymTensor;
     return { name, kind: t.kind, shape: t.shape, values: t };
   });
-  return { real, inputs, outputs, warnings };
+  return { real, inputs, outputs, weights: lifted?.weights ?? [], warnings };
 }
 
 /** Shapes and attributes that do not go together show as what a program in their place would stumble over. */
@@ -87,9 +99,9 @@ interface Scope {
   readonly types: Map<string, number>;
 }
 
-function run(graph: Graph, { values, types }: Scope, real: RealGraph, opset: number, table: OperatorTable): void {
+function run(graph: Graph, { values, types }: Scope, real: RealGraph, opset: number, table: OperatorTable, lifted?: Lifted): void {
   for (const [name, t] of graph.constants) {
-    values.set(name, constant(t));
+    values.set(name, lifted?.initializer(graph, name, t) ?? constant(t));
     types.set(name, t.type);
   }
   for (const node of graph.nodes) {
@@ -98,6 +110,7 @@ function run(graph: Graph, { values, types }: Scope, real: RealGraph, opset: num
     if (!operator) {
       throw new UnsupportedError({ operator: node.operator, node: node.name }, "no circuit exists for this operator", advice(node));
     }
+    lifted?.check(node);
     const inputs = node.inputs.map((i) => (i === "" ? undefined : values.get(i)));
     const inner = (body: Graph, args: SymTensor[]): SymTensor[] => {
       const scope = { values: new Map(values), types: new Map(types) };
@@ -105,11 +118,12 @@ function run(graph: Graph, { values, types }: Scope, real: RealGraph, opset: num
         scope.values.set(info.name, args[i] as SymTensor);
         scope.types.set(info.name, info.type);
       });
-      run(body, scope, real, opset, table);
+      run(body, scope, real, opset, table, lifted);
       return body.outputs.map((o) => scope.values.get(o) as SymTensor);
     };
     const own = node.inputs.map((i) => types.get(i) ?? 0);
-    const made = applied(node, () => operator(new NodeContext(node, inputs, real, opset, own, inner)));
+    const result = applied(node, () => operator(new NodeContext(node, inputs, real, opset, own, inner)));
+    const made = lifted?.constantNode(graph, node, result) ?? result;
     const list = Array.isArray(made) ? made : [made];
     const sources = inputs.map((t, i) => (t ? { kind: t.kind, type: own[i] as number } : undefined));
     node.outputs.forEach((name, i) => {

@@ -43,6 +43,29 @@ describe("og zk", function () {
     expect(text).to.match(/rows, domain 2\^\d+, 3 public inputs/).and.match(/Relu .*█/).and.match(/error of ".*proved for every input/).and.match(/gas/);
   });
 
+  it("proves two models of one architecture under one set-up, each under its own folded key", async () => {
+    const [one, two] = [`${FOLDER}/universal`, `${FOLDER}/retrained`];
+    for (const [seed, out, keys] of [[7, one, []], [8, two, ["--no-keys"]]] as const) {
+      writeFileSync(`${FOLDER}/u.onnx`, mlp([6, 4, 2], seed));
+      const compiled = await og("compile", `${FOLDER}/u.onnx`, out, "--weights", "public", "--weight-range", "b1=1", ...keys);
+      expect(compiled.code, compiled.text).to.equal(0);
+      expect(compiled.text).to.match(/44 bytes of weights in weights.json/);
+    }
+    writeFileSync(`${FOLDER}/u.json`, JSON.stringify({ x: [0.1, -0.5, 1, 0, 0.5, -1] }));
+    const retrained = ["--weights", `${two}/weights.json`];
+    const proved = await og("prove", one, `${FOLDER}/u.json`, ...retrained);
+    expect(proved.code, proved.text).to.equal(0);
+    const right = await og("verify", one, `${one}/proof.json`, ...retrained);
+    expect(right.text).to.match(/^valid/);
+    const wrong = await og("verify", one, `${one}/proof.json`);
+    expect(wrong.code).to.equal(1);
+    expect(wrong.text).to.match(/not valid: the proof is for key 0x/);
+    for (const [flags, said] of [[["--weights", "secret"], "write baked or public"], [["--weight-range", "b1=1"], "goes with --weights public"], [["--weights", "public", "--weight-range", "b1=0"], "write NAME=LIMIT"]] as const) {
+      const refused = await og("compile", `${FOLDER}/u.onnx`, two, ...flags);
+      expect([refused.code, refused.text.includes(said)]).to.deep.equal([1, true]);
+    }
+  });
+
   it("compiles a model into layers, proves and verifies the chain, and refuses another output", async () => {
     const folder = `${FOLDER}/chain`;
     const compiled = await og("compile", MODEL, folder, ...RANGE, "--layers", "2", "--output-bits", "20");

@@ -3,13 +3,12 @@ import { mkdtemp, readFile, rm, writeFile, copyFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { calculateWitness, compileModel, decodeOutput, loadModel, quantizeInput, WEIGHT_LANES, writeArtifacts } from "../compiler/index.ts";
+import { calculateWitness, compileModel, decodeOutput, loadModel, foldedKey, quantizeInput, writeArtifacts } from "../compiler/index.ts";
 import type { LoadedModel } from "../compiler/index.ts";
 import { runCircom } from "../compiler/emit/run.ts";
 import { decodeProof, vkHash } from "../setup/encode.ts";
 import type { Hex } from "../setup/encode.ts";
 import type { Deployed } from "../setup/deployed.ts";
-import { foldKey, packWeights } from "../setup/fold.ts";
 import { readManifest, setUpForDevelopment } from "../setup/manifest.ts";
 import { verifyProof } from "../setup/verify.ts";
 import { verifySetup } from "../setup/verify-setup.ts";
@@ -83,12 +82,9 @@ export async function prove(directory: string, inputFile: string, flags: { ctx?:
   }
 }
 
-/** The key that a model's proofs verify under: the folder's own, or what folding its weights into that makes. */
 function modelKey(directory: string, model: LoadedModel): { key: VerifyingKey; hash: Hex } {
-  const key = readVerifyingKey(join(directory, "proving.zkey"));
-  if (!model.weights) return { key, hash: readManifest(directory).vkHash };
-  const folded = foldKey(key, packWeights(model.weights.bytes, WEIGHT_LANES));
-  return { key: folded, hash: vkHash(folded) };
+  const key = foldedKey(readVerifyingKey(join(directory, "proving.zkey")), model);
+  return { key, hash: model.weights ? vkHash(key) : readManifest(directory).vkHash };
 }
 
 /** Needs no trust in the file: key, proof and inputs are checked against each other. */

@@ -2,7 +2,8 @@
  * Universal mode: float constants of the model are signed bytes in the last public words instead of coefficients of the circuit, so that
  * every model of the same architecture has the same circuit and key. Groth16Fold packs the bytes and folds the words into the key.
  */
-import { packWeights } from "../setup/fold.ts";
+import { foldKey, packWeights } from "../setup/fold.ts";
+import type { VerifyingKey } from "../setup/zkey.ts";
 import { P } from "./integer/field.ts";
 import { CompileError, UnsupportedError } from "./errors.ts";
 import type { IntGraph, Lane } from "./integer/finish.ts";
@@ -40,13 +41,18 @@ export interface WeightTensor {
   readonly exponent: number;
 }
 
+interface Place {
+  readonly at: number;
+  readonly bytes: number;
+}
+
 /** Where every live element lies. All of it follows from the architecture and the options. */
 export interface WeightPlan {
   readonly tensors: readonly WeightTensor[];
   /** Box of every element, live or not, in the order of the traced inputs. */
   readonly boxes: readonly InputScale[];
   /** Index of a live element among the weights, to its first byte and how many it has. */
-  readonly place: ReadonlyMap<number, { readonly at: number; readonly bytes: number }>;
+  readonly place: ReadonlyMap<number, Place>;
   readonly count: number;
 }
 
@@ -114,6 +120,16 @@ export function checkWeights(order: readonly Real[], inputs: number, layers: rea
   }
 }
 
+/** An integer as balanced digits to the base 256, low digit first. */
+function write(out: Int8Array, { at, bytes }: Place, value: bigint): void {
+  let rest = value;
+  for (let k = 0; k < bytes; k++) {
+    const digit = BigInt.asIntN(BYTE, rest);
+    out[at + k] = Number(digit);
+    rest = (rest - digit) >> BigInt(BYTE);
+  }
+}
+
 /** The bytes of one model: what is folded into the key. */
 export function weightBytes(plan: WeightPlan, weights: readonly TracedWeight[]): Int8Array {
   const out = new Int8Array(plan.count);
@@ -123,7 +139,7 @@ export function weightBytes(plan: WeightPlan, weights: readonly TracedWeight[]):
       const box = plan.boxes[index] as InputScale;
       const place = plan.place.get(index++);
       if (!place) continue;
-      const made = quantise(v, { ...box, lo: box.lo - 1n, hi: box.hi + 1n }).value;
+      const made = Number.isFinite(v) ? quantise(v, { ...box, lo: box.lo - 1n, hi: box.hi + 1n }).value : box.hi + 1n;
       if (made < box.lo || made > box.hi) {
         const range = [box.lo, box.hi].map((b) => Number(b) * 2 ** box.e);
         throw new CompileError(
@@ -131,12 +147,7 @@ export function weightBytes(plan: WeightPlan, weights: readonly TracedWeight[]):
           `weight "${name}"[${i}] is ${v}, outside of [${range}]: scale the model, or give the architecture a wider range (weightRanges, --weight-range ${name}=...), which needs a new key`,
         );
       }
-      let rest = made;
-      for (let k = 0; k < place.bytes; k++) {
-        const digit = BigInt.asIntN(BYTE, rest);
-        out[place.at + k] = Number(digit);
-        rest = (rest - digit) >> BigInt(BYTE);
-      }
+      write(out, place, made);
     }
   }
   return out;
@@ -145,14 +156,7 @@ export function weightBytes(plan: WeightPlan, weights: readonly TracedWeight[]):
 /** The bytes for given integers, one for each element: what calibration runs on. */
 export function bytesOf(plan: WeightPlan, values: readonly bigint[]): Int8Array {
   const out = new Int8Array(plan.count);
-  for (const [index, { at, bytes }] of plan.place) {
-    let rest = values[index] as bigint;
-    for (let k = 0; k < bytes; k++) {
-      const digit = BigInt.asIntN(BYTE, rest);
-      out[at + k] = Number(digit);
-      rest = (rest - digit) >> BigInt(BYTE);
-    }
-  }
+  for (const [index, place] of plan.place) write(out, place, values[index] as bigint);
   return out;
 }
 
@@ -160,6 +164,10 @@ export function bytesOf(plan: WeightPlan, values: readonly bigint[]): Int8Array 
 export function weightWords(bytes: Int8Array): bigint[] {
   return packWeights(bytes, WEIGHT_LANES).map((v) => (v > P / 2n ? v - P : v));
 }
+
+/** The key that a model's proofs verify under: its circuit's own, or what folding its weights into that makes. */
+export const foldedKey = (key: VerifyingKey, model: { readonly weights?: { readonly bytes: Int8Array } }): VerifyingKey =>
+  model.weights ? foldKey(key, packWeights(model.weights.bytes, WEIGHT_LANES)) : key;
 
 /** Takes weights out of their words, each of which is an input of the circuit with the digits of all its bytes. */
 export class WeightReader {

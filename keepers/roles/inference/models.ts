@@ -1,8 +1,9 @@
 import { readFileSync } from "node:fs";
 import { type Hex, keccak256, zeroAddress } from "viem";
 import { z } from "zod";
-import { loadModel } from "../../../circuits/compiler/index.ts";
+import { foldedKey, loadModel } from "../../../circuits/compiler/index.ts";
 import { openCircuit } from "../../../circuits/build.ts";
+import { vkHash } from "../../../circuits/setup/encode.ts";
 import { readVerifyingKey } from "../../../circuits/setup/zkey.ts";
 import type { Price } from "../../../sdk/payments/tariff.ts";
 import { decodePackage } from "../../../sdk/models/package.ts";
@@ -31,6 +32,8 @@ const modelsFile = z.strictObject({
       }),
       /** Folder with circuit and proving key; only for `int` programs that are to be proved here. */
       circuit: z.string().optional(),
+      /** weights.json of this model, where the circuit is universal and its folder holds another model's. */
+      weights: z.string().optional(),
       maxOutputTokens: z.number().int().positive().default(512),
     }),
   ).min(1),
@@ -50,7 +53,7 @@ export interface LoadedModels {
 export async function loadModels(file: string, chain: ChainAccess, walrus: WalrusClient, onnx: OnnxInference): Promise<LoadedModels> {
   const { models } = readModelsFile(file);
   const loaded: LoadedModels = { served: [], prices: [], proving: new Map() };
-  for (const { modelId: id, price, circuit, maxOutputTokens } of models) {
+  for (const { modelId: id, price, circuit, weights, maxOutputTokens } of models) {
     const modelId = id.toLowerCase() as Hex;
     const version = await chain.client.readContract({
       address: chain.deployment.address("ModelRegistry"),
@@ -66,10 +69,11 @@ export async function loadModels(file: string, chain: ChainAccess, walrus: Walru
 
     if (version.kind === ProgramKind.Int) {
       if (!circuit) throw fatal("models.circuit", `${version.name} is an integer program: name its folder as "circuit" in ${file}.`, { modelId });
-      const model = await loadModel(circuit);
+      const model = await loadModel(circuit, weights);
       const built = openCircuit(circuit);
-      const key = readVerifyingKey(built.zkey);
-      if (built.setup.vkHash !== version.vkHash) throw fatal("models.key", `The proving key in ${circuit} is not the one that the registry names.`, { modelId, local: built.setup.vkHash, registry: version.vkHash });
+      const key = foldedKey(readVerifyingKey(built.zkey), model);
+      const local = model.weights ? vkHash(key) : built.setup.vkHash;
+      if (local !== version.vkHash) throw fatal("models.key", `The proving key in ${circuit}${model.weights ? ", with the weights folded in," : ""} is not the one that the registry names.`, { modelId, local, registry: version.vkHash });
       loaded.served.push({ ...common, kind: "tensor", runner: integerRunner(model) });
       loaded.proving.set(modelId, { model, zkey: built.zkey, key });
     } else if (isUpstreamPackage(bytes)) {

@@ -38,11 +38,11 @@ export function proofPreparation(options: {
     const proving = options.models.get(order.modelId);
     if (!entry || !proving) throw fatal("proofs.unknown", "The receipt or the model of this proof is not here.", { ...order, witness: undefined });
     const context = await options.context(entry.receipt);
-    const { values, publicInputs } = calculateWitness(proving.model, proving.model.sym, order.witness.map(BigInt), context);
+    const { values, publicInputs, folded } = calculateWitness(proving.model, proving.model.sym, order.witness.map(BigInt), context);
     await mkdir(options.scratch, { recursive: true });
     const witness = join(options.scratch, `${order.digest}.wtns`);
     await writeFile(witness, wtnsBytes(values));
-    return { zkey: proving.zkey, key: proving.key, witness, publicInputs };
+    return { zkey: proving.zkey, key: proving.key, witness, publicInputs, folded };
   };
 }
 

@@ -28,7 +28,7 @@ export function integerRunner(model: LoadedModel): TensorRunner {
     maxUnits,
     async run(inputs) {
       const integers = integerInputs(model, inputs);
-      const decoded = decodeOutput(model.graph.outputs, evaluateInteger(model.graph, integers).outputWords);
+      const decoded = decodeOutput(model.graph.outputs, evaluateInteger(model.graph, integers, model.weights?.bytes).outputWords);
       if (decoded.status !== 0) throw fatal("integer.domain", "An input leads outside of the domain of one of the model's functions.", { status: decoded.status });
       return { outputs: tensorsOf(model, decoded), units: maxUnits, witness: integers.map(String) };
     },
@@ -43,7 +43,7 @@ export function integerRunner(model: LoadedModel): TensorRunner {
 function answerInWords(model: LoadedModel, words: readonly bigint[]): { words: bigint[]; witness: string[] } {
   try {
     const values = inputOfWords(model, words);
-    return { words: evaluateInteger(model.graph, values).outputWords, witness: values.map(String) };
+    return { words: evaluateInteger(model.graph, values, model.weights?.bytes).outputWords, witness: values.map(String) };
   } catch (error) {
     if (error instanceof InputError) throw fatal("integer.input", error.message, {}, { cause: error });
     throw error;

@@ -5,7 +5,7 @@ import { join } from "node:path";
 
 import { checkModel, type Published } from "../../../circuits/compiler/check/check.ts";
 import {
-  calculateWitness, CompileError, compileModel, gateModel, graphHash, loadModel, quantizeInput, readR1cs, runInteger, violatedRow, writeArtifacts, type CompiledModel, type LoadedModel,
+  calculateWitness, CompileError, compileChain, compileModel, gateModel, graphHash, loadModel, quantizeInput, readR1cs, runInteger, violatedRow, writeArtifacts, type CompiledModel, type LoadedModel,
 } from "../../../circuits/compiler/index.ts";
 import type { R1cs } from "../../../circuits/compiler/emit/r1cs.ts";
 import { encode, weights } from "../../../circuits/models/build.ts";
@@ -216,6 +216,8 @@ describe("circuits/compiler: universal circuits", function () {
     const error = refusal(() => wide(1, [0.5, 1.5]));
     expect(error.code).to.equal("WEIGHT_RANGE");
     expect(error.message).to.match(/"w"\[1\] is 1\.5, outside of \[-1,0\.9921875\].*weightRanges/);
+    expect(refusal(() => wide(1, [-Infinity, 0])).message).to.match(/"w"\[0\] is -Infinity/);
+    expect(refusal(() => compileChain(mlp([6, 5, 3], 3), 2, PUBLIC)).code).to.equal("CHAIN_WEIGHTS");
     expect(wide(2, [0.5, 1.5]).weights!.bytes).to.deep.equal(Int8Array.from([32, 96]));
     expect(refusal(() => compileModel(mlp([2, 2], 1), { ...PUBLIC, weightRanges: { nothing: 1 } })).code).to.equal("WEIGHT_RANGE");
     expect(refusal(() => compileModel(mlp([2, 2], 1), { ...PUBLIC, weightBits: 12 })).code).to.equal("WEIGHT_BITS");

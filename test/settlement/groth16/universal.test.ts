@@ -4,18 +4,24 @@ import { join } from "node:path";
 import { expect } from "chai";
 import type { BaseContract } from "ethers";
 
-import { calculateWitness, compileModel, loadModel, quantizeInput, runInteger, WEIGHT_LANES, writeArtifacts, decodeOutput } from "../../../circuits/compiler/index.ts";
+import { calculateWitness, compileModel, foldedKey, loadModel, quantizeInput, runInteger, WEIGHT_LANES, writeArtifacts, decodeOutput } from "../../../circuits/compiler/index.ts";
 import type { CompiledModel, LoadedModel, Witness } from "../../../circuits/compiler/index.ts";
 import { mlp } from "../../../circuits/models/zoo.ts";
 import { makeDevelopmentKey } from "../../../circuits/setup/development.ts";
+import { vkHash } from "../../../circuits/setup/encode.ts";
 import { planFold } from "../../../circuits/setup/fold.ts";
 import type { FoldPlan } from "../../../circuits/setup/fold.ts";
 import { writeWitness } from "../../../circuits/setup/witness.ts";
 import { readVerifyingKey } from "../../../circuits/setup/zkey.ts";
 import { wasmProver } from "../../../keepers/proving/provers.ts";
+import type { Job } from "../../../keepers/proving/queue.ts";
+import type { InferenceLedger } from "../../../keepers/roles/inference/ledger.ts";
+import { proofPreparation } from "../../../keepers/roles/inference/proofs.ts";
+import { integerRunner } from "../../../keepers/roles/inference/runners.ts";
 import { CACHE, closeSnarkjs } from "../../circuits/setup/tools.ts";
 import { deploy } from "./tools.ts";
 
+const SALT = `0x${"00".repeat(32)}` as const;
 const LIMITS = { deadlineMs: 60_000, memoryMb: 2_000 };
 const X = [0.5, -0.25, 0.75, -1, 0.1, 0.9];
 const CTX = 99n;
@@ -79,6 +85,21 @@ describe("Universal circuits of the compiler", function () {
       for (const [j, { proof, publicInputs }] of proofs.entries()) expect(await verifier.verify(proof, publicInputs), `proof ${j} under model ${i}`).to.equal(i === j);
       // Nor does one model's proof carry the other's output.
       expect(await verifier.verify(proofs[i]!.proof, proofs[1 - i]!.publicInputs)).to.equal(false);
+    }
+  });
+
+  it("are served and proved by an inference node like any other integer program", async () => {
+    for (const [i, model] of served.entries()) {
+      expect(vkHash(foldedKey(readVerifyingKey(zkey), model))).to.equal(plans[i]!.vkHash);
+      const answer = await integerRunner(model).run({ x: { type: "float64", shape: [1, 6], data: X } }, new AbortController().signal);
+      expect(answer.outputs.y!.data).to.deep.equal(runInteger(compiled[i]!, { x: X }).tensors.y);
+      const payload = JSON.stringify({ digest: SALT, modelId: SALT, witness: answer.witness });
+      const ledger = { find: () => ({ receipt: {} }) } as unknown as InferenceLedger;
+      const proving = new Map([[SALT, { model, zkey, key: plans[i]!.folded }]]);
+      const task = await proofPreparation({ ledger, models: proving, context: () => Promise.resolve(CTX), scratch: folder })({ payload } as Job);
+      const { proof } = await wasmProver().prove(task, LIMITS);
+      const verifier = await deployed.ethers.getContractAt("Groth16Verifier", await deployed.keys.verifierOf(plans[i]!.vkHash));
+      expect(await verifier.verify(proof, witnessOf(model).publicInputs)).to.equal(true);
     }
   });
 

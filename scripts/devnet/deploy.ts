@@ -1,12 +1,12 @@
 import { join } from "node:path";
-import { type Address, type Hex, concat, createWalletClient, http, keccak256, toHex } from "viem";
+import { type Address, type Hex, concat, createWalletClient, encodeAbiParameters, http, keccak256, parseAbiParameters, toHex } from "viem";
 import { loadRoot } from "../../keepers/attestation/index.ts";
 import { developmentPcrs } from "../../keepers/roles/node/evidence.ts";
 import { testBondAbi } from "../../types/abi/TestBond.ts";
 import { testDollarAbi } from "../../types/abi/TestDollar.ts";
 import { deployChain, type DeployChain } from "../deploy/chain.ts";
 import { deploymentPath, writeDeploymentFile } from "../deploy/files.ts";
-import { type PaymentAddresses, deployPayment } from "../deploy/payment.ts";
+import { type PaymentAddresses, deployPayment, deployVault } from "../deploy/payment.ts";
 import { type SettlementAddresses, approveImage, deploySettlementTo } from "../deploy/settlement.ts";
 import { account, type Person } from "./accounts.ts";
 import type { LocalChain } from "./chains.ts";
@@ -18,6 +18,7 @@ export const WORKLOADS = ["og.inference", "og.data", "og.full"] as const;
 export interface DeployedNetwork {
   settlement: SettlementAddresses;
   payment: PaymentAddresses;
+  vault: Address;
   settlementFile: string;
   paymentFile: string;
   contracts: number;
@@ -49,13 +50,17 @@ export async function deployNetwork(settlementChain: LocalChain, paymentChain: L
     unitsPerStake: 1n,
     onStep,
   });
+  // The inference node's vault for payments that no escrow protects. Its id is known before it registers.
+  const nodeId = keccak256(encodeAbiParameters(parseAbiParameters("uint256, address, address, uint256"), [BigInt(settlement.chainId), settled.NodeRegistry, account("inference").address, 0n]));
+  const vault = await deployVault(payment, { nodeId, payout: account("nodePayout").address, treasury: deployer.address, feeBps: 100 });
+  onStep();
   const genesis = await payment.client.getBlock({ blockNumber: 0n });
   const paymentFile = deploymentPath(payment.chainId, "devnet");
-  writeDeploymentFile(paymentFile, { chainId: payment.chainId, genesisHash: genesis.hash, startBlock: 0, contracts: { ...paid } });
+  writeDeploymentFile(paymentFile, { chainId: payment.chainId, genesisHash: genesis.hash, startBlock: 0, contracts: { ...paid, NodeVault: vault } });
   await mint(payment, paid.TestDollar, testDollarAbi, ["payer"], DOLLARS);
 
   const gas = (await gasUsed(settlement, deployer.address)) + (await gasUsed(payment, deployer.address));
-  return { settlement: settled, payment: paid, settlementFile: deploymentPath(settlement.chainId, "devnet"), paymentFile, contracts, gas };
+  return { settlement: settled, payment: paid, vault, settlementFile: deploymentPath(settlement.chainId, "devnet"), paymentFile, contracts, gas };
 }
 
 async function mint(chain: DeployChain, token: Address, abi: typeof testBondAbi | typeof testDollarAbi, people: readonly Person[], amount: bigint): Promise<void> {

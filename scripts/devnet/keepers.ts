@@ -61,14 +61,15 @@ export async function startKeeper(context: KeeperContext, role: "inference" | "d
 }
 
 const ROLE_ENV: Record<"inference" | "data" | "full", (context: KeeperContext) => Record<string, string>> = {
-  inference: ({ modelsFile, walrusUrl }) => ({
+  inference: ({ modelsFile, walrusUrl, network }) => ({
     OG_MODELS: modelsFile,
     OG_WALRUS_PUBLISHER: walrusUrl,
     OG_PAYOUT: account("nodePayout").address,
+    OG_VAULT: network.vault,
     // A devnet's channel may be withdrawn after 15 minutes, the channel contract's own minimum.
     OG_WITHDRAW_DELAY: "900",
-    OG_BATCH_IDLE_MS: "2000",
-    OG_BATCH_AGE_MS: "10000",
+    OG_BATCH_IDLE_MS: "6000",
+    OG_BATCH_AGE_MS: "15000",
     OG_CLAIM_AGE_MS: "2000",
   }),
   data: () => ({}),

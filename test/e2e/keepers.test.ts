@@ -1,4 +1,8 @@
 /** Real processes: three full nodes and a data node, batches good and bad, a node killed on the way. */
+import { x402Client } from "@x402/core/client";
+import { HTTPFacilitatorClient } from "@x402/core/http";
+import { toClientEvmSigner } from "@x402/evm";
+import { ExactEvmScheme } from "@x402/evm/exact/client";
 import { expect } from "chai";
 import { join } from "node:path";
 import { type Hex, keccak256, toHex } from "viem";
@@ -147,5 +151,28 @@ describe("keepers as processes", function () {
     expect(rootFromPath(receiptLeaf(digest, leaf.signature), proof.index, COUNT, proof.path)).to.equal(good.header.receiptsRoot);
     get.close();
     expect(opsUrls).to.have.length(3);
+  });
+
+  it("a facilitator on its own: official client and HTTP client, a wrong payment refused, a right one sent once", async () => {
+    const token = net.addresses.payment.TestDollar;
+    const payer = privateKeyToAccount(keccak256(toHex("a payer without gas")));
+    await net.payment.write(token, artifact("TestDollar").abi, "mint", [payer.address, 1_000n]);
+    const { opsUrl } = await net.startKeeper("facilitator", 1, { OG_LISTEN: "127.0.0.1:0", OG_MAX_PAYMENT: "500" });
+    const { role } = (await status(opsUrl)) as unknown as { role: { url: string; network: `eip155:${number}` } };
+    const http = new HTTPFacilitatorClient({ url: role.url });
+    expect((await http.getSupported()).kinds.map(({ scheme, network }) => `${scheme} ${network}`)).to.have.members(["batch-settlement", "upto", "exact"].map((scheme) => `${scheme} ${role.network}`));
+
+    const payTo = privateKeyToAccount(keccak256(toHex("a seller"))).address;
+    const offer = (amount: string) => ({ scheme: "exact", network: role.network, asset: token, amount, payTo, maxTimeoutSeconds: 60, extra: { name: "Test Dollar", version: "1" } });
+    const client = new x402Client().register(role.network, new ExactEvmScheme(toClientEvmSigner(payer, net.payment.client as never))).setSpendControls(false);
+    const pay = (amount: string) => client.createPaymentPayload({ x402Version: 2, resource: { url: "https://seller.example/answer", description: "", mimeType: "application/json" }, accepts: [offer(amount)] });
+    const payment = await pay("300");
+    expect(await http.verify(payment, offer("301"))).to.include({ isValid: false });
+    expect(await http.verify(await pay("600"), offer("600"))).to.include({ isValid: false, invalidReason: "amount_above_limit" });
+    expect(await http.verify(payment, offer("300"))).to.include({ isValid: true, payer: payer.address });
+    const [first, again] = await Promise.all([http.settle(payment, offer("300")), http.settle(payment, offer("300"))]);
+    expect([first, again].some(({ success }) => success), JSON.stringify([first, again])).to.equal(true);
+    expect(await net.payment.read(token, artifact("TestDollar").abi, "balanceOf", [payTo])).to.equal(300n);
+    expect(await (await fetch(`${opsUrl}/metrics`)).text()).to.match(/facilitator_calls\{call="verify",outcome="refused"\} 2/);
   });
 });

@@ -36,7 +36,7 @@ export interface TestNetwork {
   /** Gives an account gas on both chains and bond tokens. */
   fund(address: Hex): Promise<unknown>;
   /** Starts a keeper and waits until it is ready; again with the same name after a kill. */
-  startKeeper(role: "full" | "data", index: number, extra?: Record<string, string>, timeout?: number): Promise<{ opsUrl: string; address: Hex; env: Record<string, string> }>;
+  startKeeper(role: "full" | "data" | "facilitator", index: number, extra?: Record<string, string>, timeout?: number): Promise<{ opsUrl: string; address: Hex; env: Record<string, string> }>;
   /** kill -9 of a keeper, by "role-index". */
   kill(name: string): Promise<void>;
   stop(): Promise<void>;
@@ -108,7 +108,7 @@ async function build(dir: string, processes: ProcessGroup, options: { window?: b
       const { address } = privateKeyToAccount(key);
       // One deployer key, one nonce line: funding goes one after the other.
       await (funding = funding.then(() => fund(address)));
-      const opsPort = ports[4 + index + (role === "data" ? 8 : 0)]!;
+      const opsPort = ports[4 + index + { full: 0, data: 8, facilitator: 10 }[role]]!;
       const opsUrl = `http://127.0.0.1:${opsPort}`;
       const full = { ...env, OG_DEV_PRIVATE_KEY: key, OG_DATA_DIR: join(dir, name), OG_OPS_LISTEN: String(opsPort), ...extra };
       children.set(name, await processes.start({ name, command: ["node", `keepers/bin/${role}.ts`], env: full, timeout, ready: async () => (await fetch(`${opsUrl}/readyz`)).ok }));

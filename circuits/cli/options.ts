@@ -31,17 +31,18 @@ export function compileOptions(flags: CompileFlags): CompileOptions {
     }
     inputs[name] = { lo, hi, ...(bits === undefined ? {} : { bits }) };
   }
-  if (flags.weights !== undefined && !["baked", "public"].includes(flags.weights)) throw new UsageError(`--weights ${flags.weights}: write baked or public`);
+  if (flags.weights !== undefined && !["baked", "public", "committed"].includes(flags.weights)) throw new UsageError(`--weights ${flags.weights}: write baked, public or committed`);
+  const lifted = flags.weights === "public" || flags.weights === "committed" ? flags.weights : undefined;
   const weightRanges: Record<string, number> = {};
   for (const text of flags.weightRange ?? []) {
     const [, name, limit] = /^([^=]+)=(.+)$/.exec(text) ?? [];
-    if (flags.weights !== "public") throw new UsageError("--weight-range goes with --weights public");
+    if (!lifted) throw new UsageError("--weight-range goes with --weights public or committed");
     if (!name || !(Number(limit) > 0)) throw new UsageError(`--weight-range ${text}: write NAME=LIMIT`);
     weightRanges[name] = Number(limit);
   }
   return {
     inputs,
-    ...(flags.weights === "public" ? { weights: "public" as const, weightRanges } : {}),
+    ...(lifted ? { weights: lifted, weightRanges } : {}),
     ...count("inputBits", flags.inputBits),
     ...count("weightBits", flags.weightBits),
     ...count("outputBits", flags.outputBits),

@@ -30,7 +30,7 @@ export function zkCommand(print: Print = console.log): Command {
       .option("--input <NAME=LOW:HIGH[:BITS]>", "admissible range of an input tensor (repeatable)", collect)
       .option("--input-bits <n>", "bits of an input element")
       .option("--weight-bits <n>", "bits of a weight")
-      .option("--weights <mode>", "baked: part of the circuit; public: folded into the key, so that a retrained model needs no new set-up", "baked")
+      .option("--weights <mode>", "baked: part of the circuit; public: folded into the key, so that a retrained model needs no new set-up; committed: the same, and private", "baked")
       .option("--weight-range <NAME=LIMIT>", "public weights: what a tensor's elements stay below (repeatable)", collect)
       .option("--output-bits <n>", "bits of an output element")
       .option("--words", "inputs as public words, even where there are several, instead of a commitment");

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -12,7 +13,8 @@ import { parseGraph } from "./integer/canonical.ts";
 import type { IntGraph, Lane } from "./integer/finish.ts";
 import { wordCount } from "./quantise/pack.ts";
 import type { InputScale } from "./quantise/options.ts";
-import { WEIGHT_LANES } from "./weights.ts";
+import { foldedWords, weightCount, WEIGHT_LANES, type ModelWeights } from "./weights.ts";
+import { keccak, word } from "../setup/encode.ts";
 import { weightsHash } from "../setup/fold.ts";
 
 const FORMAT = "og-zkml/1";
@@ -26,25 +28,36 @@ export function publicJson(model: CompiledModel): object {
   return {
     format: FORMAT,
     graphHash: model.graphHash,
-    names: ["ctx", ...names("in", model.graph.inputs, model.hashedInput), ...names("out", model.graph.outputs, model.hashedOutput), ...names("weights", model.graph.weights)],
+    names: ["ctx", ...names("in", model.graph.inputs, model.hashedInput), ...names("out", model.graph.outputs, model.hashedOutput), ...names("weights", model.graph.weights, model.hashedWeights)],
     inputMode: model.hashedInput ? "hash" : "words",
     ...(model.hashedOutput ? { outputMode: "hash", outputStart: outputStart(model.graph, model.hashedInput) } : {}),
     tensors: { inputs: model.inputs, outputs: model.outputs },
+    ...(model.hashedWeights ? { weightMode: "hash", weightStart: outputStart(model.graph, model.hashedInput) } : {}),
     ...(model.weights ? { weights: { count: model.weights.bytes.length, ...WEIGHT_LANES, tensors: model.weights.tensors } } : {}),
     boxes: runLengths(model.boxes),
     packing: { inputs: model.graph.inputs.map(laneJson), outputs: model.graph.outputs.map(laneJson) },
   };
 }
 
-/** weights.json: all that tells one model of an architecture from another, as the chain folds it. */
-export function weightsJson(graphHash: string, bytes: Int8Array): object {
-  return { format: FORMAT, graphHash, weightsHash: weightsHash(bytes, WEIGHT_LANES), weights: `0x${Buffer.from(bytes).toString("hex")}` };
+/** 248 random bits: nobody who guesses weights can tell from the commitment that the guess is right. */
+const freshSalt = (): bigint => BigInt(`0x${randomBytes(31).toString("hex")}`);
+
+/** What the chain names a model by: the hash of its bytes in chunks, or of the commitment to them. */
+function nameOf(graph: IntGraph, weights: ModelWeights): string {
+  return weights.salt === undefined ? weightsHash(weights.bytes, WEIGHT_LANES) : keccak(`0x${foldedWords(graph, weights).map(word).join("")}`);
+}
+
+/** weights.json: all that tells one model of an architecture from another. With a `salt` it is as secret as the weights. */
+export function weightsJson(model: CompiledModel, salt?: bigint): object {
+  const bytes = model.weights?.bytes ?? new Int8Array();
+  const named = nameOf(model.graph, { bytes, ...(salt === undefined ? {} : { salt }) });
+  return { format: FORMAT, graphHash: model.graphHash, weightsHash: named, weights: `0x${Buffer.from(bytes).toString("hex")}`, ...(salt === undefined ? {} : { salt: `0x${salt.toString(16)}` }) };
 }
 
 /** @throws CompileError WEIGHTS_FILE when the file is for another circuit, or its bytes are not those of its hash. */
-export async function readWeights(path: string, graphHash: string): Promise<{ bytes: Int8Array; weightsHash: string }> {
+export async function readWeights(path: string, graph: IntGraph, graphHash: string, committed: boolean): Promise<ModelWeights & { weightsHash: string }> {
   const refused = (why: string): CompileError => new CompileError("WEIGHTS_FILE", `${path} ${why}: compile the model again with public weights`);
-  let file: Partial<{ format: string; graphHash: string; weightsHash: string; weights: string }>;
+  let file: Partial<{ format: string; graphHash: string; weightsHash: string; weights: string; salt: string }>;
   try {
     file = JSON.parse(await readFile(path, "utf8")) as typeof file;
   } catch (error: unknown) {
@@ -53,9 +66,12 @@ export async function readWeights(path: string, graphHash: string): Promise<{ by
   if (file.format !== FORMAT || typeof file.weights !== "string" || !/^0x([0-9a-f]{2})*$/.test(file.weights)) throw refused("is no file of weights");
   if (file.graphHash !== graphHash) throw refused(`is for circuit ${file.graphHash}, not ${graphHash}`);
   const bytes = Int8Array.from(Buffer.from(file.weights.slice(2), "hex"));
-  const hash = weightsHash(bytes, WEIGHT_LANES);
+  if (bytes.length !== weightCount(graph)) throw refused(`holds ${bytes.length} bytes, not ${weightCount(graph)}`);
+  if ((file.salt !== undefined) !== committed || (committed && !/^0x[0-9a-f]{1,62}$/.test(String(file.salt)))) throw refused(committed ? "has no salt" : "is for committed weights");
+  const weights: ModelWeights = { bytes, ...(committed ? { salt: BigInt(String(file.salt)) } : {}) };
+  const hash = nameOf(graph, weights);
   if (file.weightsHash !== hash) throw refused(`holds weights with hash ${hash}, not ${file.weightsHash}`);
-  return { bytes, weightsHash: hash };
+  return { ...weights, weightsHash: hash };
 }
 
 /** Neighbouring elements nearly always share a box. */
@@ -89,13 +105,13 @@ export function certificateJson(model: CompiledModel, gate: GateReport): object 
 export async function writeArtifacts(model: CompiledModel, directory: string): Promise<GateReport> {
   await mkdir(directory, { recursive: true });
   const json = (v: object): string => `${JSON.stringify(v, null, 1)}\n`;
-  await writeFile(join(directory, "model.circom"), emitCircom(model.graph, model.graphHash, model.hashedInput, model.hashedOutput));
+  await writeFile(join(directory, "model.circom"), emitCircom(model.graph, model.graphHash, model.hashedInput, model.hashedOutput, model.hashedWeights));
   await writeFile(join(directory, "graph.json"), model.graphText);
   await writeFile(join(directory, "public.json"), json(publicJson(model)));
-  if (model.weights) await writeFile(join(directory, "weights.json"), json(weightsJson(model.graphHash, model.weights.bytes)));
+  if (model.weights) await writeFile(join(directory, "weights.json"), json(weightsJson(model, model.hashedWeights ? freshSalt() : undefined)));
   await runCircom(directory);
   const sym = readSym(await readFile(join(directory, "model.sym"), "utf8"));
-  const gate = gateModel(readR1cs(await readFile(join(directory, "model.r1cs"))), model.graph, sym, model.hashedInput, model.hashedOutput);
+  const gate = gateModel(readR1cs(await readFile(join(directory, "model.r1cs"))), model.graph, sym, model.hashedInput, model.hashedOutput, model.hashedWeights);
   if (!gate.ok) {
     const count = `${gate.undetermined.length} wires undetermined, ${gate.wrapping.length} rows not lifted, ${gate.unranged.length} lanes unranged`;
     throw new CompileError("GATE_FAILED", `the determinism gate refuses the circuit: ${count}`);
@@ -114,7 +130,8 @@ export interface LoadedModel {
   readonly hashedInput: boolean;
   readonly hashedOutput: boolean;
   /** Of a universal circuit. */
-  readonly weights?: { readonly bytes: Int8Array; readonly weightsHash: string };
+  readonly weights?: ModelWeights & { readonly weightsHash: string };
+  readonly hashedWeights: boolean;
   readonly names: string[];
   readonly sym: Map<string, number>;
 }
@@ -124,6 +141,7 @@ interface PublicJson {
   names: string[];
   inputMode: string;
   outputMode?: string;
+  weightMode?: string;
   tensors: { inputs: CompiledModel["inputs"]; outputs: CompiledModel["outputs"] };
   boxes: { count: number; lo: string; hi: string; exponent: number; whole: boolean }[];
 }
@@ -139,13 +157,14 @@ export async function loadModel(directory: string, weights?: string): Promise<Lo
   if (weights !== undefined && graph.weights.length === 0) throw new CompileError("WEIGHTS_FILE", `the weights of ${directory} are baked: leave ${weights} away`);
   return {
     graph,
-    ...(graph.weights.length > 0 ? { weights: await readWeights(weights ?? join(directory, "weights.json"), pub.graphHash) } : {}),
+    ...(graph.weights.length > 0 ? { weights: await readWeights(weights ?? join(directory, "weights.json"), graph, pub.graphHash, pub.weightMode === "hash") } : {}),
     graphHash: pub.graphHash,
     inputs: pub.tensors.inputs,
     outputs: pub.tensors.outputs,
     boxes,
     hashedInput: pub.inputMode === "hash",
     hashedOutput: pub.outputMode === "hash",
+    hashedWeights: pub.weightMode === "hash",
     names: pub.names,
     sym: readSym(await text("model.sym")),
   };

@@ -21,7 +21,7 @@ import { isConst, RealGraph, type Real, type Val } from "./real/graph.ts";
 import { foldSums, plantTrees, reachable } from "./real/passes.ts";
 import { rowsByLayer } from "./rows.ts";
 import { trace, type Traced } from "./trace/trace.ts";
-import { bytesOf, checkWeights, planWeights, weightBytes, weightLanes, weightWords, type WeightPlan, type WeightTensor } from "./weights.ts";
+import { bytesOf, checkWeights, planWeights, takesWeights, weightBytes, weightLanes, weightWords, type WeightPlan, type WeightTensor } from "./weights.ts";
 
 export interface TensorInfo {
   readonly name: string;
@@ -44,6 +44,8 @@ export interface CompiledModel {
   readonly hashedInput: boolean;
   /** True for the layers of a chain that hand a commitment on. */
   readonly hashedOutput?: boolean;
+  /** Public weights as a commitment. */
+  readonly hashedWeights?: boolean;
   /** Of a universal circuit: how weights are written, and those of this file. Nothing else here depends on them but `reference`. */
   readonly weights?: { readonly tensors: readonly WeightTensor[]; readonly bytes: Int8Array };
   /** Real-valued model, kept for the float64 oracle. */
@@ -68,7 +70,7 @@ export function compileModel(onnx: Uint8Array, options: CompileOptions = {}): Co
   const chosen = (["inputBits", "weightBits", "activationBits", "pieceBits"] as const).filter((k) => given[k] === undefined);
   const vacuous = (m: CompiledModel): boolean => m.errors.some((e) => e.vacuous);
   // How precise a universal circuit is, its options say: it serves models that nobody has trained yet.
-  if (options.weights === "public" || !vacuous(first) || first.rows.total > SMALL_ROWS || chosen.length === 0) return first;
+  if (takesWeights(options) || !vacuous(first) || first.rows.total > SMALL_ROWS || chosen.length === 0) return first;
   for (const more of FINER) {
     const bits = Object.fromEntries(chosen.map((k) => [k, usual[k] + more]));
     const next = finer(source, { ...usual, ...bits, outputBits: usual.outputBits + (given.outputBits === undefined ? more : 0) }, options);
@@ -109,7 +111,7 @@ export interface Source {
 function compileAt(source: Source, precision: QuantiseOptions, options: CompileOptions): CompiledModel {
   const { traced, real, outputs, order } = source;
   const boxes = inputBoxes(traced, precision);
-  const plan = options.weights === "public" ? planFor(source, boxes.length, options) : undefined;
+  const plan = takesWeights(options) ? planFor(source, boxes.length, options) : undefined;
   const all = plan ? [...boxes, ...plan.boxes] : boxes;
   const count = options.sampleCount ?? SAMPLES;
   const grid = sampleInputs(all, count);
@@ -122,7 +124,8 @@ function compileAt(source: Source, precision: QuantiseOptions, options: CompileO
   const packed = packOutputs(lowerer, traced, outputs, precision.outputBits, plan && options.outputBits === undefined ? (made, v) => roundOutput(lowerer.q, made, v, typical, precision.activationBits) : undefined);
   const { graph, image } = finishGraph(lowerer, packed.lanes, traced, boxes, plan);
   const hashedInput = graph.inputs.some((l) => l.word > 0) && options.inputMode !== "words";
-  const layers = rowsByLayer(graph, hashedInput);
+  const hashedWeights = options.weights === "committed";
+  const layers = rowsByLayer(graph, hashedInput, false, hashedWeights);
   const total = layers.reduce((sum, l) => sum + l.rows, 0);
   if (total > limit) throw new BudgetError("the number of rows", total, limit);
   const graphText = canonicalText(graph);
@@ -145,6 +148,7 @@ function compileAt(source: Source, precision: QuantiseOptions, options: CompileO
     rows: { total, layers },
     warnings: [...traced.warnings, ...lowerer.warnings],
     hashedInput,
+    hashedWeights,
     ...(plan ? { weights: { tensors: plan.tensors, bytes: weightBytes(plan, traced.weights) } } : {}),
     reference: plan ? (inputs) => reference([...inputs, ...own]) : reference,
   };

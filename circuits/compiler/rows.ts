@@ -25,12 +25,13 @@ export function rowsOf(n: IntNode): number {
 }
 
 /** Where the rows are. The last entry is the public words. */
-export function rowsByLayer(graph: IntGraph, hashed: boolean, hashedOutput = false): { operator: string; node: string; rows: number }[] {
+export function rowsByLayer(graph: IntGraph, hashed: boolean, hashedOutput = false, hashedWeights = false): { operator: string; node: string; rows: number }[] {
   const rows = new Array<number>(graph.layers.length).fill(0);
   for (const n of graph.nodes) rows[n.layer] = (rows[n.layer] ?? 0) + rowsOf(n);
   const layers = graph.layers.map((l, i) => ({ ...l, rows: rows[i] as number })).filter((l) => l.rows > 0);
-  const commitment = (name: "in" | "out", lanes: readonly Lane[]): { operator: string; node: string; rows: number } =>
+  const commitment = (name: "in" | "out" | "weights", lanes: readonly Lane[]): { operator: string; node: string; rows: number } =>
     ({ operator: "Commitment", node: name, rows: commitmentRows(lanes, 0, () => ({ terms: new Map(), c: 0n })).rows.length + 1 });
+  if (hashedWeights) layers.push(commitment("weights", graph.weights));
   if (hashedOutput) layers.push(commitment("out", graph.outputs));
   const out = hashedOutput ? 0 : wordCount(graph.outputs);
   if (!hashed) return [...layers, { operator: "Public", node: "in, out", rows: wordCount(graph.inputs) + out }];

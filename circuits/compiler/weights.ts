@@ -4,6 +4,8 @@
  */
 import { foldKey, packWeights } from "../setup/fold.ts";
 import type { VerifyingKey } from "../setup/zkey.ts";
+import { lanesHeader } from "./emit/sponge.ts";
+import { spongeHash } from "./hash/sponge.ts";
 import { P } from "./integer/field.ts";
 import { CompileError, UnsupportedError } from "./errors.ts";
 import type { IntGraph, Lane } from "./integer/finish.ts";
@@ -27,10 +29,21 @@ const VECTOR_RANGE = 4;
 const DEVIATIONS = 8;
 
 export interface WeightOptions {
-  /** `baked`: coefficients of the circuit (the default). `public`: packed public inputs, the same circuit for every model of the architecture. */
-  readonly weights?: "baked" | "public";
+  /**
+   * `baked`: coefficients of the circuit (the default). `public`: packed public inputs, the same circuit for every model of the architecture.
+   * `committed`: the same, but the public input is a salted commitment to the words, which stay private.
+   */
+  readonly weights?: "baked" | "public" | "committed";
   /** Public weights: what the elements of a tensor stay below in magnitude, by the tensor's name. Part of the architecture. */
   readonly weightRanges?: Readonly<Record<string, number>>;
+}
+
+export const takesWeights = ({ weights }: WeightOptions): boolean => weights === "public" || weights === "committed";
+
+/** The weights of one model; `salt` where they are committed to. */
+export interface ModelWeights {
+  readonly bytes: Int8Array;
+  readonly salt?: bigint;
 }
 
 export interface WeightTensor {
@@ -166,8 +179,14 @@ export function weightWords(bytes: Int8Array): bigint[] {
 }
 
 /** The key that a model's proofs verify under: its circuit's own, or what folding its weights into that makes. */
-export const foldedKey = (key: VerifyingKey, model: { readonly weights?: { readonly bytes: Int8Array } }): VerifyingKey =>
-  model.weights ? foldKey(key, packWeights(model.weights.bytes, WEIGHT_LANES)) : key;
+export const foldedKey = (key: VerifyingKey, model: { readonly graph: IntGraph; readonly weights?: ModelWeights }): VerifyingKey =>
+  model.weights ? foldKey(key, foldedWords(model.graph, model.weights)) : key;
+
+/** What a key holds of a model: its packed weights, or the commitment to them. */
+export function foldedWords(graph: IntGraph, { bytes, salt }: ModelWeights): bigint[] {
+  const words = packWeights(bytes, WEIGHT_LANES);
+  return salt === undefined ? words : [spongeHash(lanesHeader(graph.weights), salt, words)];
+}
 
 /** Takes weights out of their words, each of which is an input of the circuit with the digits of all its bytes. */
 export class WeightReader {

@@ -6,7 +6,7 @@ import { wireValues } from "./integer/evaluate.ts";
 import type { IntGraph, Lane } from "./integer/finish.ts";
 import type { InputScale } from "./quantise/options.ts";
 import { checkBox, evaluateInteger } from "./io.ts";
-import { wordsFor } from "./weights.ts";
+import { foldedWords, wordsFor, type ModelWeights } from "./weights.ts";
 
 /** The parts of a compiled model that the witness needs; `sym` maps signal names to witness indices. */
 export interface WitnessModel {
@@ -16,14 +16,14 @@ export interface WitnessModel {
   /** A layer of a chain that is not the last one commits to what it hands on. */
   readonly hashedOutput?: boolean;
   /** Of a universal circuit: the model. */
-  readonly weights?: { readonly bytes: Int8Array };
+  readonly weights?: ModelWeights;
 }
 
 export interface Witness {
   readonly values: bigint[];
   /** ctx, in..., out... */
   readonly publicInputs: bigint[];
-  /** Packed weights of a universal circuit: the public inputs behind those, which a folded key holds. */
+  /** Packed weights of a universal circuit, or the commitment to them: the public inputs behind those, which a folded key holds. */
   readonly folded: bigint[];
 }
 
@@ -60,8 +60,12 @@ export function calculateWitness(model: WitnessModel, sym: ReadonlyMap<string, n
   else inputWords.forEach((v, i) => announce(`in[${i}]`, v));
   if (model.hashedOutput) commit("out", model.graph.outputs, outputWords, outputSalt);
   else outputWords.forEach((v, i) => announce(`out[${i}]`, v));
+  const folded = model.weights ? foldedWords(model.graph, model.weights) : [];
+  if (model.weights?.salt !== undefined) {
+    const words = wordsFor(model.graph, model.weights.bytes).map((v) => (v < 0n ? v + P : v));
+    for (const v of spongeWires(lanesHeader(model.graph.weights), model.weights.salt, words).wires) wires.push(v);
+  }
   wires.forEach((v, i) => put(`w[${i}]`, v));
-  const folded = wordsFor(model.graph, model.weights?.bytes).map((v) => (v < 0n ? v + P : v));
   folded.forEach((v, i) => put(`weights[${i}]`, v));
   return { values, publicInputs, folded };
 }

@@ -11,6 +11,7 @@ import { offGrid, realInputs, sampleInputs } from "../quantise/samples.ts";
 import { evaluateReal } from "../real/evaluate.ts";
 import { RealGraph, type Real, type Val } from "../real/graph.ts";
 import { rebuild } from "../real/passes.ts";
+import { takesWeights } from "../weights.ts";
 import { calculateWitness, type Witness } from "../witness.ts";
 import { cutLayers } from "./cut.ts";
 import { compileLayer, crossing, STATUS_BOX, type Layer } from "./layer.ts";
@@ -30,7 +31,7 @@ const MAX_ROWS = 1 << 21;
 /** Cuts the model into at most `count` layers with public inputs (ctx, h_(i-1), h_i), as Groth16Chain.sol links them. */
 export function compileChain(onnx: Uint8Array, count: number, options: CompileOptions = {}): ChainModel {
   const given = Object.fromEntries(Object.entries(options).filter(([, v]) => v !== undefined)) as CompileOptions;
-  if (options.weights === "public") {
+  if (takesWeights(options)) {
     throw new CompileError("CHAIN_WEIGHTS", "the layers of a chain have baked weights: compile the model as one circuit, or leave the weights baked");
   }
   const { traced, real, outputs, order } = prepare(onnx, options);

@@ -35,7 +35,7 @@ const keccak = (bytes: Uint8Array): Uint8Array => keccak_256(bytes);
 /** Checks both claims of a certificate, that the circuit is the published graph, and every piece. Throws at the first thing that fails. */
 export function checkModel(p: Published): CheckReport {
   const g = readGraph(p.graph);
-  const pub = JSON.parse(p.publicJson) as { graphHash: string; inputMode: string; outputMode?: string; outputStart?: number; names: string[] };
+  const pub = JSON.parse(p.publicJson) as { graphHash: string; inputMode: string; outputMode?: string; outputStart?: number; weightMode?: string; weightStart?: number; names: string[] };
   const certificate = JSON.parse(p.certificate) as { graphHash: string; pieces: Claim[] };
   const graphHash = `0x${bytesToHex(keccak(utf8ToBytes(p.graph)))}`;
   demand(pub.graphHash === graphHash && certificate.graphHash === graphHash, "identity", () => "the files name different graphs");
@@ -43,6 +43,7 @@ export function checkModel(p: Published): CheckReport {
   const starts: Starts = {
     ...(pub.inputMode === "hash" ? { in: g.wires } : {}),
     ...(pub.outputMode === "hash" ? { out: pub.outputStart ?? g.wires } : {}),
+    ...(pub.weightMode === "hash" ? { weights: pub.weightStart ?? g.wires } : {}),
   };
   checkLanes(g);
   checkWeightWords(g);
@@ -107,7 +108,7 @@ function checkRows(
   const words = (lanes: PublishedGraph["inputs"]): number => lanes.reduce((m, l) => Math.max(m, l.word + 1), 0);
   for (let i = 0; i < (starts.in === undefined ? words(g.inputs) : 1); i++) place(wordKey("in", i), `in[${i}]`);
   for (let i = 0; i < (starts.out === undefined ? words(g.outputs) : 1); i++) place(wordKey("out", i), `out[${i}]`);
-  for (let i = 0; i < g.weights.length; i++) place(wordKey("weights", i), `weights[${i}]`);
+  for (let i = 0; i < (starts.weights === undefined ? g.weights.length : 1); i++) place(wordKey("weights", i), `weights[${i}]`);
   let last = g.wires;
   while (names.has(`w[${last}]`)) last += 1;
   for (let i = 0; i < last; i++) place(wireKey(i), `w[${i}]`);
@@ -140,6 +141,7 @@ function checkRows(
   const hashes: Hash[] = [];
   if (starts.in !== undefined) hashes.push({ name: "in[0]", start: starts.in, lanes: g.inputs });
   if (starts.out !== undefined) hashes.push({ name: "out[0]", start: starts.out, lanes: g.outputs });
+  if (starts.weights !== undefined) hashes.push({ name: "weights[0]", start: starts.weights, lanes: g.weights });
   if (hashes.length === 0) demand(rest.length === 0, "rows", () => `${rest.length} rows of the circuit are not in the graph`);
   else checkHashes(hashes, rest, names, indexOf);
   return { equal: rows.length - rest.length, hash: rest.length };

@@ -76,6 +76,7 @@ const unit = (key: number): Sum => new Map([[key, 1n]]);
 export interface Starts {
   readonly in?: number;
   readonly out?: number;
+  readonly weights?: number;
 }
 
 /** Every row that the graph demands, written from the price list of the graph's format. */
@@ -126,7 +127,7 @@ export function wantedRows(g: PublishedGraph, starts: Starts): WantedRow[] {
     }
     for (const [word, sum] of words) {
       // With a hash, each word is a wire: salt first, then the words.
-      const start = side === "weights" ? undefined : starts[side];
+      const start = starts[side];
       const target = start === undefined ? wordKey(side, word) : wireKey(start + 1 + word);
       rows.push({ a: none, b: none, c: plus(sum, unit(target), -1n), overField: false, node: -1 });
     }
@@ -243,7 +244,7 @@ function enforcedRanges(g: PublishedGraph, starts: Starts): Map<number, Range> {
     }
   };
   for (const [side, lanes] of [["in", g.inputs], ["out", g.outputs], ["weights", g.weights]] as const) {
-    const start = side === "weights" ? undefined : starts[side];
+    const start = starts[side];
     words(lanes, (i) => (start === undefined ? wordKey(side, i) : wireKey(start + 1 + i)));
   }
   return range;

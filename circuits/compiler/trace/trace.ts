@@ -2,7 +2,7 @@ import { InvalidModelError, UnsupportedError } from "../errors.ts";
 import type { Graph, GraphNode, Model } from "../import/model.ts";
 import { sizeOf, type Kind } from "../import/tensor.ts";
 import { RealGraph } from "../real/graph.ts";
-import type { WeightOptions } from "../weights.ts";
+import { takesWeights, type WeightOptions } from "../weights.ts";
 import { NodeContext, type OperatorTable } from "./context.ts";
 import { Lifted } from "./lifted.ts";
 import { operators } from "./operators.ts";
@@ -73,7 +73,7 @@ export function trace(model: Model, given: Shapes & WeightOptions): Traced {
     offset += size;
   }
   const scope = { values, types: new Map(model.graph.inputs.map((info) => [info.name, info.type])) };
-  const lifted = given.weights === "public" ? new Lifted(real, offset) : undefined;
+  const lifted = takesWeights(given) ? new Lifted(real, offset) : undefined;
   run(model.graph, scope, real, model.opset, operators, lifted);
   const outputs = model.graph.outputs.map((name) => {
     const t = values.get(name) as SymTensor;

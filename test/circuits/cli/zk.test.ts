@@ -60,7 +60,7 @@ describe("og zk", function () {
     const wrong = await og("verify", one, `${one}/proof.json`);
     expect(wrong.code).to.equal(1);
     expect(wrong.text).to.match(/not valid: the proof is for key 0x/);
-    for (const [flags, said] of [[["--weights", "secret"], "write baked or public"], [["--weight-range", "b1=1"], "goes with --weights public"], [["--weights", "public", "--weight-range", "b1=0"], "write NAME=LIMIT"]] as const) {
+    for (const [flags, said] of [[["--weights", "secret"], "write baked, public or committed"], [["--weight-range", "b1=1"], "goes with --weights public"], [["--weights", "public", "--weight-range", "b1=0"], "write NAME=LIMIT"]] as const) {
       const refused = await og("compile", `${FOLDER}/u.onnx`, two, ...flags);
       expect([refused.code, refused.text.includes(said)]).to.deep.equal([1, true]);
     }

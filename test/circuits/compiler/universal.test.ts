@@ -175,6 +175,37 @@ describe("circuits/compiler: universal circuits", function () {
     expect(refusal(() => calculateWitness({ ...loaded, weights: { bytes: new Int8Array(3) } }, loaded.sym, values, 5n)).code).to.equal("WEIGHTS_MISSING");
   });
 
+  it("committed weights: one public word for any number of them, and the checker runs its commitment", async () => {
+    const [c, d] = [join(folder, "c"), join(folder, "d")] as [string, string];
+    for (const [seed, path] of [[3, c], [90, d]] as const) await writeArtifacts(compileModel(convolutional(seed), { weights: "committed" }), path);
+    for (const name of ["model.r1cs", "graph.json", "public.json", "certificate.json", "model.sym"]) expect(readFileSync(join(c, name)).equals(readFileSync(join(d, name))), name).to.equal(true);
+    const model = await loadModel(c);
+    expect(model.names.filter((n) => n.startsWith("weights"))).to.deep.equal(["weights[0]"]);
+    const rows = readR1cs(readFileSync(join(c, "model.r1cs")));
+    const { values } = quantizeInput(model, { x: pixels(2) });
+    const witness = calculateWitness(model, model.sym, values, 5n, 17n);
+    expect(violatedRow(rows, witness.values)).to.equal(-1);
+    expect(witness.publicInputs.slice(2)).to.deep.equal(calculateWitness(loaded, loaded.sym, values, 5n, 17n).publicInputs.slice(2));
+    // Another salt is another commitment, and other weights are.
+    const salted = calculateWitness({ ...model, weights: { ...model.weights!, salt: 1n } }, model.sym, values, 5n, 17n);
+    expect(violatedRow(rows, salted.values)).to.equal(-1);
+    const other = calculateWitness(await loadModel(c, join(d, "weights.json")), model.sym, values, 5n, 17n);
+    expect(new Set([...witness.folded, ...salted.folded, ...other.folded]).size).to.equal(3);
+    const swapped = other.values.slice();
+    swapped[model.sym.get("main.weights[0]")!] = witness.folded[0]!;
+    expect(violatedRow(rows, swapped)).to.not.equal(-1);
+    const files: Published = {
+      graph: text(c, "graph.json"), publicJson: text(c, "public.json"), certificate: text(c, "certificate.json"), sym: text(c, "model.sym"), r1cs: new Uint8Array(readFileSync(join(c, "model.r1cs"))),
+    };
+    expect(checkModel(files).rows.hash).to.be.greaterThan(checkModel(published()).rows.hash);
+    expect(() => checkModel({ ...files, publicJson: files.publicJson.replace('"weightMode": "hash",', "") })).to.throw(/rows/);
+    // The gate: of the commitment's rows, none can go.
+    const hash = model.sym.get("main.weights[0]")!;
+    const last = rows.rows.findIndex((row) => [...row.a, ...row.b, ...row.c].some(([w]) => w === hash));
+    expect(gateModel({ ...rows, rows: rows.rows.filter((_, i) => i !== last) }, model.graph, model.sym, true, false, true).ok).to.equal(false);
+    expect(await loadModel(c, join(a, "weights.json")).then(() => "accepted", (error: CompileError) => error.code)).to.equal("WEIGHTS_FILE");
+  });
+
   it("refuses by operator and node what cannot take public weights", () => {
     const one = (op: string, constants: Record<string, number[]>, domain = ""): Uint8Array =>
       encode({

@@ -8,7 +8,7 @@ import { calculateWitness, compileModel, foldedKey, loadModel, quantizeInput, ru
 import type { CompiledModel, LoadedModel, Witness } from "../../../circuits/compiler/index.ts";
 import { mlp } from "../../../circuits/models/zoo.ts";
 import { makeDevelopmentKey } from "../../../circuits/setup/development.ts";
-import { vkHash } from "../../../circuits/setup/encode.ts";
+import { encodeKey, vkHash } from "../../../circuits/setup/encode.ts";
 import { planFold } from "../../../circuits/setup/fold.ts";
 import type { FoldPlan } from "../../../circuits/setup/fold.ts";
 import { writeWitness } from "../../../circuits/setup/witness.ts";
@@ -100,6 +100,32 @@ describe("Universal circuits of the compiler", function () {
       const { proof } = await wasmProver().prove(task, LIMITS);
       const verifier = await deployed.ethers.getContractAt("Groth16Verifier", await deployed.keys.verifierOf(plans[i]!.vkHash));
       expect(await verifier.verify(proof, witnessOf(model).publicInputs)).to.equal(true);
+    }
+  });
+
+  it("with committed weights: the key holds the commitment, and proofs of another model do not verify under it", async () => {
+    const { keys, ethers } = deployed;
+    const path = join(folder, "private");
+    const other = join(folder, "private-2");
+    for (const [seed, to] of [[3, path], [40, other]] as const) await writeArtifacts(compileModel(mlp([6, 7, 3], seed), { weights: "committed" }), to);
+    const own = join(path, "proving.zkey");
+    await makeDevelopmentKey(join(path, "model.r1cs"), own, { tau: 51n, alpha: 52n, beta: 53n, gamma: 1n, delta: 54n });
+    const full = readVerifyingKey(own);
+    const models = [await loadModel(path), await loadModel(path, join(other, "weights.json"))];
+    const proofs = [];
+    for (const [i, model] of models.entries()) {
+      const witness = witnessOf(model);
+      const file = join(path, `${i}.wtns`);
+      writeWitness(file, witness.values);
+      const key = foldedKey(full, model);
+      await call("foldConstants", encodeKey(full), witness.folded);
+      expect(await call("isFolded", vkHash(key), vkHash(full), model.weights!.weightsHash)).to.equal(true);
+      const proven = await wasmProver().prove({ zkey: own, witness: file, key, publicInputs: witness.publicInputs, folded: witness.folded }, LIMITS);
+      proofs.push({ proof: proven.proof, inputs: witness.publicInputs, hash: vkHash(key) });
+    }
+    for (const [i, { hash }] of proofs.entries()) {
+      const verifier = await ethers.getContractAt("Groth16Verifier", await keys.verifierOf(hash));
+      for (const [j, { proof, inputs }] of proofs.entries()) expect(await verifier.verify(proof, inputs), `${j} under ${i}`).to.equal(i === j);
     }
   });
 

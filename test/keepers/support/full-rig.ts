@@ -104,7 +104,7 @@ const deploymentOf = (chainId: number, contracts: object): Deployment => {
 
 export async function fullRig(options: RigOptions = {}) {
   const world = await settlementWorld(options.parameters);
-  const other = await network.create({ network: "default", override: { chainId: 713371 } });
+  const other = await network.create({ network: "default", override: { chainId: 713371, initialDate: new Date() } });
   const chain = defineChain({ id: 713371, name: "payment", nativeCurrency: { name: "Ether", symbol: "ETH", decimals: 18 }, rpcUrls: { default: { http: ["http://unused.invalid"] } }, testnet: true });
   const transport = custom({ request: (args) => other.provider.request(args as never) as Promise<unknown> }, { retryCount: 0 });
   const payer: DeployChain = deployChain({ chain, transport, account: mnemonicToAccount("test test test test test test test test test test test junk") });

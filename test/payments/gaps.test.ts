@@ -14,8 +14,10 @@ import { checkOffer } from "../../sdk/payments/offers.ts";
 import { objection } from "../../keepers/payments/facilitator.ts";
 import { facilitatorApp } from "../../keepers/payments/facilitator-app.ts";
 import { termsFromJson } from "../../sdk/payments/wire.ts";
-import { SettlementMode, termsHash } from "../../sdk/protocol/index.ts";
-import { type World, world } from "./fixture.ts";
+import { SettlementMode, channelSalt, termsHash } from "../../sdk/protocol/index.ts";
+import type { ChannelConfig } from "../../sdk/payments/types.ts";
+import { channelIdOf } from "../../sdk/payments/voucher.ts";
+import { type World, id, world } from "./fixture.ts";
 import { type TestNode, type WireReceipt, payer, startNode, view } from "./node.ts";
 
 const SECP_N = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
@@ -61,6 +63,17 @@ describe("gaps of the stock stack, closed", () => {
     await (await call({ charge: 50, stream: true, chunks: 1 })).text();
     const third = (await (await call({ charge: 25 })).json()) as { receipt: WireReceipt };
     expect(third.receipt.cumulativeBefore).to.equal("150");
+  });
+
+  it("two nodes behind one escrow and one authorizer: a stock payer has one channel with both, ours one with each", async () => {
+    const { pay, account } = await stock();
+    const { channelConfig } = (await pay({ charge: 1 }, "batch-settlement")).payload as unknown as { channelConfig: ChannelConfig };
+    const idWith = (salt: Hex) => channelIdOf({ ...channelConfig, payer: account.address, salt }, w.chainId);
+    const [here, there] = [node.terms, { ...node.terms, nodeId: id("another node") }].map((terms) => termsHash(terms)) as [Hex, Hex];
+    const nonce = id("client nonce");
+    // Nothing of a stock channel names the node: what both were promised could be claimed once.
+    expect(channelConfig.salt).to.equal(`0x${"00".repeat(32)}`);
+    expect(idWith(channelSalt(here, nonce))).not.to.equal(idWith(channelSalt(there, nonce)));
   });
 
   it("one payment sent six times at once runs the handler once", async () => {

@@ -12,6 +12,7 @@ import { encode, weights } from "../../../circuits/models/build.ts";
 import { mlp, recurrent } from "../../../circuits/models/zoo.ts";
 import { packWeights, weightsHash } from "../../../circuits/setup/fold.ts";
 import { runtime } from "./oracle.ts";
+import { expectNear } from "../../utils/near.ts";
 
 /** A convolution, a rectifier, an average pool and two dense layers, one of them without a bias and transposed. */
 const convolutional = (seed: number): Uint8Array =>
@@ -79,7 +80,7 @@ describe("circuits/compiler: universal circuits", function () {
         const got = runInteger(model, { x }).tensors.y as number[];
         const direct = model.reference(x)[0] as number[];
         want.forEach((w, j) => {
-          expect(direct[j] as number).to.be.closeTo(w, 1e-5);
+          expectNear(direct[j] as number, w, 1e-5);
           expect(Math.abs((got[j] as number) - w)).to.be.below(model.errors[0]!.bound);
         });
       }

@@ -2,7 +2,7 @@ import tseslint from "typescript-eslint";
 
 /** Rules that carry meaning here; formatting is not a lint matter. Warnings are errors (`--max-warnings 0`). */
 export default tseslint.config(
-  { ignores: ["node_modules", "artifacts", "cache", "types", "dist", "deployments"] },
+  { ignores: [".cache/**", "node_modules", "artifacts", "cache", "types", "dist", "deployments"] },
   ...tseslint.configs.recommended,
   {
     files: ["**/*.ts"],
@@ -24,7 +24,7 @@ export default tseslint.config(
   {
     // A daemon logs through its logger, reads its environment in one place and its time from one clock.
     files: ["keepers/**/*.ts"],
-    ignores: ["keepers/config/**", "keepers/clock/**", "keepers/bin/**"],
+    ignores: [".cache/**", "keepers/config/**", "keepers/clock/**", "keepers/bin/**"],
     rules: {
       "no-console": "error",
       "no-restricted-properties": [

@@ -24,7 +24,7 @@ export default tseslint.config(
   {
     // A daemon logs through its logger, reads its environment in one place and its time from one clock.
     files: ["keepers/**/*.ts"],
-    ignores: [".cache/**", "keepers/config/**", "keepers/clock/**", "keepers/bin/**"],
+    ignores: ["keepers/config/**", "keepers/clock/**", "keepers/bin/**"],
     rules: {
       "no-console": "error",
       "no-restricted-properties": [

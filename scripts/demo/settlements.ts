@@ -48,6 +48,9 @@ export async function settlements(recorder: Recorder, context: DemoContext): Pro
     };
   });
 
+  // While the batch is in its window: what the payer acknowledges does not wait for finality.
+  await context.client.acknowledge(context.answers.get("chat-tee")!.paymentId);
+
   await recorder.run("certify", "full nodes check every leaf and certify; final after the window", async () => {
     const certified = await until("the certificate", async () => (await events()).find((event) => event.eventName === "BatchCertified" && event.args.headerHash === batch.headerHash));
     const status = await until("finality", async () => {
@@ -63,8 +66,6 @@ export async function settlements(recorder: Recorder, context: DemoContext): Pro
   });
 
   await recorder.run("release", "by the payer's Ack, and by the Finality certificate without the payer", async () => {
-    const acked = context.answers.get("chat-tee")!.paymentId;
-    await context.client.acknowledge(acked);
     const escrow = { address: network.payment.PaymentEscrow, fromBlock: 0n, toBlock: "latest" } as const;
     const released = await until("the releases", async () => {
       const found = parseEventLogs({ abi: iPaymentEscrowAbi, eventName: "Released", logs: await payment.client.getLogs(escrow) });

@@ -92,8 +92,23 @@ interface IInferenceSettlement is ISettlementEvents {
 
     // -------------------------------------------------------------------------------------------- views
 
+    /// @return What the chain keeps of a header under its hash; zeros for one in a numbered slot.
     function batch(bytes32 headerHash) external view returns (Batch memory);
-    function status(bytes32 headerHash) external view returns (BatchStatus);
+
+    /// @return Of any header. None also for a settled one whose numbered slot has meanwhile taken another.
+    function status(BatchHeader calldata header) external view returns (BatchStatus);
+
+    /// @notice The same, for who has the hash alone.
+    /// @param slot BatchLib.slotOf the header.
+    /// @return status_ None when the slot does not keep this header.
+    /// @return replacedAt 0, or when the slot took another header in the place of an earlier one, in seconds: what is None may have stood there before.
+    function statusIn(bytes32 slot, bytes32 headerHash) external view returns (BatchStatus status_, uint64 replacedAt);
+
+    /// @param number Of a slot of the node, as in the header's contentHash.
+    /// @return header First 24 bytes of the hash of the header that stands in it; 0 if none ever did.
+    /// @return freeAt Second after which `settle` and `settleRun` may use it again.
+    function numberedSlot(bytes32 nodeId, bytes32 number) external view returns (bytes24 header, uint256 freeAt);
+
     function isArbiter(address account) external view returns (bool);
 
     /// @return nonce Nonce of the node's last header; the next one is nonce + 1.

@@ -52,9 +52,10 @@ contract HealthLens is IHealthLens {
         list = new Finding[](4);
         bytes32 hash = SETTLEMENT.headerHash(value);
         Batch memory entry = SETTLEMENT.batch(hash);
-        bool known = entry.status != BatchStatus.None;
-        bool pending = entry.status == BatchStatus.Posted || entry.status == BatchStatus.Certified;
-        bool isFinal = entry.status == BatchStatus.Final;
+        BatchStatus status = SETTLEMENT.status(value);
+        bool known = status != BatchStatus.None;
+        bool pending = status == BatchStatus.Posted || status == BatchStatus.Certified;
+        bool isFinal = status == BatchStatus.Final;
         list[0] = _atMost("S4", isFinal ? entry.openDemands : 0, 0);
         uint256 lock = pending ? SETTLEMENT.lockOf(value.totalCharge, entry.fullBond) : 0;
         list[1] = _atMost("S1", lock, REGISTRY.bond(value.nodeId).locked);

@@ -215,7 +215,13 @@ contract Committee is ICommittee, AccessManaged {
         // What a member may say is terminal: any other state of the chain contradicts it, an unknown header included.
         bool terminal = statement.status == uint8(BatchStatus.Final) || statement.status == uint8(BatchStatus.Rejected)
             || statement.status == uint8(BatchStatus.RejectedNoFault);
-        if (!terminal || uint8(settlement.status(statement.headerHash)) != statement.status) return true;
+        if (!terminal) return true;
+        (BatchStatus status, uint64 replacedAt) = settlement.statusIn(statement.slot, statement.headerHash);
+        if (uint8(status) != statement.status) {
+            // A slot that has taken another header no longer shows whether this one stood there. An honest member speaks in the
+            // first half of a slot's life only, so what was said later than half a life before the change is false all the same.
+            return status != BatchStatus.None || uint256(statement.settledAt) + _slotLife() / 2 > replacedAt;
+        }
         return settlement.headerHash(header) == statement.headerHash && header.channelsRoot != statement.channelsRoot;
     }
 
@@ -243,6 +249,10 @@ contract Committee is ICommittee, AccessManaged {
         for (uint256 i = 0; i < nodeIds.length; ++i) {
             if ((fresh >> i) & 1 == 1) REGISTRY.slash(nodeIds[i], subject, _params.falseStatementSlash, true, reporter);
         }
+    }
+
+    function _slotLife() private view returns (uint256) {
+        return settlement.params().slotLife;
     }
 
     /// EIP-712 domain of all statements.

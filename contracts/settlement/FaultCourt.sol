@@ -193,9 +193,8 @@ contract FaultCourt is IFaultCourt {
     /// The other header must stand: what was rejected covers nothing, and a repost repeats what it mends. It must also be the
     /// elder: else a node could take back a certified header by a later one, and its honest checkers would pay.
     function _checkOverlap(BatchHeader calldata header, OverlapProof memory proof) private view returns (bool) {
-        bytes32 other = BatchLib.digest(proof.other, DOMAIN);
         if (proof.other.nonce >= header.nonce || proof.other.nodeId != header.nodeId) return false;
-        BatchStatus status = SETTLEMENT.status(other);
+        BatchStatus status = SETTLEMENT.status(proof.other);
         bool stands = status == BatchStatus.Posted || status == BatchStatus.Certified || status == BatchStatus.Final;
         Openings.stretch(header, proof.here);
         Openings.stretch(proof.other, proof.there);

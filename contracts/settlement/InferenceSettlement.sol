@@ -231,7 +231,7 @@ contract InferenceSettlement is SettlementViews, RunSettlement {
         hash = CalldataDigest.header(header, DOMAIN);
         entry = _batches[hash];
         bool pending = entry.status == BatchStatus.Posted || entry.status == BatchStatus.Certified;
-        require(pending, SettlementInvalidTransition(hash, entry.status, to));
+        if (!pending) revert SettlementInvalidTransition(hash, _statusOf(header, hash), to);
     }
 
     /// A batch's data stands elsewhere: it must be findable and checkable.

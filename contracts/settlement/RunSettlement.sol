@@ -5,7 +5,7 @@ import {IInferenceSettlement} from "../interfaces/IInferenceSettlement.sol";
 import {CalldataDigest} from "../libraries/CalldataDigest.sol";
 import {PositionalTree} from "../libraries/PositionalTree.sol";
 import {BatchHeader, ChannelStretch} from "../types/Batch.sol";
-import {BatchStatus, Outcome, SettlementMode, Verification} from "../types/Enums.sol";
+import {Outcome, SettlementMode, Verification} from "../types/Enums.sol";
 import {InferenceReceipt} from "../types/Receipt.sol";
 import {Run, RunStretch} from "../types/Settlement.sol";
 import {SettlementCore} from "./SettlementCore.sol";
@@ -59,7 +59,7 @@ abstract contract RunSettlement is IInferenceSettlement, SettlementCore {
         _read(run, trace, header);
         _requireAge(trace.oldest, trace.newest, _oldest(MAX_AGE));
         hash = _chain(header);
-        _record(hash, BatchStatus.Final, false);
+        _keepFinal(header.nodeId, header.contentHash, hash);
         emit HeaderSettled(hash, header.nodeId, header.nonce, header.channelsRoot);
 
         Signer memory key = _signer(header.nodeId, header.keyId, trace.oldest, trace.newest, uint64(block.timestamp));
@@ -91,6 +91,7 @@ abstract contract RunSettlement is IInferenceSettlement, SettlementCore {
         trace.oldest = type(uint64).max;
         header.nodeId = trace.receipt.nodeId = run.terms.nodeId;
         header.keyId = trace.receipt.keyId = run.keyId;
+        header.contentHash = bytes32(uint256(run.slot));
         trace.receipt.modelId = run.modelId;
         trace.receipt.termsHash = CalldataDigest.terms(run.terms);
 

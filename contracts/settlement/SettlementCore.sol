@@ -10,7 +10,7 @@ import {ISignatureChecker} from "../interfaces/ISignatureChecker.sol";
 import {IVerifierRouter} from "../interfaces/IVerifierRouter.sol";
 import {CalldataDigest} from "../libraries/CalldataDigest.sol";
 import {NodeSignatures} from "../libraries/NodeSignatures.sol";
-import {BatchHeader} from "../types/Batch.sol";
+import {BatchHeader, BatchLib} from "../types/Batch.sol";
 import {BatchStatus, KeyType, Role} from "../types/Enums.sol";
 import {Batch, SettlementParams} from "../types/Settlement.sol";
 
@@ -33,12 +33,16 @@ abstract contract SettlementCore is ISettlementEvents, AccessManaged {
     ICommittee public immutable COMMITTEE;
     bytes32 internal immutable DOMAIN;
     uint64 internal immutable MAX_AGE;
+    uint64 internal immutable SLOT_LIFE;
     uint96 internal immutable MIN_LOCK;
     uint96 internal immutable BOND_PER_CHARGE;
 
     SettlementParams internal _params;
     uint64 internal _pausedUntil;
     mapping(bytes32 headerHash => Batch) internal _batches;
+    /// Header that a numbered slot keeps, in one word: 192 bits of its hash, 63 bits of the second when it was settled, and in the
+    /// lowest bit whether there was another one before. Only headers that are Final from the start stand here.
+    mapping(bytes32 slot => uint256) private _settled;
     /// Last header of a node, in one word: 192 bits of its hash, collision resistant to 2^96, and 64 of its nonce.
     mapping(bytes32 nodeId => uint256) private _tips;
     /// What was settled of one payment, in one word: 128 bits `settledTo`, 64 bits `nextSequence`.
@@ -62,9 +66,12 @@ abstract contract SettlementCore is ISettlementEvents, AccessManaged {
         require(params_.certTime != 0 && params_.certTime <= params_.window, SettlementBadParams("certTime"));
         require(params_.repostTime != 0, SettlementBadParams("repostTime"));
         require(params_.maxAge != 0, SettlementBadParams("maxAge"));
+        // A member may vouch for a header in the first half of its slot's life; a false word must be punishable in the second.
+        require(params_.slotLife / 2 >= registry.params().stakeUnlock, SettlementBadParams("slotLife"));
         require(params_.minLock != 0 && params_.bondPerCharge != 0, SettlementBadParams("minLock"));
         (REGISTRY, SIGNATURES, ROUTER, COMMITTEE) = (registry, signatures, router, committee);
-        (MAX_AGE, MIN_LOCK, BOND_PER_CHARGE) = (params_.maxAge, params_.minLock, params_.bondPerCharge);
+        (MAX_AGE, SLOT_LIFE) = (params_.maxAge, params_.slotLife);
+        (MIN_LOCK, BOND_PER_CHARGE) = (params_.minLock, params_.bondPerCharge);
         DOMAIN = domain;
         _params = params_;
     }
@@ -168,6 +175,36 @@ abstract contract SettlementCore is ISettlementEvents, AccessManaged {
         if (amount < MIN_LOCK) return MIN_LOCK;
         require(amount <= type(uint96).max, SettlementBadHeader("totalCharge"));
         return uint96(amount);
+    }
+
+    /// None -> Final: every receipt was verified. A slot of its own costs 22,100 gas, a numbered one that is used again 5,000.
+    /// @param number Of the node's slot; 0 for one of its own.
+    function _keepFinal(bytes32 nodeId, bytes32 number, bytes32 hash) internal {
+        if (number == 0) {
+            _record(hash, BatchStatus.Final, false);
+            return;
+        }
+        bytes32 slot = BatchLib.numberedSlot(nodeId, number);
+        uint256 word = _settled[slot];
+        if (word != 0) {
+            uint256 freeAt = (uint64(word) >> 1) + SLOT_LIFE;
+            require(block.timestamp > freeAt, SettlementSlotTaken(nodeId, number, freeAt));
+        }
+        _settled[slot] = (uint256(hash) & ~uint256(type(uint64).max)) | (uint64(block.timestamp) << 1) | (word == 0 ? 0 : 1);
+    }
+
+    /// @return header First 24 bytes of the hash of the header that the numbered slot keeps.
+    /// @return settledAt When it was settled.
+    /// @return replaced Whether the slot has kept another one before.
+    function _settledIn(bytes32 slot) internal view returns (bytes24 header, uint64 settledAt, bool replaced) {
+        uint256 word = _settled[slot];
+        return (bytes24(bytes32(word)), uint64(word) >> 1, word & 1 == 1);
+    }
+
+    function _statusIn(bytes32 slot, bytes32 hash) internal view returns (BatchStatus) {
+        if (slot == hash) return _batches[hash].status;
+        (bytes24 header, uint64 settledAt,) = _settledIn(slot);
+        return settledAt != 0 && header == bytes24(hash) ? BatchStatus.Final : BatchStatus.None;
     }
 
     /// A new header's slot, in one write.

@@ -4,7 +4,7 @@ pragma solidity ^0.8.30;
 import {IInferenceSettlement} from "../interfaces/IInferenceSettlement.sol";
 import {CalldataDigest} from "../libraries/CalldataDigest.sol";
 import {PositionalTree} from "../libraries/PositionalTree.sol";
-import {BatchHeader} from "../types/Batch.sol";
+import {BatchHeader, BatchLib} from "../types/Batch.sol";
 import {BatchStatus} from "../types/Enums.sol";
 import {InferenceReceipt} from "../types/Receipt.sol";
 import {Batch, SettlementParams} from "../types/Settlement.sol";
@@ -28,8 +28,23 @@ abstract contract SettlementViews is IInferenceSettlement, SettlementCore {
     }
 
     /// @inheritdoc IInferenceSettlement
-    function status(bytes32 headerHash_) external view override returns (BatchStatus) {
-        return _batches[headerHash_].status;
+    function status(BatchHeader calldata header) external view override returns (BatchStatus) {
+        return _statusOf(header, CalldataDigest.header(header, DOMAIN));
+    }
+
+    /// @inheritdoc IInferenceSettlement
+    function statusIn(bytes32 slot, bytes32 headerHash_) external view override returns (BatchStatus status_, uint64 replacedAt) {
+        status_ = _statusIn(slot, headerHash_);
+        if (slot == headerHash_ || status_ != BatchStatus.None) return (status_, 0);
+        (, uint64 settledAt, bool replaced) = _settledIn(slot);
+        return (status_, replaced ? settledAt : 0);
+    }
+
+    /// @inheritdoc IInferenceSettlement
+    function numberedSlot(bytes32 nodeId, bytes32 number) external view override returns (bytes24 header, uint256 freeAt) {
+        uint64 settledAt;
+        (header, settledAt,) = _settledIn(BatchLib.numberedSlot(nodeId, number));
+        freeAt = settledAt == 0 ? 0 : uint256(settledAt) + SLOT_LIFE;
     }
 
     /// @inheritdoc IInferenceSettlement
@@ -69,7 +84,7 @@ abstract contract SettlementViews is IInferenceSettlement, SettlementCore {
         bytes32 leaf = CalldataDigest.receiptLeaf(CalldataDigest.receipt(receipt, DOMAIN), signature);
         bytes32 root = PositionalTree.rootOf(leaf, index, header.count, path);
         require(root == header.receiptsRoot, SettlementRootMismatch("receipts", header.receiptsRoot, root));
-        return _batches[CalldataDigest.header(header, DOMAIN)].status;
+        return _statusOf(header, CalldataDigest.header(header, DOMAIN));
     }
 
     /// @inheritdoc IInferenceSettlement
@@ -90,5 +105,10 @@ abstract contract SettlementViews is IInferenceSettlement, SettlementCore {
     /// @inheritdoc IInferenceSettlement
     function lockOf(uint128 totalCharge, bool fullBond) external view override returns (uint96) {
         return _lockOf(totalCharge, fullBond);
+    }
+
+    function _statusOf(BatchHeader calldata header, bytes32 hash) internal view returns (BatchStatus) {
+        bool numbered = header.blobId == 0 && header.contentHash != 0;
+        return _statusIn(numbered ? BatchLib.numberedSlot(header.nodeId, header.contentHash) : hash, hash);
     }
 }

@@ -15,7 +15,7 @@ struct BatchHeader {
     uint64 minIssuedAt;
     uint64 maxIssuedAt;
     bytes32 blobId; // Walrus blob, 0 for a header whose receipts are all in the posting call
-    bytes32 contentHash; // keccak256 of the blob
+    bytes32 contentHash; // keccak256 of the blob; without a blob, the number of the slot that keeps the header, or 0 (`BatchLib.slotOf`)
     uint8 format; // blob format version, see docs/engineer/batch-format.md
 }
 
@@ -47,6 +47,17 @@ library BatchLib {
     function digest(BatchHeader memory header, bytes32 domainSeparator) internal pure returns (bytes32) {
         bytes32 structHash = keccak256(abi.encode(HEADER_TYPEHASH, header));
         return keccak256(abi.encodePacked(hex"1901", domainSeparator, structHash));
+    }
+
+    /// @notice Where the settlement chain keeps a header: under its own hash; or, for one that has no blob and names a number, in
+    /// that slot of its node, which takes another header when SettlementParams.slotLife is over.
+    function slotOf(BatchHeader memory header, bytes32 hash) internal pure returns (bytes32) {
+        bool numbered = header.blobId == 0 && header.contentHash != 0;
+        return numbered ? numberedSlot(header.nodeId, header.contentHash) : hash;
+    }
+
+    function numberedSlot(bytes32 nodeId, bytes32 number) internal pure returns (bytes32) {
+        return keccak256(abi.encode(nodeId, number));
     }
 
     /// @notice Receipt leaf. It commits to the signature, so that a bad signature can be proved.

@@ -42,11 +42,12 @@ struct RunStretch {
 }
 
 /// An individual settlement of one key, model and set of terms, without what follows from the rest. Its header has no blob
-/// (blobId, contentHash and format are 0) and takes the next place in its node's chain, after the tip's 24 bytes and 8 zero ones.
+/// (blobId and format are 0) and takes the next place in its node's chain, after the tip's 24 bytes and 8 zero ones.
 struct Run {
     Terms terms; // of every receipt; terms.nodeId is the header's node
     bytes32 keyId;
     bytes32 modelId;
+    uint32 slot; // the node's, that keeps the header: its contentHash; 0 for a slot of its own
     RunStretch[] stretches; // one a payment, ascending by paymentId
     /// Packed, big-endian. The key's signature over the header's digest; then for each receipt requestHash 32, responseHash 32,
     /// charge 16, inputUnits 8, outputUnits 8, issuedAt 8, outcome 1, place of its statement 2 (0 without proofs) and the key's
@@ -54,7 +55,7 @@ struct Run {
     bytes items;
 }
 
-/// What the chain keeps of a header, one storage slot.
+/// What the chain keeps of a header under its hash, one storage slot.
 struct Batch {
     BatchStatus status;
     bool fullBond; // lock is 2 x totalCharge instead of a tenth
@@ -76,6 +77,7 @@ struct SettlementParams {
     uint64 repostTime; // T_repost
     uint64 maxAge; // MAX_AGE
     uint64 certTime; // T_cert: an under-bonded header without LeafCheck is void after this
+    uint64 slotLife; // how long a numbered slot keeps its header
     uint96 minLock; // B_min
     uint96 bondPerCharge; // units of the bond token that stand for one unit of charge: 1e12 for 18 against 6 decimals
 }

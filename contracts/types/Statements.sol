@@ -14,6 +14,7 @@ struct Finality {
     address inbox;
     uint64 committeeEpoch;
     bytes32 headerHash;
+    bytes32 slot; // where the settlement chain keeps the header: BatchLib.slotOf
     bytes32 channelsRoot;
     uint8 status; // BatchStatus: Final, Rejected or RejectedNoFault
     uint64 settledAt; // seconds, settlement chain
@@ -48,7 +49,7 @@ struct Ack {
 library StatementLib {
     bytes32 internal constant LEAF_CHECK_TYPEHASH = keccak256("LeafCheck(bytes32 headerHash,uint64 committeeEpoch)");
     bytes32 internal constant FINALITY_TYPEHASH = keccak256(
-        "Finality(uint256 paymentChainId,address inbox,uint64 committeeEpoch,bytes32 headerHash,bytes32 channelsRoot,uint8 status,"
+        "Finality(uint256 paymentChainId,address inbox,uint64 committeeEpoch,bytes32 headerHash,bytes32 slot,bytes32 channelsRoot,uint8 status,"
         "uint64 settledAt,uint64 validUntil)"
     );
     bytes32 internal constant HEARTBEAT_TYPEHASH = keccak256("Heartbeat(bytes32 nodeId,uint64 blockNumber,bytes32 blockHash)");

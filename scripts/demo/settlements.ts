@@ -54,7 +54,7 @@ export async function settlements(recorder: Recorder, context: DemoContext): Pro
   await recorder.run("certify", "full nodes check every leaf and certify; final after the window", async () => {
     const certified = await until("the certificate", async () => (await events()).find((event) => event.eventName === "BatchCertified" && event.args.headerHash === batch.headerHash));
     const status = await until("finality", async () => {
-      const now = await settlement.client.readContract({ ...contract, functionName: "status", args: [batch.headerHash] });
+      const { status: now } = await settlement.client.readContract({ ...contract, functionName: "batch", args: [batch.headerHash] });
       return now === BatchStatus.Final && now;
     }, 180);
     return {

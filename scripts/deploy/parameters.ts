@@ -27,6 +27,7 @@ export interface SettlementParameters {
     repostTime: bigint;
     maxAge: bigint;
     certTime: bigint;
+    slotLife: bigint;
     minLock: bigint;
     bondPerCharge: bigint;
   };
@@ -74,6 +75,7 @@ export function settlementParameters(timeDivisor = 1): SettlementParameters {
       repostTime: time(DAY),
       maxAge: time(DAY, 120),
       certTime: time(6 * HOUR, 30),
+      slotLife: time(60 * DAY),
       minLock: 10n * OPG,
       // The payment token has 6 decimals, the bond token 18; at par.
       bondPerCharge: 10n ** 12n,

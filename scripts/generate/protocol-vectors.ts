@@ -69,6 +69,7 @@ const finality: protocol.Finality = {
   inbox: terms.inbox,
   committeeEpoch: 4n,
   headerHash: id("header"),
+  slot: id("slot"),
   channelsRoot: id("channels"),
   status: protocol.BatchStatus.Final,
   settledAt: 1_790_000_100n,

@@ -28,8 +28,10 @@ export function settleCommand(): Command {
       if (wanted.length === 0) throw new CliError(headerHash ? `No header ${headerHash} on chain ${settlement.chain.id}.` : "No header has been posted yet.");
       const rows = await Promise.all(wanted.map(async (event) => {
         const { headerHash: hash, nodeId, nonce } = event.args;
-        const status = await settlement.client.readContract({ address, abi: iInferenceSettlementAbi, functionName: "status", args: [hash] });
-        const count = event.eventName === "HeaderPosted" ? String(event.args.header.count) : "individual";
+        // What was verified in its call is Final by it, for ever.
+        const posted = event.eventName === "HeaderPosted";
+        const status = posted ? (await settlement.client.readContract({ address, abi: iInferenceSettlementAbi, functionName: "batch", args: [hash] })).status : BatchStatus.Final;
+        const count = posted ? String(event.args.header.count) : "individual";
         return [hash, nameOf(BatchStatus, status), String(nonce), count, nodeId.slice(0, 12), event.transactionHash];
       }));
       printTable(["header", "status", "nonce", "receipts", "node", "transaction"], rows);
@@ -83,7 +85,7 @@ export function verifyCommand(): Command {
         const domain = { chainId: settlement.chain.id, verifyingContract: address };
         const [key, status] = await Promise.all([
           registryKey(settlement, header.keyId, header.minIssuedAt),
-          settlement.client.readContract({ address, abi: iInferenceSettlementAbi, functionName: "status", args: [headerHash] }),
+          settlement.client.readContract({ address, abi: iInferenceSettlementAbi, functionName: "status", args: [header] }),
         ]);
         const signing = { keyType: key.keyType, signer: key.publicKey };
         const report = await verifyBatch({ header, source: createReadStream(file), checker: (preamble) => chunkChecker({ domain, preamble, key: signing }) });

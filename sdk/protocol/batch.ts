@@ -16,6 +16,7 @@ export interface BatchHeader {
   minIssuedAt: bigint;
   maxIssuedAt: bigint;
   blobId: Hex;
+  /** Of the blob; without one, the number of the slot that keeps the header, or 0. */
   contentHash: Hex;
   format: number;
 }
@@ -72,6 +73,11 @@ export function headerTypedData(header: BatchHeader, domain: ProtocolDomain) {
 /** The header's digest: what the node's key signs, and the batch's id everywhere. */
 export function headerHash(header: BatchHeader, domain: ProtocolDomain): Hex {
   return hashTypedData(headerTypedData(header, domain));
+}
+
+/** Where the settlement chain keeps a header: under its hash; or, without a blob, in the slot of its node that contentHash names by number. */
+export function slotOf(header: BatchHeader, hash: Hex): Hex {
+  return BigInt(header.blobId) === 0n && BigInt(header.contentHash) !== 0n ? keccak256(concatHex([header.nodeId, header.contentHash])) : hash;
 }
 
 /** What the chain keeps of a node's last header, and the next one must name: its first 24 bytes, then zeros. */

@@ -22,6 +22,8 @@ export interface Run {
   terms: Terms;
   keyId: Hex;
   modelId: Hex;
+  /** Number of the node's slot that keeps the header; 0 for one of its own. */
+  slot: number;
   stretches: RunStretch[];
   items: Hex;
 }
@@ -50,7 +52,7 @@ export function runOf(
   const { receipt: first, signature: firstSignature } = receipts[0]!;
   const same = receipts.every(({ receipt, signature }) =>
     receipt.keyId === first.keyId && receipt.modelId === first.modelId && receipt.termsHash === first.termsHash && size(signature) === size(firstSignature));
-  const plain = header.blobId === zeroHash && header.contentHash === zeroHash && header.format === 0 && tipOf(header.prevHeader) === header.prevHeader;
+  const plain = header.blobId === zeroHash && BigInt(header.contentHash) < 2n ** 32n && header.format === 0 && tipOf(header.prevHeader) === header.prevHeader;
   if (!same || !plain || first.termsHash !== termsHash(terms) || terms.verification === Verification.Vanilla) return null;
   if (new Set(stretches.map(({ paymentId }) => paymentId)).size !== stretches.length) return null;
   const inSequence = stretches.every(({ firstLeaf, leafCount }) =>
@@ -61,6 +63,7 @@ export function runOf(
     terms,
     keyId: first.keyId,
     modelId: first.modelId,
+    slot: hexToNumber(header.contentHash),
     stretches: stretches.map(({ paymentId, paymentChainId, escrow, from, firstLeaf, leafCount }) => ({
       paymentId, paymentChainId, escrow, cumulativeBefore: from, sequence: receipts[firstLeaf]!.receipt.sequence, count: leafCount,
     })),
@@ -127,7 +130,7 @@ export function readRun(
     minIssuedAt: times.reduce((least, time) => (time < least ? time : least)),
     maxIssuedAt: times.reduce((most, time) => (time > most ? time : most)),
     blobId: zeroHash,
-    contentHash: zeroHash,
+    contentHash: numberToHex(run.slot, { size: 32 }),
     format: 0,
   };
   return { header, signature: sliceHex(run.items, 0, own), stretches, items };

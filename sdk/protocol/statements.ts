@@ -13,6 +13,8 @@ export interface Finality {
   inbox: Address;
   committeeEpoch: bigint;
   headerHash: Hex;
+  /** Where the settlement chain keeps the header: `slotOf`. */
+  slot: Hex;
   channelsRoot: Hex;
   /** `BatchStatus`: Final, Rejected or RejectedNoFault. */
   status: number;
@@ -56,6 +58,7 @@ export const statementTypes = {
     { name: "inbox", type: "address" },
     { name: "committeeEpoch", type: "uint64" },
     { name: "headerHash", type: "bytes32" },
+    { name: "slot", type: "bytes32" },
     { name: "channelsRoot", type: "bytes32" },
     { name: "status", type: "uint8" },
     { name: "settledAt", type: "uint64" },

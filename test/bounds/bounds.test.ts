@@ -42,7 +42,7 @@ describe("security bound", () => {
     const court = w.court.connect(operator);
     await court.commit(faultCommitment(operator.address as Hex, forged.hash, FaultKind.BadSignature, evidence, salt));
     await court.prove(forged.header, FaultKind.BadSignature, evidence, salt);
-    expect(Number(await w.settlement.status(forged.hash))).to.equal(BatchStatus.Rejected);
+    expect(Number(await w.settlement.status(forged.header))).to.equal(BatchStatus.Rejected);
     const lost = before - (await wealth());
     expect(lost >= (lock * 4n) / 10n, `lost ${lost} of a lock of ${lock}`).to.equal(true);
     // So fraud with a gain pays only when it is caught with less than gain / (gain + 0.4 lock): at a tenth of the charge

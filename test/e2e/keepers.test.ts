@@ -96,7 +96,7 @@ describe("keepers as processes", function () {
   }
 
   const reached = (hash: Hex, wanted: number) =>
-    until(`status ${wanted}`, async () => (await net.settlement.read(net.addresses.settlement.InferenceSettlement, artifact("InferenceSettlement").abi, "status", [hash])) === wanted, 120);
+    until(`status ${wanted}`, async () => (await net.settlement.read(net.addresses.settlement.InferenceSettlement, artifact("InferenceSettlement").abi, "batch", [hash]) as { status: number }).status === wanted, 120);
 
   it("take seats, start the first committee epoch, observe a feed; check, certify, finalize and carry a batch; reject a bad one; survive kill -9", async () => {
     const { settlement, payment } = net.addresses;

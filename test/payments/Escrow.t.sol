@@ -155,7 +155,7 @@ contract EscrowHandler is Test, IDepositCollector {
     }
 
     function beat() external {
-        Finality memory finality = Finality(block.chainid, address(inbox), 1, 0, 0, 0, ++_beats, uint64(block.timestamp + 1 hours));
+        Finality memory finality = Finality(block.chainid, address(inbox), 1, 0, 0, 0, 0, ++_beats, uint64(block.timestamp + 1 hours));
         _carry(finality);
         effects[msg.sig]++;
     }
@@ -255,12 +255,14 @@ contract EscrowHandler is Test, IDepositCollector {
     }
 
     function _record(BatchHeader memory header, uint8 status) private {
+        bytes32 hash = BatchLib.digest(header, inbox.settlementDomain());
         _carry(
             Finality(
                 block.chainid,
                 address(inbox),
                 1,
-                BatchLib.digest(header, inbox.settlementDomain()),
+                hash,
+                BatchLib.slotOf(header, hash),
                 header.channelsRoot,
                 status,
                 uint64(block.timestamp),

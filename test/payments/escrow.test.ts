@@ -287,7 +287,7 @@ describe("PaymentEscrow", () => {
       let settledAt = 1n;
       const { header } = w.headerOf([w.stretch(channel, 0n, 1n)]);
       const beat = async () => {
-        await w.inbox.record(await w.certificate(header, { headerHash: `0x${"00".repeat(32)}`, channelsRoot: `0x${"00".repeat(32)}`, status: 0, settledAt: settledAt++ }));
+        await w.inbox.record(await w.certificate(header, { headerHash: `0x${"00".repeat(32)}`, slot: `0x${"00".repeat(32)}`, channelsRoot: `0x${"00".repeat(32)}`, status: 0, settledAt: settledAt++ }));
       };
       for (let t = 0; t < T.refund - 60; t += 50) {
         await w.networkHelpers.time.increase(50);

@@ -182,7 +182,7 @@ export async function world(times: PaymentTimes = DEVNET_TIMES) {
     const now = BigInt((await ethers.provider.getBlock("latest"))!.timestamp);
     const finality: protocol.Finality = {
       paymentChainId: BigInt(chainId), inbox: addresses.SettlementInbox, committeeEpoch: 1n,
-      headerHash: protocol.headerHash(header, SETTLEMENT), channelsRoot: header.channelsRoot, status: protocol.BatchStatus.Final,
+      headerHash: protocol.headerHash(header, SETTLEMENT), slot: protocol.slotOf(header, protocol.headerHash(header, SETTLEMENT)), channelsRoot: header.channelsRoot, status: protocol.BatchStatus.Final,
       settledAt: now, validUntil: now + 3_600n, ...over,
     };
     return { finality, members, quorum: await quorum({ Finality: protocol.statementTypes.Finality }, finality, signing) };

@@ -24,7 +24,7 @@ describe("SettlementInbox", () => {
 
   const now = async () => BigInt(await w.networkHelpers.time.latest());
   const beat = async (settledAt: bigint, over = {}) =>
-    w.inbox.record(await w.certificate(header, { headerHash: ZERO, channelsRoot: ZERO, status: 0, settledAt, ...over }));
+    w.inbox.record(await w.certificate(header, { headerHash: ZERO, slot: ZERO, channelsRoot: ZERO, status: 0, settledAt, ...over }));
 
   it("records a verdict by two thirds of the stake, once", async () => {
     await expect(w.inbox.record(await w.certificate(header))).to.emit(w.inbox, "VerdictRecorded").withArgs(hash, 3, header.channelsRoot, 1);

@@ -134,7 +134,7 @@ describe("PaymentEscrow: invariants by number", () => {
       for (let now = start, beats = 1n; now + 20 < end; now = await w.networkHelpers.time.latest()) {
         await w.networkHelpers.time.increase(15);
         if (now - heard > 5 * T.silence) {
-          await w.inbox.record(await w.certificate(header, { headerHash: zero, channelsRoot: zero, status: 0, settledAt: beats++ }));
+          await w.inbox.record(await w.certificate(header, { headerHash: zero, slot: zero, channelsRoot: zero, status: 0, settledAt: beats++ }));
           heard = now;
         }
         const { amount } = await w.lens.previewRefund(w.addresses.PaymentEscrow, channel.paymentId);

@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { BatchStatus, type Finality, Role, finalityDigest } from "../../sdk/protocol/index.ts";
+import { BatchStatus, type Finality, Role, finalityDigest, slotOf } from "../../sdk/protocol/index.ts";
 import { type World, bytes32, settlementWorld } from "../utils/settlement-world.ts";
 import { type Built, build, domainOf, line } from "./builder.ts";
 
@@ -36,7 +36,7 @@ describe("Committee", () => {
   });
 
   const finality = async (built: Built, change: Partial<Finality> = {}): Promise<Finality> => ({
-    paymentChainId: 713371n, inbox: "0x2222222222222222222222222222222222222222", committeeEpoch: 1n, headerHash: built.hash,
+    paymentChainId: 713371n, inbox: "0x2222222222222222222222222222222222222222", committeeEpoch: 1n, headerHash: built.hash, slot: slotOf(built.header, built.hash),
     channelsRoot: built.header.channelsRoot, status: BatchStatus.Final, settledAt: await w.now(), validUntil: (await w.now()) + 10n, ...change,
   });
   const slash = async (built: Built, statement: Finality, seats = [0, 1]) => {

@@ -207,7 +207,7 @@ describe("faults", () => {
     const { locked } = await w.registry.bond(node.nodeId);
     const before = await w.registry.reward(w.relayer.address);
     await expect(prove()).to.emit(w.court, "FaultProved").withArgs(forged.hash, FaultKind.BadSignature, w.relayer.address);
-    expect(Number(await w.settlement.status(forged.hash))).to.equal(BatchStatus.Rejected);
+    expect(Number(await w.settlement.status(forged.header))).to.equal(BatchStatus.Rejected);
     expect((await w.registry.reward(w.relayer.address)) - before).to.equal((locked * 30n) / 100n);
 
     const honest = await build(w, node, await valid(22), {}, forged.hash);
@@ -326,7 +326,7 @@ describe("faults", () => {
       await w.networkHelpers.time.increase(Number(w.parameters.settlement.responseTime) + 1);
       await w.networkHelpers.mine(Number(w.parameters.settlement.windowBlocks) + 1);
       await w.demands.enforce(id, built.header);
-      expect(Number(await w.settlement.status(built.hash))).to.equal(BatchStatus.Rejected);
+      expect(Number(await w.settlement.status(built.header))).to.equal(BatchStatus.Rejected);
       expect(await w.demands.credit(asker.address)).to.be.greaterThan(0n);
       expect(await w.registry.reward(asker.address)).to.equal((locked * 30n) / 100n);
     });

@@ -100,7 +100,7 @@ describe("FaultCourt, wrong output", () => {
     await court.commit(faultCommitment(w.relayer.address as Hex, hash, FaultKind.WrongOutput, evidence, SALT));
     return court.prove(header, FaultKind.WrongOutput, evidence, SALT);
   }
-  const status = async ({ hash }: Built) => Number(await w.settlement.status(hash));
+  const status = async ({ header }: Built) => Number(await w.settlement.status(header));
   const check = (built: Built, evidence: Hex) => w.court.connect(w.relayer).check(built.header, FaultKind.WrongOutput, evidence);
   const refused = (call: Promise<unknown>, error: string, contract: { interface: unknown } = w.court) => expect(call).to.be.revertedWithCustomError(contract as never, error);
 

@@ -52,7 +52,7 @@ describe("InferenceSettlement, runs", () => {
     await expect(w.settlement.settle(settlementOf(again, [terms(node)]))).to.be.revertedWithCustomError(w.settlement, "SettlementAlreadySettled");
     const second = await build(w, node, line(node, await w.now(), 1, { cumulativeBefore: 200n, sequence: 2n }), { ...PLAIN, prevHeader: tipOf(first.hash) });
     await w.settlement.settleRun(runSettlement(second, terms(node)));
-    expect(await w.settlement.status(second.hash)).to.equal(BigInt(BatchStatus.Final));
+    expect(await w.settlement.status(second.header)).to.equal(BigInt(BatchStatus.Final));
     expect(await w.settlement.line(node.nodeId, bytes32("payment"))).to.deep.equal([300n, 3n]);
   });
 
@@ -66,7 +66,7 @@ describe("InferenceSettlement, runs", () => {
       node = await w.addNode(Role.Inference, { signer: make("run") });
       const built = await build(w, node, line(node, await w.now(), 2), PLAIN);
       await w.settlement.settleRun(runSettlement(built, terms(node)));
-      expect(await w.settlement.status(built.hash)).to.equal(BigInt(BatchStatus.Final));
+      expect(await w.settlement.status(built.header)).to.equal(BigInt(BatchStatus.Final));
     });
   }
 
@@ -198,7 +198,7 @@ describe("InferenceSettlement, runs", () => {
         const [proofs, statements] = join(order);
         const packed = keccak256(encodePacked(["uint256[]"], [statements]));
         await expect(w.settlement.settleProvedRun(run, proofs, statements)).to.emit(w.settlement, "ProofsVerified").withArgs(built.hash, modelId, BigInt(count), packed);
-        expect(await w.settlement.status(built.hash)).to.equal(BigInt(BatchStatus.Final));
+        expect(await w.settlement.status(built.header)).to.equal(BigInt(BatchStatus.Final));
         await expect(w.settlement.settleProvedRun(run, proofs, statements)).to.be.revertedWithCustomError(w.settlement, "SettlementAlreadySettled");
       });
     }

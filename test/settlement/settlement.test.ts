@@ -15,7 +15,7 @@ describe("InferenceSettlement", () => {
     node = await w.addNode(Role.Inference);
   });
 
-  const status = async (built: Built) => Number(await w.settlement.status(built.hash));
+  const status = async (built: Built) => Number(await w.settlement.status(built.header));
   const settle = (built: Built, t = [terms(node)]) => w.settlement.settle(settlementOf(built, t));
   const post = async (built: Built, fullBond = false) => w.settlement.postBatch(built.header, built.signature, fullBond);
 

@@ -95,7 +95,7 @@ describe("what members sign, and what a lie costs", () => {
 
   describe("keep-alive", () => {
     const beat = async (change: Partial<Finality> = {}): Promise<Finality> => ({
-      paymentChainId: 713371n, inbox: "0x2222222222222222222222222222222222222222", committeeEpoch: 1n, headerHash: ZERO, channelsRoot: ZERO, status: 0,
+      paymentChainId: 713371n, inbox: "0x2222222222222222222222222222222222222222", committeeEpoch: 1n, headerHash: ZERO, slot: ZERO, channelsRoot: ZERO, status: 0,
       settledAt: await w.now(), validUntil: (await w.now()) + w.parameters.committee.certificateLife, ...change,
     });
     const show = async (statement: Finality) => {
@@ -160,7 +160,7 @@ describe("what members sign, and what a lie costs", () => {
       await prove(w, w.relayer, built.header, built.hash, FaultKind.BadSignature, evidence);
       const again = await build(w, node, built.receipts.filter((_, i) => i !== 1), {}, built.hash);
       await w.settlement.repost(built.header, again.header, again.signature, false);
-      expect(await w.settlement.status(built.hash)).to.equal(BigInt(BatchStatus.Reposted));
+      expect(await w.settlement.status(built.header)).to.equal(BigInt(BatchStatus.Reposted));
       await expect(showLeafCheck(built, [full[0]!])).to.emit(w.committee, "FalseStatementProved");
     });
 
@@ -192,7 +192,7 @@ describe("what members sign, and what a lie costs", () => {
       expect(await w.court.check(first.header, FaultKind.Overlap, about(first, second))).to.equal(false);
       const before = await stakes();
       await prove(w, w.relayer, second.header, second.hash, FaultKind.Overlap, about(second, first));
-      expect(await w.settlement.status(first.hash)).to.equal(BigInt(BatchStatus.Certified));
+      expect(await w.settlement.status(first.header)).to.equal(BigInt(BatchStatus.Certified));
       expect(await lost(before)).to.deep.equal([0n, 0n, 0n, 0n]);
     });
   });

@@ -25,7 +25,7 @@ describe("settlement, system invariants", () => {
     await w.networkHelpers.time.increase(Number(w.parameters.settlement.window));
     await w.networkHelpers.mine(Number(w.parameters.settlement.windowBlocks));
   };
-  const status = async (hash: string) => Number(await w.settlement.status(hash));
+  const status = async (hash: string) => Number((await w.settlement.batch(hash)).status);
 
   describe("S8 a batch equals its singles", () => {
     it("what settles one by one is what a batch makes final: the same receipts, units and intervals", async () => {

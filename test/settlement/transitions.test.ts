@@ -93,7 +93,7 @@ describe("forbidden transitions of a header", () => {
       it(`${state}: ${move} ${may ? "moves" : "is refused"}`, async () => {
         const snapshot = await w.networkHelpers.takeSnapshot();
         const built = await reach();
-        expect(nameOf(BatchStatus, Number(await w.settlement.status(built.hash)))).to.equal(state);
+        expect(nameOf(BatchStatus, Number(await w.settlement.status(built.header)))).to.equal(state);
         if (may) await act(built);
         else if (later[state]?.includes(move)) await expect(act(built)).to.revert(w.ethers);
         else await expect(act(built)).to.be.revertedWithCustomError(w.settlement, "SettlementInvalidTransition");

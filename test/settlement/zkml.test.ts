@@ -80,7 +80,7 @@ describe("models, routes and proofs", () => {
       await expect(call([inputs[0]!, inputs[1]! + 1n, inputs[2]!], proof)).to.be.revertedWithCustomError(w.settlement, "SettlementProofInvalid");
       await expect(call(inputs.slice(0, 2), proof)).to.revert(w.ethers);
       await expect(call(inputs, proof)).to.emit(w.settlement, "ProofVerified");
-      expect(Number(await w.settlement.status(built.hash))).to.equal(BatchStatus.Final);
+      expect(Number(await w.settlement.status(built.header))).to.equal(BatchStatus.Final);
     });
   }
 

@@ -75,8 +75,8 @@ export function createDemandWork(platform: Platform, options: DemandOptions): De
     rollback: (block) => store.rollback(block),
   });
 
-  const statusOf = (hash: Hex) =>
-    settlement.client.readContract({ address: settlement.deployment.address("InferenceSettlement"), abi: iInferenceSettlementAbi, functionName: "status", args: [hash] });
+  const statusOf = async (hash: Hex) =>
+    (await settlement.client.readContract({ address: settlement.deployment.address("InferenceSettlement"), abi: iInferenceSettlementAbi, functionName: "batch", args: [hash] })).status;
 
   async function view(row: DemandRow): Promise<DemandView | null> {
     if (!options.header(row.headerHash)) return null; // another node's batch, or one that this node has not seen yet

@@ -1,6 +1,6 @@
 /** The committee's work of one node: takes a seat, signs what it checked and saw, exchanges signatures, carries certificates. */
 import { type Abi, type Address, type Hex, encodeFunctionData, toHex } from "viem";
-import { BatchStatus, type Finality, type ProtocolDomain } from "../../../sdk/protocol/index.ts";
+import { BatchStatus, type Finality, type ProtocolDomain, slotOf } from "../../../sdk/protocol/index.ts";
 import { iCommitteeAbi } from "../../../types/abi/ICommittee.ts";
 import { iInferenceSettlementAbi } from "../../../types/abi/IInferenceSettlement.ts";
 import { iSettlementInboxAbi } from "../../../types/abi/ISettlementInbox.ts";
@@ -38,6 +38,8 @@ export function committeeWork({ platform, store, statements, peers, domain, node
   const seatedSince = clock.now();
   const sent = new Set<string>();
   const decidedAt = new Map<string, bigint>();
+  /** Individual settlements up to this block are older than half a slot's life. */
+  let tooOld = -1n;
 
   const read = <const F extends "currentEpoch" | "seats" | "params">(functionName: F) => settlement.client.readContract({ address: committee, abi: iCommitteeAbi, functionName });
 
@@ -103,15 +105,20 @@ export function committeeWork({ platform, store, statements, peers, domain, node
     const head = await settlement.pool.head();
     const { certificateLife } = (await read("params")) as { certificateLife: bigint };
     for (const status of DECIDED) {
-      for (const row of store.undeclared(status, 200)) {
+      for (const row of store.undeclared(status, tooOld, 200)) {
         if (head.number - row.statusBlock + 1n < BigInt(settlement.confirmations)) continue;
         // While it may be reposted, "Rejected" is not the last word, and saying so would be slashable.
-        if (status === BatchStatus.Rejected && head.timestamp <= (await decidedAtOf(row)) + (await repostTime())) continue;
+        if (status === BatchStatus.Rejected && head.timestamp <= (await decidedAtOf(row)) + (await settlementParams()).repostTime) continue;
+        // Its slot will take another header: it is vouched for in the first half of the slot's life only, later words would be slashable.
+        if (row.kind === "settle" && head.timestamp > (await decidedAtOf(row)) + (await settlementParams()).slotLife / 2n) {
+          if (row.postedBlock > tooOld) tooOld = row.postedBlock;
+          continue;
+        }
         const settledAt = await settledAtOf(row, head.timestamp, certificateLife);
         const known = statements.about(row.hash).some(({ kind, epoch: signed, message }) => kind === "finality" && signed === epoch.epoch && (message as Finality).settledAt === settledAt);
         if (known || !(await holds(row, head.number))) continue;
         await sign(finalityStatement({
-          paymentChainId: BigInt(payment.chainId), inbox, committeeEpoch: epoch.epoch, headerHash: row.hash, channelsRoot: row.header.channelsRoot,
+          paymentChainId: BigInt(payment.chainId), inbox, committeeEpoch: epoch.epoch, headerHash: row.hash, slot: slotOf(row.header, row.hash), channelsRoot: row.header.channelsRoot,
           status: row.status, settledAt, validUntil: settledAt + certificateLife,
         }, domain));
       }
@@ -138,17 +145,16 @@ export function committeeWork({ platform, store, statements, peers, domain, node
     return decided;
   }
 
-  let repostWindow: Promise<bigint> | undefined;
-  function repostTime(): Promise<bigint> {
-    repostWindow ??= settlement.moneyClient
-      .readContract({ address: contract, abi: iInferenceSettlementAbi, functionName: "params" })
-      .then((params) => params.repostTime);
-    return repostWindow;
+  const readParams = () => settlement.moneyClient.readContract({ address: contract, abi: iInferenceSettlementAbi, functionName: "params" });
+  let params: ReturnType<typeof readParams> | undefined;
+  function settlementParams() {
+    params ??= readParams();
+    return params;
   }
 
   /** The one statement that moves money: two endpoints must show the status. */
-  async function holds({ hash, status }: HeaderRow, blockNumber: bigint): Promise<boolean> {
-    return (await settlement.moneyClient.readContract({ address: contract, abi: iInferenceSettlementAbi, functionName: "status", args: [hash], blockNumber })) === status;
+  async function holds({ header, status }: HeaderRow, blockNumber: bigint): Promise<boolean> {
+    return (await settlement.moneyClient.readContract({ address: contract, abi: iInferenceSettlementAbi, functionName: "status", args: [header], blockNumber })) === status;
   }
 
   /** Sends our signatures to the others, and asks for theirs where a quorum is missing. */

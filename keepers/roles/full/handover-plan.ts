@@ -46,7 +46,7 @@ export function decideHandover({ payment, inbox, settlement, next }: HandoverVie
     const settledAt = slot(period);
     steps.push({
       kind: "beat",
-      message: { ...place, committeeEpoch: inbox.epoch, headerHash: NOTHING, channelsRoot: NOTHING, status: 0, settledAt, validUntil: settledAt + settlement.certificateLife },
+      message: { ...place, committeeEpoch: inbox.epoch, headerHash: NOTHING, slot: NOTHING, channelsRoot: NOTHING, status: 0, settledAt, validUntil: settledAt + settlement.certificateLife },
     });
   }
   return steps;

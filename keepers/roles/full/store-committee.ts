@@ -19,13 +19,17 @@ export function committeeQueries(store: Store) {
         .map(toHeader);
     },
 
-    /** Decided headers whose Finality nobody has carried yet, as far as this node knows. */
-    undeclared(status: number, limit: number): HeaderRow[] {
+    /**
+     * Decided headers whose Finality nobody has carried yet, as far as this node knows.
+     * @param settledAfter Block; individual settlements up to it are left out.
+     */
+    undeclared(status: number, settledAfter: bigint, limit: number): HeaderRow[] {
       return store
         .all<Raw>(
-          `${WITH_STATUS} WHERE t.status = ? AND h.hash NOT IN (SELECT header_hash FROM statements WHERE kind = 'finality' AND carried_at IS NOT NULL)
+          `${WITH_STATUS} WHERE t.status = ? AND (h.kind = 'batch' OR h.posted_block > ?)
+           AND h.hash NOT IN (SELECT header_hash FROM statements WHERE kind = 'finality' AND carried_at IS NOT NULL)
            ORDER BY h.posted_block LIMIT ?`,
-          status, limit,
+          status, Number(settledAfter), limit,
         )
         .map(toHeader);
     },

@@ -1,6 +1,6 @@
 /** Gas of the settlement chain's calls, on a simulated chain with everything deployed. Exact, and the same on every machine. */
 import type { ContractTransactionResponse } from "ethers";
-import { type Hex } from "viem";
+import { type Hex, numberToHex } from "viem";
 import {
   FaultKind, Role, encodeEvidence, faultCommitment, heartbeatDigest, leafCheckDigest, positionalTree, receiptDigest, receiptLeaf, signedHeartbeat,
 } from "../../../sdk/protocol/index.ts";
@@ -38,18 +38,22 @@ class Line {
   }
 }
 
-/** TEE individual, one and many in a header, as keepers send it; steady: channel, node and key were used before. */
+/** TEE individual, one and many in a header, as keepers send it; steady: channel, node, key and the header's slot were used before. */
 export async function individual(): Promise<Record<string, number>> {
   const w = await settlementWorld();
   const steady = new Line(w, await w.addNode(Role.Inference));
-  const run = async (count: number) => gasOf(w.settlement.settleRun(runSettlement(await steady.next(count, PLAIN), terms(steady.node))));
-  const general = async (count: number) => gasOf(w.settlement.settle(settlementOf(await steady.next(count), [terms(steady.node)])));
-  await run(1);
+  const at = (slot: number) => ({ ...PLAIN, contentHash: numberToHex(slot, { size: 32 }) });
+  const run = async (count: number, slot: number) => gasOf(w.settlement.settleRun(runSettlement(await steady.next(count, at(slot)), terms(steady.node))));
+  const general = async (count: number, slot: number) => gasOf(w.settlement.settle(settlementOf(await steady.next(count, at(slot)), [terms(steady.node)])));
+  for (const slot of [1, 2, 3, 4]) await run(1, slot);
+  const firstUse = await run(1, 5);
+  await w.networkHelpers.time.increase(Number(w.parameters.settlement.slotLife) + 1);
   return {
-    "tee-individual": await run(1),
-    "tee-multi-50-each": Math.ceil((await run(50)) / 50),
-    "tee-individual-any-receipts": await general(1),
-    "tee-multi-50-any-receipts-each": Math.ceil((await general(50)) / 50),
+    "tee-individual": await run(1, 1),
+    "tee-individual-new-slot": firstUse,
+    "tee-multi-50-each": Math.ceil((await run(50, 2)) / 50),
+    "tee-individual-any-receipts": await general(1, 3),
+    "tee-multi-50-any-receipts-each": Math.ceil((await general(50, 4)) / 50),
   };
 }
 

@@ -50,7 +50,7 @@ describe("from a posted batch to the certificate and the pay", function () {
   });
   after(() => rig.stop());
 
-  const status = async (hash: Hex) => nameOf(BatchStatus, Number(await rig.world.settlement.status(hash)));
+  const status = async (hash: Hex) => nameOf(BatchStatus, Number((await rig.world.settlement.batch(hash)).status));
   const finalize = async () => {
     await rig.pass(Number(rig.world.parameters.settlement.window));
     await rig.world.networkHelpers.mine(Number(rig.world.parameters.settlement.windowBlocks));

@@ -129,7 +129,7 @@ describe("demands in keepers, on a chain", () => {
 
   /** Twice today's: enough in the next block too. */
   const bond = async (count: number) => 2n * bondFor(count, (await w.ethers.provider.getBlock("latest"))!.baseFeePerGas!);
-  const status = async (header: Hex) => Number(await w.settlement.status(header));
+  const status = async (header: Hex) => Number((await w.settlement.batch(header)).status);
   const open = async (header: Hex) => Number((await w.settlement.batch(header)).openDemands);
   async function responseTimePasses(): Promise<void> {
     await w.networkHelpers.time.increase(Number(w.parameters.settlement.responseTime) + 1);

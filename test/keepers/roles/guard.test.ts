@@ -40,7 +40,7 @@ describe("full nodes guard what the payment chain is told", function () {
 
   it("a certificate of a header that the settlement chain never saw costs its signers, once", async () => {
     const now = await rig.world.now();
-    const finality: Finality = { paymentChainId: 713371n, inbox: place.inbox, committeeEpoch: 1n, headerHash: bytes32("invented"), channelsRoot: bytes32("root"), status: 3, settledAt: now, validUntil: now + 100n };
+    const finality: Finality = { paymentChainId: 713371n, inbox: place.inbox, committeeEpoch: 1n, headerHash: bytes32("invented"), slot: bytes32("invented"), channelsRoot: bytes32("root"), status: 3, settledAt: now, validUntil: now + 100n };
     const before = await stakes();
     await rig.inbox.record({ finality, members: await members(), quorum: await quorum(finalityDigest(finality, rig.domain)) });
     await guard();

@@ -23,7 +23,7 @@ describe("full nodes find what is planted, by themselves", function () {
   });
   after(() => rig.stop());
 
-  const status = async (hash: Hex) => nameOf(BatchStatus, Number(await rig.world.settlement.status(hash)));
+  const status = async (hash: Hex) => nameOf(BatchStatus, Number((await rig.world.settlement.batch(hash)).status));
   const work = async () => {
     await rig.round(["check", "accuse", "sign", "certify"]);
     await rig.round(["check", "accuse", "sign", "certify"]);

@@ -4,7 +4,7 @@ pragma solidity ^0.8.30;
 import {TestDollar} from "./TestDollar.sol";
 
 /// @title A token that misbehaves on request
-/// @notice Sound until `setOddity`; then its plain `transfer` shows one of the ways in which real tokens surprise.
+/// @notice Sound until `setOddity`; then its calls show one of the ways in which real tokens surprise.
 contract OddToken is TestDollar {
     enum Oddity {
         None,
@@ -15,7 +15,8 @@ contract OddToken is TestDollar {
         Reverts,
         Blacklists, // one recipient
         Reenters, // calls somebody in the middle
-        IgnoresReusedNonce // an authorisation used before moves nothing and reverts nothing
+        IgnoresReusedNonce, // an authorisation used before moves nothing and reverts nothing
+        MuteTransferFrom // says yes and moves nothing
     }
 
     error OddRefused(address to);
@@ -45,6 +46,10 @@ contract OddToken is TestDollar {
             }
         }
         return true;
+    }
+
+    function transferFrom(address from, address to, uint256 value) public override returns (bool) {
+        return oddity == Oddity.MuteTransferFrom || super.transferFrom(from, to, value);
     }
 
     function transferWithAuthorization(

@@ -20,7 +20,7 @@ import { artifact } from "../../scripts/deploy/chain.ts";
 import { localAccount } from "../../sdk/crypto/index.ts";
 import { X402 } from "../../sdk/payments/x402.ts";
 import { channelIdOf } from "../../sdk/payments/voucher.ts";
-import type { ForgetfulToken, TestDollar } from "../../types/contracts/index.js";
+import type { OddToken, TestDollar } from "../../types/contracts/index.js";
 import { type World, world } from "./fixture.ts";
 import { type TestNode, account, startNode } from "./node.ts";
 
@@ -71,9 +71,14 @@ describe("facilitator", () => {
     expect(await w.token.balanceOf(thief)).to.equal(5_007n);
   });
 
+  async function oddToken() {
+    const token = await w.deployer.deploy(artifact("OddToken").abi, artifact("OddToken").bytecode, []);
+    return { token, odd: await w.at<OddToken>("OddToken", token) };
+  }
+
   it("a token that forgets nonces: a second payment under a used one is refused before anything is sent; a retry sends nothing", async () => {
-    const token = await w.deployer.deploy(artifact("ForgetfulToken").abi, artifact("ForgetfulToken").bytecode, []);
-    const forgetful = await w.at<TestDollar>("ForgetfulToken", token);
+    const { token, odd: forgetful } = await oddToken();
+    await forgetful.setOddity(8, w.ethers.ZeroAddress, "0x"); // IgnoresReusedNonce
     const { payer, pay } = await buyer();
     await forgetful.mint(payer.address, 10_000n);
     const offered = (await pay({ charge: 1 }, "exact")).accepted;
@@ -108,8 +113,7 @@ describe("facilitator", () => {
   });
 
   it("a token that says yes and moves nothing: the stock facilitator reports an `upto` payment, ours misses the transfer", async () => {
-    const token = await w.deployer.deploy(artifact("ForgetfulToken").abi, artifact("ForgetfulToken").bytecode, []);
-    const mute = (await w.ethers.getContractAt("ForgetfulToken", token)) as unknown as ForgetfulToken;
+    const { token, odd: mute } = await oddToken();
     const { payer, pay } = await buyer();
     await mute.mint(payer.address, 10_000n);
     await w.networkHelpers.setBalance(payer.address, 10n ** 18n);
@@ -119,7 +123,7 @@ describe("facilitator", () => {
     const client = new x402Client().register(network, new UptoEvmScheme(toClientEvmSigner(payer as never, node.client as never))).setSpendControls(false);
     const sign = () => client.createPaymentPayload({ x402Version: 2, accepts: [requirements], resource: { url: node.url, description: "", mimeType: "" } });
     const [first, second] = [await sign(), await sign()];
-    await mute.setMute(true);
+    await mute.setOddity(9, w.ethers.ZeroAddress, "0x"); // MuteTransferFrom
     const stock = new x402Facilitator().register(network, new UptoFacilitator(facilitatorSigner(options(token))));
     expect((await stock.settle(first, requirements)).success, "the gap").to.equal(true);
     expect(await makeFacilitator(options(token)).settle(second, requirements)).to.include({ success: false, errorReason: "transfer_missing" });

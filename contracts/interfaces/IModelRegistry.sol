@@ -51,6 +51,11 @@ interface IModelRegistry {
     /// @return verifier IGroth16Verifier of the version's key, fixed at publication; 0 without one. Its set-up level is
     /// asked of the verifier: it can only rise.
     function verifierOf(bytes32 modelId) external view returns (address verifier, ProgramKind kind, uint8 methods);
+    /// @notice What a proof needs, from one slot. Zero values for an unknown id.
+    /// @return verifier As verifierOf says.
+    /// @return development Whether the verifier's key, or one that it stands on, has the published trapdoor (level 0). A key never
+    /// leaves level 0, so this was found out once, at publication.
+    function proofRoute(bytes32 modelId) external view returns (address verifier, bool development);
     function royaltyOf(bytes32 modelId) external view returns (address to, uint16 bps);
 
     function modelIdOf(address publisher_, ModelVersion calldata model_) external view returns (bytes32);

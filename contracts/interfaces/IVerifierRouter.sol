@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
+import {IGroth16Verifier} from "./IGroth16Verifier.sol";
+
 /// @title From a model version to the contract that verifies its proofs
 /// @notice The route is the verifier that ModelRegistry fixed when the version was published, so it cannot be replaced
 /// (S12). A guardian may freeze the proofs of *one model version* for 7 days; the freeze ends by itself, and another
@@ -35,6 +37,10 @@ interface IVerifierRouter {
     /// @return since Start of the last freeze, 0 if never frozen.
     /// @return until Its end.
     function frozen(bytes32 modelId) external view returns (uint64 since, uint64 until);
+
+    /// @notice The verifier whose answers count now and here, for callers that ask it themselves and save the way through this
+    /// contract. Reverts by name where there is none: not one to keep, since a freeze may come.
+    function verifierFor(bytes32 modelId) external view returns (IGroth16Verifier);
 
     /// @return verifier 0 without one.
     /// @return setupLevel See IGroth16Verifier.

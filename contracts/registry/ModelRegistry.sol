@@ -16,6 +16,7 @@ contract ModelRegistry is IModelRegistry {
         address verifier;
         ProgramKind kind;
         uint8 methods;
+        bool development; // in the verifier's slot
         bytes32 successor;
         ModelVersion version;
     }
@@ -46,6 +47,7 @@ contract ModelRegistry is IModelRegistry {
         entry.verifier = verifier;
         entry.kind = model_.kind;
         entry.methods = model_.methods;
+        entry.development = verifier != address(0) && KEYS.setupLevel(model_.vkHash) == 0;
         entry.version = model_;
         bytes32 seriesId = seriesIdOf(msg.sender, model_.name);
         _series[seriesId].push(modelId);
@@ -93,6 +95,12 @@ contract ModelRegistry is IModelRegistry {
     function verifierOf(bytes32 modelId) external view override returns (address verifier, ProgramKind kind, uint8 methods) {
         Entry storage entry = _models[modelId];
         return (entry.verifier, entry.kind, entry.methods);
+    }
+
+    /// @inheritdoc IModelRegistry
+    function proofRoute(bytes32 modelId) external view override returns (address verifier, bool development) {
+        Entry storage entry = _models[modelId];
+        return (entry.verifier, entry.development);
     }
 
     /// @inheritdoc IModelRegistry

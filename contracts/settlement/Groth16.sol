@@ -38,25 +38,56 @@ library Groth16 {
         require(proof.length == PROOF_BYTES, IGroth16Errors.Groth16ProofLength(proof.length));
         uint256 expected = inputCount(key);
         require(inputs.length == expected, IGroth16Errors.Groth16InputCount(inputs.length, expected));
-
-        // Pairs: (-A, B), (alpha, beta), (X, gamma), (C, delta).
-        uint256 pairs = allocate(4 * PAIR_BYTES);
+        requireInField(inputs);
+        uint256 scalars = allocate(inputs.length << 5);
         assembly ("memory-safe") {
+            calldatacopy(scalars, inputs.offset, shl(5, inputs.length))
+        }
+        return holds(key, proof, scalars, inputs.length);
+    }
+
+    /// @notice The equation itself.
+    /// @param proof 256 bytes or more. @param scalars Memory of `count` public inputs below the field, as many as the key has.
+    /// @dev The whole key is copied once, behind the pairs, and its points are moved from there.
+    function holds(address key, bytes calldata proof, uint256 scalars, uint256 count) internal view returns (bool) {
+        // Pairs: (-A, B), (alpha, beta), (X, gamma), (C, delta).
+        uint256 pairs = allocate(768 + 448 + ((count + 1) << 6));
+        uint256 ic = pairs + 768 + 448;
+        assembly ("memory-safe") {
+            let head := add(pairs, 768)
+            extcodecopy(key, head, KEY_ALPHA, add(448, shl(6, add(count, 1))))
             calldatacopy(pairs, proof.offset, 192)
+            mcopy(add(pairs, 192), head, 192)
+            mcopy(add(pairs, 384), ic, 64)
+            mcopy(add(pairs, 448), add(head, 192), 128)
             calldatacopy(add(pairs, 576), add(proof.offset, 192), 64)
-            extcodecopy(key, add(pairs, 192), KEY_ALPHA, 192)
-            extcodecopy(key, add(pairs, 448), KEY_GAMMA, 128)
-            extcodecopy(key, add(pairs, 640), KEY_DELTA, 128)
+            mcopy(add(pairs, 640), add(head, 320), 128)
         }
         negate(pairs);
-        uint256[] memory scalars = new uint256[](inputs.length + 1);
-        scalars[0] = 1;
-        for (uint256 i = 0; i < inputs.length; ++i) {
-            require(inputs[i] < R, IGroth16Errors.Groth16InputNotInField(i, inputs[i]));
-            scalars[i + 1] = inputs[i];
-        }
-        if (!combineIc(key, scalars, pairs + 384)) return false;
+        // IC_0 times one is IC_0: it stands in its place already.
+        if (!accumulate(ic + G1_BYTES, scalars, count, pairs + 384)) return false;
         return pairing(pairs, 4);
+    }
+
+    /// @notice Reverts for the first public input that is not below the field.
+    function requireInField(uint256[] calldata inputs) internal pure {
+        uint256 bad;
+        uint256 order = R;
+        assembly ("memory-safe") {
+            let end := add(inputs.offset, shl(5, inputs.length))
+            for { let at := inputs.offset } lt(at, end) { at := add(at, 32) } {
+                if iszero(lt(calldataload(at), order)) {
+                    bad := at
+                    break
+                }
+            }
+        }
+        if (bad == 0) return;
+        uint256 index;
+        assembly ("memory-safe") {
+            index := shr(5, sub(bad, inputs.offset))
+        }
+        revert IGroth16Errors.Groth16InputNotInField(index, inputs[index]);
     }
 
     /// @notice Writes sum scalars_i IC_i to `out`.
@@ -64,20 +95,50 @@ library Groth16 {
     function combineIc(address key, uint256[] memory scalars, uint256 out) internal view returns (bool ok) {
         uint256 length = scalars.length * G1_BYTES;
         uint256 ic = allocate(length);
+        uint256 values;
         assembly ("memory-safe") {
             extcodecopy(key, ic, KEY_IC, length)
-            // IC_0 times one is IC_0: the single verifier saves a product.
+            values := add(scalars, 32)
             mcopy(out, ic, 64)
         }
         ok = scalars[0] == 1 || multiply(out, scalars[0], out);
-        for (uint256 i = 1; i < scalars.length && ok; ++i) {
-            uint256 point = ic + i * G1_BYTES;
-            ok = multiply(point, scalars[i], point) && add(out, point, out);
+        return ok && accumulate(ic + G1_BYTES, values + 32, scalars.length - 1, out);
+    }
+
+    /// @notice Adds sum scalars_i points_i, i < count, to the point at `sum`.
+    /// @return ok False if a point is not on the curve.
+    function accumulate(uint256 points, uint256 scalars, uint256 count, uint256 sum) internal view returns (bool ok) {
+        uint256 failed;
+        assembly ("memory-safe") {
+            // Past the free pointer: the sum, then a point and its scalar, which become their product.
+            let scratch := mload(0x40)
+            let term := add(scratch, 64)
+            mcopy(scratch, sum, 64)
+            let end := add(scalars, shl(5, count))
+            for { } lt(scalars, end) { scalars := add(scalars, 32) } {
+                mcopy(term, points, 64)
+                mstore(add(term, 64), mload(scalars))
+                if iszero(staticcall(MUL_GAS, 7, term, 96, term, 64)) {
+                    failed := MUL_GAS
+                    break
+                }
+                if iszero(staticcall(ADD_GAS, 6, scratch, 128, scratch, 64)) {
+                    failed := ADD_GAS
+                    break
+                }
+                points := add(points, 64)
+            }
+            mcopy(sum, scratch, 64)
         }
+        if (failed != 0) requireFed(failed);
+        return failed == 0;
     }
 
     function inputCount(address key) internal view returns (uint256 count) {
-        return (key.code.length - KEY_IC) / G1_BYTES - 1;
+        unchecked {
+            // A key has two IC points at least: registration saw to it.
+            return (key.code.length - KEY_IC) / G1_BYTES - 1;
+        }
     }
 
     /// @dev Memory that nothing else is given. Solidity does not promise zeros; callers fill it.
@@ -121,19 +182,19 @@ library Groth16 {
     }
 
     /// @notice Whether the product of the pairs' pairings is one. False also for points that are not on their curves.
-    function pairing(uint256 pairs, uint256 count) internal view returns (bool holds) {
+    function pairing(uint256 pairs, uint256 count) internal view returns (bool one) {
         uint256 gasCap = PAIRING_GAS + PAIR_GAS * count;
         bool ok;
         assembly ("memory-safe") {
             ok := staticcall(gasCap, 8, pairs, mul(count, 192), 0, 32)
-            holds := and(ok, eq(mload(0), 1))
+            one := and(ok, eq(mload(0), 1))
         }
         if (!ok) requireFed(gasCap);
     }
 
     /// @dev A failed precompile has eaten what it was given. It was given `gasCap` unless less than 64/63 of that was left, in
     /// which case no more than a 63rd of `gasCap` is left now: then the failure says nothing about the proof.
-    function requireFed(uint256 gasCap) private view {
+    function requireFed(uint256 gasCap) internal view {
         require(gasleft() > gasCap / 63, IGroth16Errors.Groth16GasTooLow(gasleft()));
     }
 }

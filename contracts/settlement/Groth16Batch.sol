@@ -13,6 +13,10 @@ library Groth16Batch {
     bytes32 private constant TAG = keccak256("opengradient.groth16.batch.v1");
     /// r_1, r_2, ...: 128 bits, which halve nothing on chain (the precompile's price is flat) but all of a keeper's check.
     uint256 private constant COEFFICIENT_MASK = 0xffffffffffffffffffffffffffffffff;
+    /// Those of Groth16, once more: assembly reads only literals of its own contract.
+    uint256 private constant R = 21888242871839275222246405745257275088548364400416034343698204186575808495617;
+    uint256 private constant ADD_GAS = 225;
+    uint256 private constant MUL_GAS = 9_000;
 
     /// @dev Memory of one call; kept together because the stack is short.
     struct Work {
@@ -22,7 +26,6 @@ library Groth16Batch {
         bytes32 seed;
         uint256 pairs;
         uint256 sumC;
-        uint256 term;
         uint256[] scalars;
     }
 
@@ -36,80 +39,117 @@ library Groth16Batch {
         work.width = Groth16.inputCount(key);
         uint256 expected = work.count * work.width;
         require(inputs.length == expected, IGroth16Errors.Groth16InputCount(inputs.length, expected));
-        _requireAscending(inputs, work.count, work.width);
+        requireAscending(inputs, work.count, work.width);
+        Groth16.requireInField(inputs);
 
         work.seed = keccak256(
-            abi.encode(TAG, block.chainid, address(this), vkHash, work.count, keccak256(proofs), _hash(inputs, 0, inputs.length))
+            abi.encode(TAG, block.chainid, address(this), vkHash, work.count, keccak256(proofs), _hash(inputs))
         );
         work.pairs = Groth16.allocate((work.count + 3) * Groth16.PAIR_BYTES);
         work.sumC = Groth16.allocate(Groth16.G1_BYTES);
-        work.term = Groth16.allocate(Groth16.G1_BYTES);
         work.scalars = new uint256[](work.width + 1);
-        for (uint256 i = 0; i < work.count; ++i) {
-            if (!_addProof(work, i, proofs, inputs)) return false;
-        }
-        return _closes(work);
+        return _fold(work, proofs) && _scale(work, inputs) && _closes(work);
     }
 
     /// @dev Repeats are refused here because a caller pays per statement; an order makes that one comparison each.
-    function _requireAscending(uint256[] calldata inputs, uint256 count, uint256 width) private pure {
-        uint256 previous;
-        for (uint256 i = 0; i < count; ++i) {
-            bytes32 statement = _hash(inputs, i * width, width);
-            require(i == 0 || uint256(statement) > previous, IGroth16Errors.Groth16StatementOrder(i));
-            previous = uint256(statement);
-        }
-    }
-
-    /// @notice keccak256 of `count` inputs from `first` on.
-    function _hash(uint256[] calldata inputs, uint256 first, uint256 count) private pure returns (bytes32 digest) {
+    function requireAscending(uint256[] calldata inputs, uint256 count, uint256 width) internal pure {
+        // Zero stands for "all in order": the first statement has nothing to precede it.
+        uint256 misplaced;
         assembly ("memory-safe") {
-            // Past the free pointer: needed for this hash only.
+            // Past the free pointer: needed for one hash at a time.
             let free := mload(0x40)
-            calldatacopy(free, add(inputs.offset, shl(5, first)), shl(5, count))
-            digest := keccak256(free, shl(5, count))
+            let size := shl(5, width)
+            let from := inputs.offset
+            let previous := 0
+            for { let i := 0 } lt(i, count) { i := add(i, 1) } {
+                calldatacopy(free, from, size)
+                let statement := keccak256(free, size)
+                if iszero(gt(statement, previous)) {
+                    misplaced := i
+                    break
+                }
+                previous := statement
+                from := add(from, size)
+            }
+        }
+        require(misplaced == 0, IGroth16Errors.Groth16StatementOrder(misplaced));
+    }
+
+    /// @notice keccak256 of all inputs.
+    function _hash(uint256[] calldata inputs) private pure returns (bytes32 digest) {
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            calldatacopy(free, inputs.offset, shl(5, inputs.length))
+            digest := keccak256(free, shl(5, inputs.length))
         }
     }
 
-    /// @notice Writes the pair (r A, B), adds r C to the sum and r, r x_j to the scalars of IC.
-    function _addProof(Work memory work, uint256 index, bytes calldata proofs, uint256[] calldata inputs)
-        private
-        view
-        returns (bool ok)
-    {
-        uint256 r = 1;
-        if (index != 0) {
-            bytes32 seed = work.seed;
-            assembly ("memory-safe") {
-                mstore(0, seed)
-                mstore(32, index)
-                r := and(keccak256(0, 64), COEFFICIENT_MASK)
-            }
-        }
-        uint256 pair = work.pairs + index * Groth16.PAIR_BYTES;
-        (uint256 sumC, uint256 term) = (work.sumC, work.term);
+    /// @notice Writes the pairs (r A, B) and the sum of the r C.
+    /// @dev The first A is judged by the pairing and the first C by an addition, or, alone, by the pairing.
+    function _fold(Work memory work, bytes calldata proofs) private view returns (bool) {
+        (bytes32 seed, uint256 pair, uint256 sumC, uint256 count) = (work.seed, work.pairs, work.sumC, work.count);
+        uint256 failed;
         assembly ("memory-safe") {
-            let proof := add(proofs.offset, mul(index, 256))
+            // Past the free pointer: the sum of the r C, then a point and its coefficient, which become their product.
+            let scratch := mload(0x40)
+            let term := add(scratch, 64)
+            let proof := proofs.offset
             calldatacopy(pair, proof, 192)
-            switch index
-            case 0 { calldatacopy(sumC, add(proof, 192), 64) }
-            default { calldatacopy(term, add(proof, 192), 64) }
-        }
-        // The first A is judged by the pairing and the first C by the addition, or, alone, by the pairing.
-        ok = index == 0
-            || (Groth16.multiply(pair, r, pair) && Groth16.multiply(term, r, term) && Groth16.add(sumC, term, sumC));
-
-        uint256[] memory scalars = work.scalars;
-        unchecked {
-            // At most 2^128 times the number of proofs that fit into a block.
-            scalars[0] += r;
-            uint256 first = index * work.width;
-            for (uint256 j = 1; j < scalars.length; ++j) {
-                uint256 value = inputs[first + j - 1];
-                require(value < Groth16.R, IGroth16Errors.Groth16InputNotInField(first + j - 1, value));
-                scalars[j] = addmod(scalars[j], mulmod(r, value, Groth16.R), Groth16.R);
+            calldatacopy(scratch, add(proof, 192), 64)
+            mstore(0, seed)
+            for { let i := 1 } lt(i, count) { i := add(i, 1) } {
+                proof := add(proof, 256)
+                pair := add(pair, 192)
+                mstore(32, i)
+                let r := and(keccak256(0, 64), COEFFICIENT_MASK)
+                mstore(add(term, 64), r)
+                calldatacopy(term, proof, 64)
+                if iszero(staticcall(MUL_GAS, 7, term, 96, pair, 64)) {
+                    failed := MUL_GAS
+                    break
+                }
+                calldatacopy(add(pair, 64), add(proof, 64), 128)
+                calldatacopy(term, add(proof, 192), 64)
+                if iszero(staticcall(MUL_GAS, 7, term, 96, term, 64)) {
+                    failed := MUL_GAS
+                    break
+                }
+                if iszero(staticcall(ADD_GAS, 6, scratch, 128, scratch, 64)) {
+                    failed := ADD_GAS
+                    break
+                }
             }
+            mcopy(sumC, scratch, 64)
         }
+        if (failed != 0) Groth16.requireFed(failed);
+        return failed == 0;
+    }
+
+    /// @notice Scalars of IC: the sum of the r, then of the r x_j.
+    function _scale(Work memory work, uint256[] calldata inputs) private pure returns (bool) {
+        (bytes32 seed, uint256 count, uint256[] memory scalars) = (work.seed, work.count, work.scalars);
+        assembly ("memory-safe") {
+            let first := add(scalars, 64)
+            let end := add(first, shl(5, sub(mload(scalars), 1)))
+            let from := inputs.offset
+            let sum := 0
+            mstore(0, seed)
+            for { let i := 0 } lt(i, count) { i := add(i, 1) } {
+                let r := 1
+                if i {
+                    mstore(32, i)
+                    r := and(keccak256(0, 64), COEFFICIENT_MASK)
+                }
+                // At most 2^128 times the number of proofs that fit into a block.
+                sum := add(sum, r)
+                for { let at := first } lt(at, end) { at := add(at, 32) } {
+                    mstore(at, addmod(mload(at), mulmod(r, calldataload(from), R), R))
+                    from := add(from, 32)
+                }
+            }
+            mstore(add(scalars, 32), sum)
+        }
+        return true;
     }
 
     /// @notice Appends the key's three pairs, negated, and evaluates the product.

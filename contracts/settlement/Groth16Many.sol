@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
-import {IGroth16Errors, IGroth16Verifier} from "../interfaces/IGroth16Verifier.sol";
+import {IGroth16Errors} from "../interfaces/IGroth16Verifier.sol";
 import {Groth16} from "./Groth16.sol";
+import {Groth16Batch} from "./Groth16Batch.sol";
 
 /// @title Many inferences in one proof
 /// @notice A circuit that computes N items has the public inputs (c, e, h) and proves: "I know N inputs whose commitments v_i
@@ -21,11 +22,11 @@ library Groth16Many {
     /// Inputs of one item: (ctx, in, out).
     uint256 internal constant ITEM = 3;
 
-    /// @param base Verifier of the circuit's own key.
+    /// @param key Of the circuit: three public inputs, which registration saw to.
     /// @param proofs For each group of `slots` items (the last may be smaller): a proof (256 bytes) and h (32).
     /// @param inputs (ctx, in, out) of each item, statements strictly ascending by keccak256.
     function verify(
-        IGroth16Verifier base,
+        address key,
         bytes32 vkHash,
         uint256 slots,
         bytes calldata proofs,
@@ -38,18 +39,18 @@ library Groth16Many {
             inputs.length % ITEM == 0 && items > (groups - 1) * slots && items <= groups * slots,
             IGroth16Errors.Groth16InputCount(inputs.length, groups * slots * ITEM)
         );
-        _requireAscending(inputs, items);
+        Groth16Batch.requireAscending(inputs, items, ITEM);
         for (uint256 group = 0; group < groups; ++group) {
             uint256 first = group * slots * ITEM;
             uint256 last = first + slots * ITEM < inputs.length ? first + slots * ITEM : inputs.length;
             bytes calldata proof = proofs[group * PROOF_BYTES:(group + 1) * PROOF_BYTES];
-            if (!_verifyGroup(base, vkHash, slots, proof, inputs[first:last])) return false;
+            if (!_verifyGroup(key, vkHash, slots, proof, inputs[first:last])) return false;
         }
         return true;
     }
 
     function _verifyGroup(
-        IGroth16Verifier base,
+        address key,
         bytes32 vkHash,
         uint256 slots,
         bytes calldata proof,
@@ -69,7 +70,11 @@ library Groth16Many {
         signals[0] =
             uint256(keccak256(abi.encode(TAG, block.chainid, address(this), vkHash, signals[2], inputs.length, items))) >> 8;
         signals[1] = evaluate(signals[0], slots, inputs);
-        return base.verify(proof[:Groth16.PROOF_BYTES], signals);
+        uint256 scalars;
+        assembly ("memory-safe") {
+            scalars := add(signals, 32)
+        }
+        return Groth16.holds(key, proof, scalars, 3);
     }
 
     /// @notice sum v_i c^(2i+1) + y_i c^(2i+2) over all slots, by Horner's rule from the last one.
@@ -95,26 +100,5 @@ library Groth16Many {
         for (uint256 i = 0; i < inputs.length; ++i) {
             require(inputs[i] < R, IGroth16Errors.Groth16InputNotInField(i, inputs[i]));
         }
-    }
-
-    function _requireAscending(uint256[] calldata inputs, uint256 items) private pure {
-        // Zero stands for "all in order": the first item has nothing to precede it.
-        uint256 misplaced;
-        assembly ("memory-safe") {
-            let free := mload(0x40)
-            let previous := 0
-            let item := inputs.offset
-            for { let i := 0 } lt(i, items) { i := add(i, 1) } {
-                calldatacopy(free, item, 96)
-                let statement := keccak256(free, 96)
-                if iszero(gt(statement, previous)) {
-                    misplaced := i
-                    break
-                }
-                previous := statement
-                item := add(item, 96)
-            }
-        }
-        require(misplaced == 0, IGroth16Errors.Groth16StatementOrder(misplaced));
     }
 }

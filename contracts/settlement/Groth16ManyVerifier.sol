@@ -10,7 +10,9 @@ import {Groth16Many} from "./Groth16Many.sol";
 /// cheap: one proof of 288 bytes stands for up to `slots` items. Deployed by Groth16Keys.registerMany.
 contract Groth16ManyVerifier is IGroth16Verifier {
     IGroth16Keys private immutable KEYS;
-    IGroth16Verifier private immutable BASE;
+    /// @inheritdoc IGroth16Verifier
+    /// @dev The circuit's own.
+    address public immutable override key;
     /// @inheritdoc IGroth16Verifier
     bytes32 public immutable override vkHash;
     /// @notice Items that one proof holds.
@@ -18,25 +20,19 @@ contract Groth16ManyVerifier is IGroth16Verifier {
 
     constructor(IGroth16Verifier base, bytes32 vkHash_, uint256 slots_) {
         KEYS = IGroth16Keys(msg.sender);
-        (BASE, vkHash, slots) = (base, vkHash_, slots_);
+        (key, vkHash, slots) = (base.key(), vkHash_, slots_);
     }
 
     /// @inheritdoc IGroth16Verifier
     function verify(bytes calldata proof, uint256[] calldata publicInputs) external view override returns (bool) {
         require(proof.length == Groth16Many.PROOF_BYTES, Groth16ProofLength(proof.length));
         require(publicInputs.length == Groth16Many.ITEM, Groth16InputCount(publicInputs.length, Groth16Many.ITEM));
-        return Groth16Many.verify(BASE, vkHash, slots, proof, publicInputs);
+        return Groth16Many.verify(key, vkHash, slots, proof, publicInputs);
     }
 
     /// @inheritdoc IGroth16Verifier
     function verifyBatch(bytes calldata proofs, uint256[] calldata publicInputs) external view override returns (bool) {
-        return Groth16Many.verify(BASE, vkHash, slots, proofs, publicInputs);
-    }
-
-    /// @inheritdoc IGroth16Verifier
-    /// @dev The circuit's own.
-    function key() external view override returns (address) {
-        return BASE.key();
+        return Groth16Many.verify(key, vkHash, slots, proofs, publicInputs);
     }
 
     /// @inheritdoc IGroth16Verifier

@@ -51,7 +51,7 @@ contract VerifierRouter is IVerifierRouter, AccessManaged {
 
     /// @inheritdoc IVerifierRouter
     function verify(bytes32 modelId, bytes calldata proof, uint256[] calldata publicInputs) external view override returns (bool) {
-        return _usable(modelId).verify(proof, publicInputs);
+        return verifierFor(modelId).verify(proof, publicInputs);
     }
 
     /// @inheritdoc IVerifierRouter
@@ -61,12 +61,22 @@ contract VerifierRouter is IVerifierRouter, AccessManaged {
         override
         returns (bool)
     {
-        return _usable(modelId).verifyBatch(proofs, publicInputs);
+        return verifierFor(modelId).verifyBatch(proofs, publicInputs);
     }
 
     /// @inheritdoc IVerifierRouter
     function frozen(bytes32 modelId) external view override returns (uint64 since, uint64 until) {
         return (_freezes[modelId].since, _freezes[modelId].until);
+    }
+
+    /// @inheritdoc IVerifierRouter
+    function verifierFor(bytes32 modelId) public view override returns (IGroth16Verifier) {
+        uint64 until = _freezes[modelId].until;
+        require(until <= block.timestamp, VerifierRouterFrozen(modelId, until));
+        (address verifier, bool development) = MODELS.proofRoute(modelId);
+        require(verifier != address(0), VerifierRouterNoVerifier(modelId));
+        require(!development || DevelopmentKey.allowedOn(block.chainid), VerifierRouterDevelopmentKey(modelId, block.chainid));
+        return IGroth16Verifier(verifier);
     }
 
     /// @inheritdoc IVerifierRouter
@@ -79,15 +89,5 @@ contract VerifierRouter is IVerifierRouter, AccessManaged {
         uint64 until = uint64(block.timestamp) + FREEZE;
         _freezes[modelId] = Freeze(uint64(block.timestamp), until);
         emit ModelFrozen(modelId, until);
-    }
-
-    /// The version's verifier, if its proofs count now and here.
-    function _usable(bytes32 modelId) private view returns (IGroth16Verifier) {
-        uint64 until = _freezes[modelId].until;
-        require(until <= block.timestamp, VerifierRouterFrozen(modelId, until));
-        (address verifier, uint8 level) = route(modelId);
-        require(verifier != address(0), VerifierRouterNoVerifier(modelId));
-        require(level != 0 || DevelopmentKey.allowedOn(block.chainid), VerifierRouterDevelopmentKey(modelId, block.chainid));
-        return IGroth16Verifier(verifier);
     }
 }

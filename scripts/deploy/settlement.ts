@@ -2,9 +2,9 @@
  * The settlement chain's contracts, in order. Every step looks first whether it is done: a second run sends nothing.
  *   1 bond token (devnets)   2 AccessManager   3 MeasurementPolicy   4 SignatureChecker   5 AttestationGate
  *   6 NodeRegistry   7 Groth16Keys and Groth16Fold   8 ModelRegistry   9 VerifierRouter   10 Committee   11 InferenceSettlement
- *   12 FaultCourt   13 Demands   14 FullNodeRewards   15 Traps   16 DataFeeds   17 HealthLens   18 Nitro and Intel verifiers, each under
- *   a given root   19 wiring: who may lock, slash and reject, where the pool's part of slashes goes, which verifier serves which TEE
- *   type, what the committee's statements are about
+ *   12 ProofSettlement   13 FaultCourt   14 Demands   15 FullNodeRewards   16 Traps   17 DataFeeds   18 HealthLens   19 Nitro and Intel
+ *   verifiers, each under a given root   20 wiring: who may lock, slash and reject, where the pool's part of slashes goes, which
+ *   verifier serves which TEE type, what the committee's statements are about
  */
 import { type Address, type Hex, toFunctionSelector, zeroAddress } from "viem";
 import { generatorTable } from "../../sdk/attestation/p384/index.ts";
@@ -27,6 +27,7 @@ export interface SettlementAddresses {
   VerifierRouter: Address;
   Committee: Address;
   InferenceSettlement: Address;
+  ProofSettlement: Address;
   FaultCourt: Address;
   Demands: Address;
   FullNodeRewards: Address;
@@ -103,6 +104,7 @@ export async function deploySettlement(chain: DeployChain, options: SettlementDe
     Committee,
     parameters.settlement,
   ]);
+  const ProofSettlement = await step("ProofSettlement", [VerifierRouter]);
   const FaultCourt = await step("FaultCourt", [NodeRegistry, InferenceSettlement, ModelRegistry, VerifierRouter, parameters.court]);
   const Demands = await step("Demands", [InferenceSettlement]);
   const FullNodeRewards = await step("FullNodeRewards", [BondToken, NodeRegistry, Committee, InferenceSettlement, rewardSettleTime(parameters)]);
@@ -122,6 +124,7 @@ export async function deploySettlement(chain: DeployChain, options: SettlementDe
     VerifierRouter,
     Committee,
     InferenceSettlement,
+    ProofSettlement,
     FaultCourt,
     Demands,
     FullNodeRewards,

@@ -2,3 +2,4 @@
 export * from "./models.ts";
 export * from "./network.ts";
 export * from "./nodes.ts";
+export * from "./proofs.ts";

@@ -7,6 +7,7 @@ export * from "./domain.ts";
 export * from "./enums.ts";
 export * from "./faults.ts";
 export * from "./feed.ts";
+export * from "./proofRequests.ts";
 export * from "./receipt.ts";
 export * from "./run.ts";
 export * from "./statements.ts";

@@ -204,7 +204,7 @@ describe("settlement, system invariants", () => {
     await w.settlement.postBatch(built.header, built.signature, true);
     await elapse();
     await w.settlement.finalize(built.header);
-    const rooms = [w.addresses.InferenceSettlement, w.addresses.FaultCourt, w.addresses.Demands, w.addresses.Committee, w.addresses.VerifierRouter, await w.settlement.PART()];
+    const rooms = [w.addresses.InferenceSettlement, w.addresses.FaultCourt, w.addresses.Demands, w.addresses.Committee, w.addresses.VerifierRouter, w.addresses.ProofSettlement, await w.settlement.PART()];
     for (const room of rooms) {
       expect(await w.token.balanceOf(room)).to.equal(0n);
       expect(await w.ethers.provider.getBalance(room)).to.equal(0n);

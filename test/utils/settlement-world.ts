@@ -8,7 +8,7 @@ import { type SettlementParameters, settlementParameters } from "../../scripts/d
 import { deploySettlement } from "../../scripts/deploy/settlement.ts";
 import { KeyType, Role } from "../../sdk/protocol/index.ts";
 import type {
-  AttestationGate, Committee, DataFeeds, Demands, FaultCourt, HealthLens, InferenceSettlement, MeasurementPolicy, ModelRegistry, NodeRegistry, SignatureChecker, TestBond,
+  AttestationGate, Committee, DataFeeds, Demands, FaultCourt, HealthLens, InferenceSettlement, MeasurementPolicy, ModelRegistry, NodeRegistry, ProofSettlement, SignatureChecker, TestBond,
   VerifierRouter,
 } from "../../types/contracts/index.js";
 
@@ -105,6 +105,7 @@ export async function settlementWorld(change: (parameters: SettlementParameters)
     router: await at<VerifierRouter>("VerifierRouter", addresses.VerifierRouter),
     committee: await at<Committee>("Committee", addresses.Committee),
     settlement: await at<InferenceSettlement>("InferenceSettlement", addresses.InferenceSettlement),
+    proofs: await at<ProofSettlement>("ProofSettlement", addresses.ProofSettlement),
     court: await at<FaultCourt>("FaultCourt", addresses.FaultCourt),
     demands: await at<Demands>("Demands", addresses.Demands),
     health: await at<HealthLens>("HealthLens", addresses.HealthLens),

@@ -5,21 +5,18 @@ import { mkdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 
-import { network } from "hardhat";
-
 import { compileModel, loadModel, quantizeInput, readSym, writeArtifacts } from "../../../circuits/compiler/index.ts";
-import { flat } from "../../../circuits/many/challenge.ts";
 import { writeMany } from "../../../circuits/many/circuit.ts";
 import { manyWitness } from "../../../circuits/many/witness.ts";
-import { keccak, word } from "../../../circuits/setup/encode.ts";
-import type { Hex } from "../../../circuits/setup/encode.ts";
 import { setUpForDevelopment } from "../../../circuits/setup/manifest.ts";
 import { writeWitness } from "../../../circuits/setup/witness.ts";
 import { readVerifyingKey } from "../../../circuits/setup/zkey.ts";
 import { bestProver } from "../../../keepers/proving/provers.ts";
 import { buildModels, MODELS_DIRECTORY } from "../../../models/index.ts";
+import { requestBatch, requestContext } from "../../../sdk/protocol/index.ts";
 import { measureProving } from "./prove.ts";
 import type { ProvingFigures } from "./prove.ts";
+import { gasOf, proofWorld } from "./world.ts";
 
 export interface ManyFigures extends ProvingFigures {
   rows: number;
@@ -40,34 +37,32 @@ export async function measureMany(print: (line: string) => void = () => {}): Pro
   const files = await setUpForDevelopment(`${folder}/many/many.r1cs`, `${folder}/many`);
   print(`credit-${SLOTS}: ${files.manifest.rows} rows, domain 2^${files.manifest.domainExponent}`);
 
-  const { ethers } = await network.create();
-  const [admin] = await ethers.getSigners();
-  const authority = await ethers.deployContract("TestAccessManager", [admin!.address]);
-  const keys = await ethers.deployContract("Groth16Keys", [await authority.getAddress()]);
-  await (await keys.register(files.keyBytes)).wait();
-  await (await keys.registerMany(files.manifest.vkHash, SLOTS)).wait();
-  const vkHash = ethers.keccak256(ethers.AbiCoder.defaultAbiCoder().encode(["bytes32", "bytes32", "uint16"], [await keys.MANY_TAG(), files.manifest.vkHash, SLOTS])) as Hex;
-  const verifier = (await keys.verifierOf(vkHash)) as Hex;
-
+  const { w, place, terms, verifier, vkHash } = await proofWorld("credit", files.keyBytes, files.manifest.vkHash, SLOTS);
   const model = await loadModel(`${folder}/one`);
-  const requests = Array.from({ length: SLOTS }, (_, i) => ({
-    ctx: BigInt(keccak(`0x${word(BigInt(i))}`)) >> 8n,
-    values: quantizeInput(model, { features: Array.from({ length: 20 }, (_, j) => ((i * 31 + j * 17) % 97) / 97) }).values,
-  }));
-  const made = manyWitness(model, readSym(await readFile(`${folder}/many/many.sym`, "utf8")), SLOTS, requests, { chainId: 31337n, verifier, vkHash });
+  const sym = readSym(await readFile(`${folder}/many/many.sym`, "utf8"));
+  const manyPlace = { chainId: BigInt(w.chainId), verifier, vkHash };
   const witness = `${folder}/many.wtns`;
-  writeWitness(witness, made.values);
-  const task = { zkey: files.zkey, witness, key: readVerifyingKey(files.zkey), publicInputs: made.publicInputs };
-  const { figures, proven } = await measureProving(task);
-
-  const harness = await ethers.deployContract("Groth16SettleHarness");
+  /** Requests `from` to `from + count - 1` in one proof: the task of a prover, and what the contract takes with its proof. */
+  const asked = (from: number, count: number) => {
+    const numbers = Array.from({ length: count }, (_, i) => BigInt(from + i));
+    const requests = numbers.map((number) => ({
+      ctx: requestContext(place, { ...terms, number }),
+      values: quantizeInput(model, { features: Array.from({ length: 20 }, (_, j) => ((Number(number) * 31 + j * 17) % 97) / 97) }).values,
+    }));
+    const made = manyWitness(model, sym, SLOTS, requests, manyPlace);
+    writeWitness(witness, made.values);
+    const proved = made.order.map((index, i) => ({ number: numbers[index]!, words: [made.items[i]!.in, made.items[i]!.out] }));
+    return { task: { zkey: files.zkey, witness, key: readVerifyingKey(files.zkey), publicInputs: made.publicInputs }, suffix: made.suffix.slice(2), batch: requestBatch(place, terms, proved) };
+  };
   // The bitmap's word has been written before, as on a chain that runs.
-  const single = manyWitness(model, readSym(await readFile(`${folder}/many/many.sym`, "utf8")), SLOTS, requests.slice(0, 1), { chainId: 31337n, verifier, vkHash });
-  writeWitness(witness, single.values);
-  const one = await bestProver().prove({ ...task, publicInputs: single.publicInputs }, LIMITS);
-  await (await harness.settleMany(verifier, 255, `${one.proof}${single.suffix.slice(2)}`, flat(single.items))).wait();
-  const receipt = await (await harness.settleMany(verifier, 0, `${proven.proof}${made.suffix.slice(2)}`, flat(made.items))).wait();
-  const all = { rows: files.manifest.rows, ...figures, gasEach: Math.round(Number(receipt!.gasUsed) / SLOTS) };
+  const first = asked(SLOTS, 1);
+  const one = await bestProver().prove(first.task, LIMITS);
+  await gasOf(w.proofs.settleBatch(first.batch.requests, `${one.proof}${first.suffix}`, first.batch.words));
+
+  const all64 = asked(0, SLOTS);
+  const { figures, proven } = await measureProving(all64.task);
+  const gas = await gasOf(w.proofs.settleBatch(all64.batch.requests, `${proven.proof}${all64.suffix}`, all64.batch.words));
+  const all = { rows: files.manifest.rows, ...figures, gasEach: Math.round(gas / SLOTS) };
   print(`credit-${SLOTS}: ${JSON.stringify(all)}`);
   return all;
 }

@@ -7,7 +7,7 @@ export type { CompileOptions } from "./options.ts";
 export { CompileError, InputError, InvalidModelError, UnsupportedError, BudgetError } from "./errors.ts";
 export { decodeOutput, evaluateInteger, inputOfWords, quantizeInput, runInteger, type DecodedOutput, type Inputs } from "./io.ts";
 export { calculateWitness, type Witness } from "./witness.ts";
-export { foldedKey, WEIGHT_LANES, type WeightOptions, type WeightTensor } from "./weights.ts";
+export { foldedKey, foldedWords, WEIGHT_LANES, type WeightOptions, type WeightTensor } from "./weights.ts";
 export { certificateJson, loadModel, readWeights, weightsJson, publicJson, writeArtifacts, type LoadedModel } from "./artifacts.ts";
 export { wtnsBytes } from "./emit/wtns.ts";
 export { readR1cs, readSym, violatedRow } from "./emit/r1cs.ts";

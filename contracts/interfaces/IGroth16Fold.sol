@@ -52,7 +52,10 @@ interface IGroth16Fold {
         uint8 laneBits
     ) external returns (bytes32 circuitHash);
 
-    /// @notice Records the ceremony behind a universal circuit. Restricted, like IGroth16Keys.attestCeremony.
+    /// @notice Records the ceremony behind a universal circuit, and from now on no model version goes under its key without naming what
+    /// was folded in. Restricted, like IGroth16Keys.attestCeremony; refuses development keys.
+    /// @param circuitHash As registerCircuit returned it; for foldConstants the vkHash of the whole key, registered in Groth16Keys and
+    /// never attested there: attested, it would be a key of level 2 whose prover chooses the weights.
     function attestCircuit(bytes32 circuitHash, bytes32 transcriptHash) external;
 
     /// @notice Folds the sender's next chunk. Resumable; folds under another sender or salt do not meet.
@@ -66,13 +69,16 @@ interface IGroth16Fold {
     /// the last inputs of `key` become `constants`, so no caller can choose them. circuitHash is the key's vkHash here.
     function foldConstants(bytes calldata key, uint256[] calldata constants) external returns (IGroth16Verifier verifier);
 
-    /// @notice Hands the circuit's set-up level 2 on to a folded key. Anyone, once the circuit (or, for constants, its key) is
-    /// attested. This contract needs the authority's permission for IGroth16Keys.attestCeremony.
+    /// @notice Hands the circuit's set-up level 2 on to a folded key. Anyone, once the circuit is attested here. This contract needs the authority's permission for IGroth16Keys.attestCeremony.
     function inheritLevel(bytes32 vkHash, bytes32 circuitHash, bytes32 weightsHash) external;
 
     /// @notice Whether this contract computed the key from this circuit and these weights.
     /// @param weightsHash Of chunks: h = keccak256(h | keccak256(chunk's weights)) from zero on. Of constants: keccak256(words).
     function isFolded(bytes32 vkHash, bytes32 circuitHash, bytes32 weightsHash) external view returns (bool);
+
+    /// @notice Whether the key, or one that it stands on, came out of the ceremony of an attested universal circuit: it has the circuit's
+    /// alpha, beta, gamma and delta. Whole, folded, or with a point that somebody made up.
+    function isUniversal(bytes32 vkHash) external view returns (bool);
 
     /// @notice Chunks that are in.
     function progress(bytes32 circuitHash, address sender, bytes32 salt) external view returns (uint256 done, uint256 chunks);

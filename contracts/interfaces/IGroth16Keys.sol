@@ -71,6 +71,9 @@ interface IGroth16Keys {
     /// @notice Zero when the key is not registered.
     function verifierOf(bytes32 vkHash) external view returns (IGroth16Verifier);
 
+    /// @notice Keys that this one stands on: a chain's layers, or the one behind many items. Empty for a key, and for an unknown one.
+    function layersOf(bytes32 vkHash) external view returns (bytes32[] memory);
+
     /// @notice Whether this registry deployed `verifier`; other contracts may call themselves verifiers and say anything.
     function isVerifier(address verifier) external view returns (bool);
 

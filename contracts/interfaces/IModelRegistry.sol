@@ -14,6 +14,8 @@ struct ModelVersion {
     bytes32 manifestHash; // keccak256 of the manifest: hashes of weights, circuit and verifying key
     uint8 methods; // bit v: verification method v (enum Verification) is offered
     bytes32 vkHash; // verifying key, registered in Groth16Keys before; 0 without zero-knowledge methods
+    bytes32 circuitHash; // universal circuit (Groth16Fold) out of which the key was folded; 0 for a key of its own circuit
+    bytes32 weightsHash; // weights that were folded into it; 0 without circuitHash
     address royaltyTo;
     uint16 royaltyBps; // of the gross charge, <= 3,000
     string licence; // SPDX expression, or a URL
@@ -34,6 +36,11 @@ interface IModelRegistry {
     error ModelRegistryRoyalty(uint16 bps, uint16 maximum);
     /// No verifier was registered for this key in Groth16Keys.
     error ModelRegistryUnknownKey(bytes32 vkHash);
+    /// Groth16Fold did not make this key out of this circuit and these weights. A folded point that somebody merely names lets him
+    /// prove anything: fold on chain, or claim and let the window pass.
+    error ModelRegistryNotFolded(bytes32 vkHash, bytes32 circuitHash, bytes32 weightsHash);
+    /// The key belongs to an attested universal circuit, and the version names no circuit and weights: whoever proves would choose them.
+    error ModelRegistryUnfolded(bytes32 vkHash);
     error ModelRegistryLimit(uint256 limit, uint256 maximum);
 
     function publishModel(ModelVersion calldata model) external returns (bytes32 modelId);

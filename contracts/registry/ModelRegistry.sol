@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
+import {IGroth16Fold} from "../interfaces/IGroth16Fold.sol";
 import {IGroth16Keys} from "../interfaces/IGroth16Keys.sol";
 import {IModelRegistry, ModelVersion} from "../interfaces/IModelRegistry.sol";
 import {ProgramKind, Verification} from "../types/Enums.sol";
@@ -26,13 +27,14 @@ contract ModelRegistry is IModelRegistry {
     bytes32 private constant MODEL_TAG = keccak256("opengradient.model.v1");
 
     IGroth16Keys public immutable KEYS;
+    IGroth16Fold public immutable FOLD;
 
     mapping(bytes32 modelId => Entry) private _models;
     mapping(bytes32 seriesId => bytes32[]) private _series;
     bytes32[] private _all;
 
-    constructor(IGroth16Keys keys) {
-        KEYS = keys;
+    constructor(IGroth16Keys keys, IGroth16Fold fold) {
+        (KEYS, FOLD) = (keys, fold);
     }
 
     /// @inheritdoc IModelRegistry
@@ -163,6 +165,21 @@ contract ModelRegistry is IModelRegistry {
             verifier = address(KEYS.verifierOf(model_.vkHash));
             require(verifier != address(0), ModelRegistryUnknownKey(model_.vkHash));
         }
+        _checkFold(model_, proves);
+    }
+
+    /// A universal circuit's key stands for one model only when the weights are in it, put there by Groth16Fold.
+    function _checkFold(ModelVersion calldata model_, bool proves) private view {
+        (bytes32 vkHash, bytes32 circuitHash, bytes32 weightsHash) = (model_.vkHash, model_.circuitHash, model_.weightsHash);
+        if (circuitHash == 0 && weightsHash == 0) {
+            require(!proves || !FOLD.isUniversal(vkHash), ModelRegistryUnfolded(vkHash));
+            return;
+        }
+        require(proves, ModelRegistryBadParams("circuitHash"));
+        // Many items in one proof: the fold is about the circuit's own key.
+        bytes32[] memory layers = KEYS.layersOf(vkHash);
+        bytes32 key = layers.length == 1 ? layers[0] : vkHash;
+        require(FOLD.isFolded(key, circuitHash, weightsHash), ModelRegistryNotFolded(vkHash, circuitHash, weightsHash));
     }
 
     function _known(bytes32 modelId) private view returns (Entry storage entry) {

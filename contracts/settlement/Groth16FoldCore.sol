@@ -6,6 +6,7 @@ import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManage
 import {IGroth16Errors, IGroth16Verifier} from "../interfaces/IGroth16Verifier.sol";
 import {IGroth16Fold} from "../interfaces/IGroth16Fold.sol";
 import {IGroth16Keys} from "../interfaces/IGroth16Keys.sol";
+import {DevelopmentKey} from "../verifiers/DevelopmentKey.sol";
 import {Groth16} from "./Groth16.sol";
 import {Groth16FoldSum} from "./Groth16FoldSum.sol";
 import {Groth16KeyCheck} from "./Groth16KeyCheck.sol";
@@ -16,10 +17,12 @@ import {Groth16KeyCheck} from "./Groth16KeyCheck.sol";
 abstract contract Groth16FoldCore is IGroth16Fold, AccessManaged {
     struct Circuit {
         bytes32 baseHash;
-        bytes32 transcriptHash;
         uint32 weights;
         uint8 lanes;
         uint8 laneBits;
+        bool development;
+        /// Hash of alpha to delta: all keys of one ceremony have it, those of no other.
+        bytes32 stem;
         bytes32[] chunkHashes;
     }
 
@@ -32,6 +35,8 @@ abstract contract Groth16FoldCore is IGroth16Fold, AccessManaged {
     IGroth16Keys public immutable KEYS;
     mapping(bytes32 circuitHash => Circuit) private _circuits;
     mapping(bytes32 record => bool) private _folded;
+    mapping(bytes32 circuitHash => bytes32) private _transcripts;
+    mapping(bytes32 stem => bool) private _universal;
 
     constructor(address authority, IGroth16Keys keys) AccessManaged(authority) {
         KEYS = keys;
@@ -56,13 +61,24 @@ abstract contract Groth16FoldCore is IGroth16Fold, AccessManaged {
         circuit.baseHash = keccak256(base);
         (circuit.weights, circuit.lanes, circuit.laneBits) = (weights, lanes, laneBits);
         circuit.chunkHashes = chunkHashes;
+        (circuit.stem, circuit.development) = (keccak256(base[:HEAD]), DevelopmentKey.sharesTrapdoor(base));
         emit Groth16CircuitRegistered(circuitHash, weights, chunkHashes.length);
     }
 
     /// @inheritdoc IGroth16Fold
     function attestCircuit(bytes32 circuitHash, bytes32 transcriptHash) external override restricted {
         require(transcriptHash != bytes32(0), IGroth16Keys.Groth16TranscriptMissing());
-        _circuit(circuitHash).transcriptHash = transcriptHash;
+        Circuit storage circuit = _circuits[circuitHash];
+        bytes32 stem = circuit.stem;
+        bool development = circuit.development;
+        if (circuit.weights == 0) {
+            IGroth16Verifier whole = KEYS.verifierOf(circuitHash);
+            require(address(whole) != address(0), Groth16FoldCircuitUnknown(circuitHash));
+            (stem, development) = (_stemOf(whole.key()), KEYS.setupLevel(circuitHash) == 0);
+        }
+        require(!development, IGroth16Keys.Groth16KeyNotAttestable(circuitHash, 0));
+        _transcripts[circuitHash] = transcriptHash;
+        _universal[stem] = true;
         emit Groth16CircuitAttested(circuitHash, transcriptHash);
     }
 
@@ -87,8 +103,7 @@ abstract contract Groth16FoldCore is IGroth16Fold, AccessManaged {
     /// @inheritdoc IGroth16Fold
     function inheritLevel(bytes32 vkHash, bytes32 circuitHash, bytes32 weightsHash) external override {
         require(isFolded(vkHash, circuitHash, weightsHash), Groth16FoldUnknown(vkHash, circuitHash, weightsHash));
-        bytes32 transcript = _circuits[circuitHash].transcriptHash;
-        if (transcript == bytes32(0)) transcript = KEYS.transcriptHash(circuitHash);
+        bytes32 transcript = _transcripts[circuitHash];
         require(transcript != bytes32(0), Groth16FoldNotAttested(circuitHash));
         KEYS.attestCeremony(vkHash, transcript);
     }
@@ -96,6 +111,31 @@ abstract contract Groth16FoldCore is IGroth16Fold, AccessManaged {
     /// @inheritdoc IGroth16Fold
     function isFolded(bytes32 vkHash, bytes32 circuitHash, bytes32 weightsHash) public view override returns (bool) {
         return _folded[keccak256(abi.encode(vkHash, circuitHash, weightsHash))];
+    }
+
+    /// @inheritdoc IGroth16Fold
+    function isUniversal(bytes32 vkHash) external view override returns (bool) {
+        bytes32[] memory layers = KEYS.layersOf(vkHash);
+        if (layers.length == 0) return _isUniversal(vkHash);
+        for (uint256 i = 0; i < layers.length; ++i) {
+            if (_isUniversal(layers[i])) return true;
+        }
+        return false;
+    }
+
+    function _isUniversal(bytes32 vkHash) private view returns (bool) {
+        IGroth16Verifier verifier = KEYS.verifierOf(vkHash);
+        return address(verifier) != address(0) && _universal[_stemOf(verifier.key())];
+    }
+
+    /// @param key A key's contract.
+    function _stemOf(address key) private view returns (bytes32 stem) {
+        assembly ("memory-safe") {
+            // Past the free pointer: needed for this hash only.
+            let free := mload(0x40)
+            extcodecopy(key, free, 1, HEAD)
+            stem := keccak256(free, HEAD)
+        }
     }
 
     /// @dev Registers `key[:kept]` with `sum` added to IC_0. Folding the same twice finds the verifier of the first time.

@@ -109,6 +109,11 @@ contract Groth16Keys is IGroth16Keys, AccessManaged {
     }
 
     /// @inheritdoc IGroth16Keys
+    function layersOf(bytes32 vkHash) external view override returns (bytes32[] memory) {
+        return _entries[vkHash].layers;
+    }
+
+    /// @inheritdoc IGroth16Keys
     function isVerifier(address verifier) external view override returns (bool) {
         return _verifiers[verifier];
     }

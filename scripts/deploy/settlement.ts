@@ -93,7 +93,7 @@ export async function deploySettlement(chain: DeployChain, options: SettlementDe
   ]);
   const Groth16Keys = await step("Groth16Keys", [AccessManager]);
   const Groth16Fold = await step("Groth16Fold", [AccessManager, Groth16Keys, parameters.fold.bond, parameters.fold.window]);
-  const ModelRegistry = await step("ModelRegistry", [Groth16Keys]);
+  const ModelRegistry = await step("ModelRegistry", [Groth16Keys, Groth16Fold]);
   const VerifierRouter = await step("VerifierRouter", [AccessManager, ModelRegistry]);
   const Committee = await step("Committee", [AccessManager, NodeRegistry, parameters.committee]);
   const InferenceSettlement = await step("InferenceSettlement", [

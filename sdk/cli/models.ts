@@ -51,6 +51,7 @@ export function modelCommand(): Command {
       const bytes = await blobs.read(info.blobId, { contentHash: info.contentHash }).finally(close);
       const checks = verifyPackage(bytes, { ...info, kind: info.kind === "Int" ? "int" : "float" });
       const wrong = checks.filter(({ ok }) => !ok).map(({ name }) => name);
+      if (wrong.includes("fold")) throw new CliError(`${info.name} ${info.version} has a universal circuit, and the registry names nothing that was folded into its key: whoever proves could choose the weights. Nothing was written.`);
       if (wrong.length > 0) throw new CliError(`The package of ${info.name} ${info.version} has another ${wrong.join(" and ")} hash than the registry: its publisher stated something else. Nothing was written.`);
       writeFileSync(file, bytes);
       console.log(`${info.name} ${info.version}: ${bytes.length} bytes in ${file}; content, program and manifest as the registry says`);
@@ -65,6 +66,7 @@ export function modelCommand(): Command {
     .option("--methods <list>", "verification methods, comma-separated: tee, vanilla; for circuit folders zkml, tee+zkml, vanilla")
     .option("--royalty-bps <n>", "hundredths of a percent of each charge", "0")
     .option("--royalty-to <address>", "who gets the royalty; by default the publisher")
+    .option("--weights <file>", "weights.json of this model, where the circuit folder holds another model's (universal circuits)")
     .option("--epochs <n>", "Walrus epochs that storage is paid for: 14 days each on Mainnet; see `og model renew`", "53")
     .option(...NETWORK_OPTION)
     .action(async (source: string, options: PublishOptions) => {
@@ -115,17 +117,18 @@ interface PublishOptions {
   methods?: string;
   royaltyBps: string;
   royaltyTo?: string;
+  weights?: string;
   epochs: string;
   network?: string;
 }
 
 const METHODS: Record<string, Value<typeof Verification>> = { tee: Verification.Tee, zkml: Verification.Zkml, "tee+zkml": Verification.TeeAndZkml, vanilla: Verification.Vanilla };
 
-async function publicationOf(source: string, { name, modelVersion, licence, methods }: PublishOptions): Promise<Publication> {
+async function publicationOf(source: string, { name, modelVersion, licence, methods, weights }: PublishOptions): Promise<Publication> {
   const about = statSync(source, { throwIfNoEntry: false });
   if (!about) throw new CliError(`${source} does not exist; give an ONNX file or a circuit folder.`);
   const common = { name, version: modelVersion, licence };
-  if (about.isDirectory()) return { ...(await integerPublication(source)), ...common, methods: methodsOf(methods ?? "zkml,tee+zkml,vanilla", Object.keys(METHODS)) };
+  if (about.isDirectory()) return { ...(await integerPublication(source, weights)), ...common, methods: methodsOf(methods ?? "zkml,tee+zkml,vanilla", Object.keys(METHODS)) };
   const bytes = new Uint8Array(readFileSync(source));
   // A proof is about an integer program: an ONNX file becomes one in a circuit folder.
   return { ...common, kind: "float", programHash: programHash("float", bytes), bytes, methods: methodsOf(methods ?? "tee,vanilla", ["tee", "vanilla"]) };

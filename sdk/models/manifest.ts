@@ -30,10 +30,12 @@ export interface VersionHashes {
   contentHash: Hex;
   manifestHash: Hex;
   vkHash: Hex;
+  /** Universal circuit whose key was folded for the version; zero for a key of its own. */
+  circuitHash: Hex;
 }
 
 /** Which of the registry's hashes a package's bytes have: all, or the version is not what it says. */
-export function verifyPackage(bytes: Uint8Array, version: VersionHashes): { name: "content" | "program" | "manifest"; ok: boolean }[] {
+export function verifyPackage(bytes: Uint8Array, version: VersionHashes): { name: "content" | "program" | "manifest" | "fold"; ok: boolean }[] {
   const same = (a: Hex, b: Hex) => a.toLowerCase() === b.toLowerCase();
   const check = (work: () => boolean): boolean => {
     try {
@@ -45,6 +47,8 @@ export function verifyPackage(bytes: Uint8Array, version: VersionHashes): { name
   return [
     { name: "content", ok: same(keccak256(bytes), version.contentHash) },
     { name: "program", ok: check(() => same(programOf(version.kind, bytes), version.programHash)) },
+    // A universal program under a key that nobody folded: its prover chooses the weights.
+    { name: "fold", ok: check(() => !same(version.circuitHash, zeroHash) || same(version.vkHash, zeroHash) || !isUniversal(version.kind, bytes)) },
     { name: "manifest", ok: check(() => same(manifestHash(manifestOf(version.kind, bytes, version.vkHash)), version.manifestHash)) },
   ];
 }
@@ -53,6 +57,12 @@ function programOf(kind: "float" | "int", bytes: Uint8Array): Hex {
   if (kind === "float") return programHash("float", bytes);
   const { graph, public: processing } = integerPackage(bytes);
   return programHash("int", graph, JSON.parse(canonicalJson(processing)));
+}
+
+/** Whether the program's weights are inputs of its circuit. */
+function isUniversal(kind: "float" | "int", bytes: Uint8Array): boolean {
+  if (kind === "float") return false;
+  return ((JSON.parse(integerPackage(bytes).graph) as { weights?: unknown[] }).weights ?? []).length > 0;
 }
 
 function integerPackage(bytes: Uint8Array) {

@@ -1,6 +1,7 @@
 import { type Account, type Address, type Hex, type WalletClient, keccak256, parseEventLogs, zeroAddress, zeroHash } from "viem";
 import { groth16KeysAbi } from "../../types/abi/Groth16Keys.ts";
 import { iModelRegistryAbi } from "../../types/abi/IModelRegistry.ts";
+import { type Fold, foldOnChain } from "./fold.ts";
 import { manifestHash, manifestOf } from "./manifest.ts";
 import { methodMask } from "../network/models.ts";
 import type { ChainAccess } from "../network/network.ts";
@@ -23,6 +24,8 @@ export interface Publication {
   methods: readonly number[];
   /** Verifying key for Groth16Keys.register; needed for the zero-knowledge methods. */
   keyBytes?: Hex;
+  /** Where the circuit is universal: out of what `keyBytes` is folded. */
+  fold?: Fold;
   royaltyTo?: Address;
   /** Hundredths of a percent, <= 3,000. */
   royaltyBps?: number;
@@ -39,7 +42,7 @@ export interface PublishedModel {
 }
 
 /**
- * Stores the package, registers its verifying key if it has one, and publishes the version. What is there already is not sent
+ * Stores the package, registers its verifying key if it has one (or folds it, where the circuit is universal), and publishes the version. What is there already is not sent
  * again: the same publication twice gives the same modelId.
  */
 export async function publishModel(settlement: ChainAccess, wallet: WalletClient, account: Account, blobs: BlobStore, what: Publication): Promise<PublishedModel> {
@@ -54,7 +57,8 @@ export async function publishModel(settlement: ChainAccess, wallet: WalletClient
 
   const { blobId } = await blobs.storeAndReadBack(what.bytes);
   const vkHash = what.keyBytes ? keccak256(what.keyBytes) : zeroHash;
-  if (what.keyBytes) {
+  if (what.fold) await foldOnChain(settlement, wallet, account, what.fold, mined);
+  else if (what.keyBytes) {
     const keys = { address: settlement.address("Groth16Keys"), abi: groth16KeysAbi } as const;
     const known = await client.readContract({ ...keys, functionName: "verifierOf", args: [vkHash] });
     if (known === zeroAddress) {
@@ -74,6 +78,8 @@ export async function publishModel(settlement: ChainAccess, wallet: WalletClient
     manifestHash: manifestHash(manifestOf(what.kind, what.bytes, vkHash)),
     methods: methodMask(what.methods),
     vkHash,
+    circuitHash: what.fold?.circuitHash ?? zeroHash,
+    weightsHash: what.fold?.weightsHash ?? zeroHash,
     royaltyTo: what.royaltyTo ?? zeroAddress,
     royaltyBps: what.royaltyBps ?? 0,
     licence: what.licence,

@@ -20,6 +20,9 @@ export interface ModelInfo {
   methods: string[];
   verifier: Address;
   vkHash: Hex;
+  /** Universal circuit and weights out of which Groth16Fold made the key; zero for a key of the version's own circuit. */
+  circuitHash: Hex;
+  weightsHash: Hex;
   /** Of the verifying key: 0 development, 1 single party, 2 ceremony; absent without zero-knowledge methods. */
   setupLevel: number | undefined;
   royaltyTo: Address;

@@ -54,7 +54,7 @@ describe("keepers as processes", function () {
     ids = blobIds();
     const models = artifact("ModelRegistry").abi;
     const [zero, none] = [ZERO, `0x${"00".repeat(20)}` as Hex];
-    const version = { name: "m", version: "1", programHash: keccak256("0x01"), kind: 1, blobId: keccak256("0x02"), contentHash: keccak256("0x03"), manifestHash: keccak256("0x04"), methods: 1 << Verification.Tee, vkHash: zero, royaltyTo: none, royaltyBps: 0, licence: "MIT" };
+    const version = { name: "m", version: "1", programHash: keccak256("0x01"), kind: 1, blobId: keccak256("0x02"), contentHash: keccak256("0x03"), manifestHash: keccak256("0x04"), circuitHash: zero, weightsHash: zero, methods: 1 << Verification.Tee, vkHash: zero, royaltyTo: none, royaltyBps: 0, licence: "MIT" };
     await net.settlement.write(net.addresses.settlement.ModelRegistry, models, "publishModel", [version]);
     const modelId = (await net.settlement.read(net.addresses.settlement.ModelRegistry, models, "modelIdOf", [net.settlement.deployer, version])) as Hex;
     tariff = { chainId: BigInt(net.payment.chainId), token: net.addresses.payment.TestDollar, prices: [{ modelId, perRequest: 5n, perMillionInput: 0n, perMillionOutput: 0n, perMillionReasoning: 0n }] };

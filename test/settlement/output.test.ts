@@ -10,7 +10,7 @@ import {
   responseHash, termsHash, wordList,
 } from "../../sdk/protocol/index.ts";
 import { CACHE, closeSnarkjs, compile } from "../circuits/setup/tools.ts";
-import { type World, bytes32, settlementWorld } from "../utils/settlement-world.ts";
+import { type World, ZERO, bytes32, settlementWorld } from "../utils/settlement-world.ts";
 import { type Built, build, domainOf, line, receipt, terms } from "./builder.ts";
 import { certify, membersOf, quorumOf } from "./quorum.ts";
 
@@ -47,7 +47,7 @@ describe("FaultCourt, wrong output", () => {
 
   async function publish(name: string, kind: number, key: Hex = vkHash): Promise<Hex> {
     const model = {
-      name, version: "1", programHash: bytes32("program"), kind, blobId: bytes32("blob"), contentHash: bytes32("content"), manifestHash: bytes32("manifest"),
+      name, version: "1", programHash: bytes32("program"), kind, blobId: bytes32("blob"), contentHash: bytes32("content"), manifestHash: bytes32("manifest"), circuitHash: ZERO, weightsHash: ZERO,
       methods: kind === 2 ? 0b11110 : 0b10010, vkHash: key, royaltyTo: NOBODY, royaltyBps: 0, licence: "MIT",
     };
     await w.models.publishModel(model);

@@ -34,7 +34,7 @@ describe("ProofSettlement", () => {
 
   async function publish(name: string, change: Record<string, unknown> = {}): Promise<Hex> {
     const model = {
-      name, version: "1", programHash: bytes32("program"), kind: 2, blobId: bytes32("blob"), contentHash: bytes32("content"), manifestHash: bytes32("manifest"),
+      name, version: "1", programHash: bytes32("program"), kind: 2, blobId: bytes32("blob"), contentHash: bytes32("content"), manifestHash: bytes32("manifest"), circuitHash: ZERO, weightsHash: ZERO,
       methods: 0b11110, vkHash, royaltyTo: NOBODY, royaltyBps: 0, licence: "MIT", ...change,
     };
     await w.models.publishModel(model);
@@ -293,13 +293,14 @@ describe("ProofSettlement", () => {
     const [admin] = await ethers.getSigners();
     const authority = await ethers.deployContract("TestAccessManager", [admin!.address]);
     const keys = await ethers.deployContract("Groth16Keys", [authority]);
-    const models = await ethers.deployContract("ModelRegistry", [keys]);
+    const fold = await ethers.deployContract("Groth16Fold", [authority, keys, 1_000n, 3_600]);
+    const models = await ethers.deployContract("ModelRegistry", [keys, fold]);
     const router = await ethers.deployContract("VerifierRouter", [authority, models]);
     const proofs = await ethers.deployContract("ProofSettlement", [router]);
     await keys.register(keyBytes);
     const publishHere = async (version: string) => {
       const model = {
-        name: "x", version, programHash: bytes32("program"), kind: 2, blobId: ZERO, contentHash: bytes32("content"), manifestHash: ZERO, methods: 0b00100, vkHash: hash, royaltyTo: NOBODY, royaltyBps: 0, licence: "MIT",
+        name: "x", version, programHash: bytes32("program"), kind: 2, blobId: ZERO, contentHash: bytes32("content"), manifestHash: ZERO, circuitHash: ZERO, weightsHash: ZERO, methods: 0b00100, vkHash: hash, royaltyTo: NOBODY, royaltyBps: 0, licence: "MIT",
       };
       await models.publishModel(model);
       return (await models.modelIdOf(admin!.address, model)) as Hex;

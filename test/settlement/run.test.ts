@@ -170,7 +170,7 @@ describe("InferenceSettlement, runs", () => {
       const keys = await w.ethers.getContractAt("Groth16Keys", w.addresses.Groth16Keys);
       await keys.getFunction("register")(circuit.files.keyBytes);
       const model = {
-        name: "run", version: "1.0.0", programHash: bytes32("program"), kind: 2, blobId: bytes32("blob"), contentHash: bytes32("content"), manifestHash: bytes32("manifest"),
+        name: "run", version: "1.0.0", programHash: bytes32("program"), kind: 2, blobId: bytes32("blob"), contentHash: bytes32("content"), manifestHash: bytes32("manifest"), circuitHash: ZERO, weightsHash: ZERO,
         methods: 0b01100, vkHash: circuit.files.manifest.vkHash as string, royaltyTo: NOBODY, royaltyBps: 0, licence: "MIT",
       };
       modelId = (await w.models.modelIdOf(w.admin.address, model)) as `0x${string}`;

@@ -100,7 +100,7 @@ describe("settlement, system invariants", () => {
   describe("proofs and routes", () => {
     let circuit: Awaited<ReturnType<typeof tiny>>;
     const version = (name: string, release: string) => ({
-      name, version: release, programHash: bytes32("program"), kind: 2, blobId: bytes32("blob"), contentHash: bytes32("content"), manifestHash: bytes32("manifest"),
+      name, version: release, programHash: bytes32("program"), kind: 2, blobId: bytes32("blob"), contentHash: bytes32("content"), manifestHash: bytes32("manifest"), circuitHash: ZERO, weightsHash: ZERO,
       methods: 0b01100, vkHash: circuit.files.manifest.vkHash as string, royaltyTo: NOBODY, royaltyBps: 0, licence: "MIT",
     });
     const publish = async (name: string, release: string) => {

@@ -22,7 +22,7 @@ describe("models, routes and proofs", () => {
 
   const version = (change: Record<string, unknown> = {}) => ({
     name: "credit", version: "1.0.0", programHash: bytes32("program"), kind: 2, blobId: bytes32("blob"), contentHash: bytes32("content"),
-    manifestHash: bytes32("manifest"), methods: 0b11110, vkHash: circuit.files.manifest.vkHash as string, royaltyTo: NOBODY, royaltyBps: 0, licence: "MIT", ...change,
+    manifestHash: bytes32("manifest"), circuitHash: ZERO, weightsHash: ZERO, methods: 0b11110, vkHash: circuit.files.manifest.vkHash as string, royaltyTo: NOBODY, royaltyBps: 0, licence: "MIT", ...change,
   });
   const publish = async (change: Record<string, unknown> = {}) => {
     const model = version(change);

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { type Hex, keccak256, zeroAddress } from "viem";
+import { type Hex, keccak256, zeroAddress, zeroHash } from "viem";
 import { z } from "zod";
 import { foldedKey, loadModel } from "../../../circuits/compiler/index.ts";
 import { openCircuit } from "../../../circuits/build.ts";
@@ -74,6 +74,9 @@ export async function loadModels(file: string, chain: ChainAccess, walrus: Walru
       const key = foldedKey(readVerifyingKey(built.zkey), model);
       const local = model.weights ? vkHash(key) : built.setup.vkHash;
       if (local !== version.vkHash) throw fatal("models.key", `The proving key in ${circuit}${model.weights ? ", with the weights folded in," : ""} is not the one that the registry names.`, { modelId, local, registry: version.vkHash });
+      if (model.weights && version.circuitHash === zeroHash) {
+        throw fatal("models.fold", `${version.name} has a universal circuit, and the registry does not say what was folded into its key: whoever proves could choose the weights. Publish it with its fold ("og model publish").`, { modelId });
+      }
       loaded.served.push({ ...common, kind: "tensor", runner: integerRunner(model) });
       loaded.proving.set(modelId, { model, zkey: built.zkey, key });
     } else if (isUpstreamPackage(bytes)) {

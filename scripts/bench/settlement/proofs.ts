@@ -9,7 +9,7 @@ import { setUpForDevelopment } from "../../../circuits/setup/manifest.ts";
 import { writeWitness } from "../../../circuits/setup/witness.ts";
 import { Role, termsHash, tipOf } from "../../../sdk/protocol/index.ts";
 import { PLAIN, build, line, runSettlement, terms } from "../../../test/settlement/builder.ts";
-import { bytes32, settlementWorld } from "../../../test/utils/settlement-world.ts";
+import { ZERO, bytes32, settlementWorld } from "../../../test/utils/settlement-world.ts";
 
 const CACHE = ".cache/bench/proofs";
 
@@ -22,7 +22,7 @@ export async function proofs(sizes: readonly number[] = [1, 64]): Promise<Record
   const keys = await w.ethers.getContractAt("Groth16Keys", w.addresses.Groth16Keys);
   await (await keys.getFunction("register")(files.keyBytes)).wait();
   const model = {
-    name: "bench", version: "1", programHash: bytes32("program"), kind: 2, blobId: bytes32("blob"), contentHash: bytes32("content"), manifestHash: bytes32("manifest"), methods: 0b01100,
+    name: "bench", version: "1", programHash: bytes32("program"), kind: 2, blobId: bytes32("blob"), contentHash: bytes32("content"), manifestHash: bytes32("manifest"), circuitHash: ZERO, weightsHash: ZERO, methods: 0b01100,
     vkHash: files.manifest.vkHash, royaltyTo: "0x0000000000000000000000000000000000000000", royaltyBps: 0, licence: "MIT",
   };
   const modelId = (await w.models.modelIdOf(w.admin.address, model)) as `0x${string}`;

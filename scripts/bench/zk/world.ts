@@ -1,7 +1,7 @@
 /** A settlement chain with a model version under the given key: what the gas of proofs is measured on. */
 import type { Hex } from "../../../circuits/setup/encode.ts";
 import type { ProofTerms } from "../../../sdk/protocol/index.ts";
-import { type World, bytes32, settlementWorld } from "../../../test/utils/settlement-world.ts";
+import { type World, ZERO, bytes32, settlementWorld } from "../../../test/utils/settlement-world.ts";
 
 export interface ProofWorld {
   w: World;
@@ -25,7 +25,7 @@ export async function proofWorld(name: string, keyBytes: Hex, vkHash: Hex, slots
     served = w.ethers.keccak256(w.ethers.AbiCoder.defaultAbiCoder().encode(["bytes32", "bytes32", "uint16"], [await keys.MANY_TAG(), vkHash, slots])) as Hex;
   }
   const model = {
-    name, version: "1", programHash: bytes32("program"), kind: INT, blobId: bytes32("blob"), contentHash: bytes32("content"), manifestHash: bytes32("manifest"), methods: ZK_METHODS,
+    name, version: "1", programHash: bytes32("program"), kind: INT, blobId: bytes32("blob"), contentHash: bytes32("content"), manifestHash: bytes32("manifest"), circuitHash: ZERO, weightsHash: ZERO, methods: ZK_METHODS,
     vkHash: served, royaltyTo: "0x0000000000000000000000000000000000000000", royaltyBps: 0, licence: "MIT",
   };
   const modelId = (await w.models.modelIdOf(w.admin.address, model)) as Hex;

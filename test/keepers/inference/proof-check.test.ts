@@ -19,11 +19,12 @@ describe("inference node: proofs that the chain would refuse", function () {
 
   before(async () => {
     const { ethers, authority, keys, circuit, connection } = await deploy();
-    const registry = await ethers.deployContract("ModelRegistry", [await keys.getAddress()]);
+    const fold = await ethers.deployContract("Groth16Fold", [await authority.getAddress(), await keys.getAddress(), 1_000n, 3_600]);
+    const registry = await ethers.deployContract("ModelRegistry", [await keys.getAddress(), await fold.getAddress()]);
     const router = await ethers.deployContract("VerifierRouter", [await authority.getAddress(), await registry.getAddress()]);
     for (const version of ["1", "2"]) {
       const model = {
-        name: "tiny", version, programHash: keccak256(toBytes(version)), kind: 2, blobId: ethers.ZeroHash, contentHash: keccak256("0x01"), manifestHash: ethers.ZeroHash,
+        name: "tiny", version, programHash: keccak256(toBytes(version)), kind: 2, blobId: ethers.ZeroHash, contentHash: keccak256("0x01"), manifestHash: ethers.ZeroHash, circuitHash: ethers.ZeroHash, weightsHash: ethers.ZeroHash,
         methods: 1 << 2, vkHash: circuit.files.manifest.vkHash, royaltyTo: ethers.ZeroAddress, royaltyBps: 0, licence: "MIT",
       };
       models.push((await registry.publishModel.staticCall(model)) as Hex);

@@ -48,7 +48,7 @@ export async function createPoster(w: World, walrus: WalrusClient) {
   const domain = { chainId: w.chainId, verifyingContract: w.addresses.InferenceSettlement };
   const none = `0x${"00".repeat(20)}` as Hex;
   const version = (name: string, royaltyTo: Hex, royaltyBps: number) => ({
-    name, version: "1", programHash: bytes32(name), kind: 1, blobId: ZERO, contentHash: bytes32("content"), manifestHash: ZERO, methods: 1 << Verification.Tee, vkHash: ZERO, royaltyTo, royaltyBps, licence: "MIT",
+    name, version: "1", programHash: bytes32(name), kind: 1, blobId: ZERO, contentHash: bytes32("content"), manifestHash: ZERO, circuitHash: ZERO, weightsHash: ZERO, methods: 1 << Verification.Tee, vkHash: ZERO, royaltyTo, royaltyBps, licence: "MIT",
   });
   const publish = async (name: string, royaltyTo: Hex = none, royaltyBps = 0, more: Partial<ReturnType<typeof version>> = {}): Promise<Hex> => {
     const model = { ...version(name, royaltyTo, royaltyBps), ...more };

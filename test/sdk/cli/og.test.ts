@@ -121,7 +121,7 @@ describe("og against live chains", function () {
     for (const text of [`successor      ${second}`, `series         ${first} (this)`, `series         ${second}`, "royaltyBps     250"]) expect(shown.out).to.include(text);
     expect((await og("model", "list")).out).to.match(new RegExp(`${first}.*deprecated`));
     const foreign = await w.models.connect(w.relayer).publishModel({
-      name: "x", version: "1", programHash: keccak256("0x01"), kind: 1, blobId: keccak256("0x02"), contentHash: keccak256("0x03"), manifestHash: keccak256("0x04"), methods: 2, vkHash: `0x${"00".repeat(32)}`,
+      name: "x", version: "1", programHash: keccak256("0x01"), kind: 1, blobId: keccak256("0x02"), contentHash: keccak256("0x03"), manifestHash: keccak256("0x04"), circuitHash: `0x${"00".repeat(32)}`, weightsHash: `0x${"00".repeat(32)}`, methods: 2, vkHash: `0x${"00".repeat(32)}`,
       royaltyTo: `0x${"00".repeat(20)}`, royaltyBps: 0, licence: "MIT",
     });
     await foreign.wait();

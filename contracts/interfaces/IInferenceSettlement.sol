@@ -5,7 +5,7 @@ import {BatchHeader} from "../types/Batch.sol";
 import {CommitteeMember, QuorumSignature} from "../types/Committee.sol";
 import {BatchStatus} from "../types/Enums.sol";
 import {InferenceReceipt} from "../types/Receipt.sol";
-import {Batch, Run, Settlement, SettlementParams} from "../types/Settlement.sol";
+import {Batch, Settlement, SettlementParams} from "../types/Settlement.sol";
 import {ISettlementEvents} from "./ISettlementEvents.sol";
 
 /// @title Settlement of inference receipts
@@ -33,14 +33,36 @@ interface IInferenceSettlement is ISettlementEvents {
     /// receipts is Posted instead, with a lock: a signature alone does not make an output right, the window is for showing that.
     function settle(Settlement calldata settlement) external returns (bytes32 headerHash);
 
-    /// @notice The same as `settle` for what a `Run` can say, at a lower price: the header is computed, not given. Terms: Tee.
-    function settleRun(Run calldata run) external returns (bytes32 headerHash);
+    /// @notice The same as `settle`, at a lower price, for receipts of one key, one model and one set of terms, each of a payment's
+    /// receipts beginning where the one before ended, sequences without gap. The header is computed, not given: it has no blob
+    /// (blobId and format are 0) and takes the next place in its node's chain, after the tip's 24 bytes and 8 zero
+    /// ones. Terms: Tee.
+    ///
+    /// LAYOUT 1 of a run, big-endian, nothing between and nothing after; S is the length of a signature, of which all have one:
+    ///
+    ///   at        bytes       what
+    ///   0         1           layout: 1
+    ///   1         2           stretches
+    ///   3         4           receipts
+    ///   7         2           S
+    ///   9         4           slot of the node that keeps the header: its contentHash; 0 for a slot of its own
+    ///   13        162         terms: nodeId 32, payout 20, settlementMode 1, verification 1, tariffHash 32, policyId 32,
+    ///                         royaltyTo 20, royaltyBps 2, feeBpsCap 2, inbox 20
+    ///   175       32          keyId
+    ///   207       32          modelId
+    ///   239       S           signature over the header's digest
+    ///   239 + S   88 each     stretches, one a payment, ascending by paymentId: paymentId 32, paymentChainId 8, escrow 20,
+    ///                         receipts 4, cumulativeBefore of the first 16, sequence of the first 8
+    ///   then      107 + S     for each receipt: requestHash 32, responseHash 32, charge 16, inputUnits 8, outputUnits 8,
+    ///             each        issuedAt 8, outcome 1, place of its statement 2 (0 without proofs), signature over its digest S
+    function settleRun(bytes calldata run) external returns (bytes32 headerHash);
 
     /// @notice A run under Zkml or TeeAndZkml terms. The proofs of all its receipts are checked at once, by one pairing check.
     /// One bad part fails the whole: keepers verify before they send, and bisect.
+    /// @param run As in `settleRun`.
     /// @param proofs Of IGroth16Verifier.verify for one receipt, of verifyBatch for more.
     /// @param statements Public inputs in the verifier's order; each statement's first is its receipt's `proofContext`.
-    function settleProvedRun(Run calldata run, bytes calldata proofs, uint256[] calldata statements) external returns (bytes32 headerHash);
+    function settleProvedRun(bytes calldata run, bytes calldata proofs, uint256[] calldata statements) external returns (bytes32 headerHash);
 
     /// @notice Many independent settlements, of one node or of many; one bad one blocks none.
     /// @param settlements abi.encode(Settlement) each.

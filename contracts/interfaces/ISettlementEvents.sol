@@ -10,7 +10,17 @@ interface ISettlementEvents {
     event HeaderPosted(bytes32 indexed headerHash, bytes32 indexed nodeId, uint64 indexed nonce, bool fullBond, BatchHeader header);
     /// None -> Final: every receipt was verified in the call, which carries header and receipts.
     event HeaderSettled(bytes32 indexed headerHash, bytes32 indexed nodeId, uint64 indexed nonce, bytes32 channelsRoot);
-    /// `settle` moved this payment's watermark.
+    /// HeaderSettled and LineSettled in one, for a header of one stretch.
+    event StretchSettled(
+        bytes32 indexed headerHash,
+        bytes32 indexed nodeId,
+        bytes32 indexed paymentId,
+        uint64 nonce,
+        bytes32 channelsRoot,
+        uint128 settledTo,
+        uint64 nextSequence
+    );
+    /// An individual settlement moved this payment's watermark.
     event LineSettled(bytes32 indexed nodeId, bytes32 indexed paymentId, uint128 settledTo, uint64 nextSequence);
     /// A proof held for this receipt. `statement` = keccak256(abi.encode(publicInputs)).
     event ProofVerified(bytes32 indexed receiptDigest, bytes32 indexed modelId, bytes32 statement);
@@ -47,6 +57,10 @@ interface ISettlementEvents {
     error SettlementOrder(uint256 index);
     error SettlementRootMismatch(string tree, bytes32 given, bytes32 computed);
     error SettlementTotalMismatch(uint256 given, uint256 computed);
+    /// The first byte of a run names a layout that this contract does not read.
+    error SettlementRunLayout(uint256 given, uint256 known);
+    /// A run's bytes are fewer or more than its stretches, receipts and signatures take.
+    error SettlementRunLength(uint256 given, uint256 expected);
     error SettlementCountMismatch(string what, uint256 given, uint256 expected);
     /// Interval or sequence lies below what this node has settled for this payment.
     error SettlementAlreadySettled(uint256 index, bytes32 paymentId, uint128 settledTo, uint64 nextSequence);

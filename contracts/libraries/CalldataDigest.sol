@@ -5,7 +5,7 @@ import {BatchHeader, BatchLib, ChannelStretch} from "../types/Batch.sol";
 import {InferenceReceipt, ReceiptLib} from "../types/Receipt.sol";
 import {Terms, TermsLib} from "../types/Terms.sol";
 
-/// @title Digests of structs that stand in calldata, or were put together in memory
+/// @title Digests of structs that stand in calldata
 /// @notice The same values as BatchLib, ReceiptLib and TermsLib, at a tenth of the price: all members are static, so what stands
 /// in calldata is the encoding already.
 /// @dev Reading a member reverts on dirty upper bits; members are read here before they are hashed, so that one value has one
@@ -54,43 +54,6 @@ library CalldataDigest {
             mstore(p, typehash)
             calldatacopy(add(p, 0x20), value, 0x140)
             hash := keccak256(p, 0x160)
-        }
-    }
-
-    /// @dev A struct of static members lies in memory as it is encoded, and what Solidity writes there is clean.
-    function headerInMemory(BatchHeader memory value, bytes32 domain) internal pure returns (bytes32) {
-        bytes32 typehash = BatchLib.HEADER_TYPEHASH;
-        bytes32 hash;
-        assembly ("memory-safe") {
-            let p := mload(0x40)
-            mstore(p, typehash)
-            mcopy(add(p, 0x20), value, 0x1c0)
-            hash := keccak256(p, 0x1e0)
-        }
-        return _digest(hash, domain);
-    }
-
-    function receiptInMemory(InferenceReceipt memory value, bytes32 domain) internal pure returns (bytes32) {
-        bytes32 typehash = ReceiptLib.TYPEHASH;
-        bytes32 hash;
-        assembly ("memory-safe") {
-            let p := mload(0x40)
-            mstore(p, typehash)
-            mcopy(add(p, 0x20), value, 0x1c0)
-            hash := keccak256(p, 0x1e0)
-        }
-        return _digest(hash, domain);
-    }
-
-    function stretchLeafInMemory(ChannelStretch memory value) internal pure returns (bytes32 hash) {
-        bytes32 typehash = BatchLib.STRETCH_TYPEHASH;
-        assembly ("memory-safe") {
-            let p := mload(0x40)
-            mstore(p, typehash)
-            mcopy(add(p, 0x20), value, 0x100)
-            mstore(add(p, 0x01), keccak256(p, 0x120))
-            mstore8(p, 0x00)
-            hash := keccak256(p, 0x21)
         }
     }
 

@@ -27,10 +27,9 @@ library PositionalTree {
     function rootOf(bytes32[] memory leaves) internal pure returns (bytes32) {
         uint256 count = leaves.length;
         require(count != 0, TreeEmpty());
-        uint256 width = count;
         bytes32 absent = 0; // root of an all-absent subtree of the current height
-        for (uint256 level = depth(count); level > 0; --level) {
-            uint256 parents = width / 2;
+        for (uint256 width = count; width != 1;) {
+            uint256 parents = width >> 1;
             assembly ("memory-safe") {
                 let pointer := mload(0x40)
                 mstore8(0x00, 0x01)
@@ -44,9 +43,11 @@ library PositionalTree {
                 }
                 mstore(0x40, pointer)
             }
-            if (width & 1 == 1) {
-                leaves[parents] = _node(leaves[width - 1], absent);
-                ++parents;
+            unchecked {
+                if (width & 1 == 1) {
+                    leaves[parents] = _node(leaves[width - 1], absent);
+                    ++parents;
+                }
             }
             absent = _node(absent, absent);
             width = parents;

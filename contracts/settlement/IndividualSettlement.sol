@@ -65,7 +65,12 @@ contract IndividualSettlement is SettlementCore {
             return hash;
         }
         _keepFinal(header.nodeId, header.blobId == 0 ? header.contentHash : bytes32(0), hash);
-        emit HeaderSettled(hash, header.nodeId, header.nonce, header.channelsRoot);
+        if (header.channels == 1) {
+            ChannelStretch memory only = walk.stretch;
+            emit StretchSettled(hash, header.nodeId, only.paymentId, header.nonce, header.channelsRoot, only.to, walk.nextSequence);
+        } else {
+            emit HeaderSettled(hash, header.nodeId, header.nonce, header.channelsRoot);
+        }
     }
 
     function _verifyItems(Settlement calldata settlement, Walk memory walk) private {
@@ -113,7 +118,7 @@ contract IndividualSettlement is SettlementCore {
         bool samePayment = index != 0 && receipt.paymentId == stretch.paymentId;
         if (!samePayment) {
             require(index == 0 || receipt.paymentId > stretch.paymentId, SettlementOrder(index));
-            _closeLine(settlement.header.nodeId, walk);
+            _closeLine(settlement.header, walk);
             _requireNew(index, receipt.nodeId, receipt.paymentId, receipt.cumulativeBefore, receipt.sequence);
         } else {
             require(receipt.cumulativeBefore >= stretch.to && receipt.sequence >= walk.nextSequence, SettlementOrder(index));
@@ -169,15 +174,17 @@ contract IndividualSettlement is SettlementCore {
 
     /// Ends the last payment and its last stretch.
     function _closeStretch(BatchHeader calldata header, Walk memory walk) private {
-        _closeLine(header.nodeId, walk);
+        _closeLine(header, walk);
         _sealStretch(header, walk);
     }
 
     /// Writes the watermark of the open payment, if there is one.
-    function _closeLine(bytes32 nodeId, Walk memory walk) private {
+    function _closeLine(BatchHeader calldata header, Walk memory walk) private {
         if (walk.stretches == 0) return;
         bytes32 paymentId = walk.stretch.paymentId;
-        _settleTo(_lineKey(nodeId, paymentId), nodeId, paymentId, walk.stretch.to, walk.nextSequence);
+        _setLine(_lineKey(header.nodeId, paymentId), walk.stretch.to, walk.nextSequence);
+        // A settled header of one stretch says it in its own event. It has one line, so all receipts were read by now.
+        if (walk.vanilla || header.channels != 1) emit LineSettled(header.nodeId, paymentId, walk.stretch.to, walk.nextSequence);
     }
 
     function _sealStretch(BatchHeader calldata header, Walk memory walk) private pure {

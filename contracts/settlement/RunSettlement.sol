@@ -2,193 +2,183 @@
 pragma solidity ^0.8.30;
 
 import {IInferenceSettlement} from "../interfaces/IInferenceSettlement.sol";
-import {CalldataDigest} from "../libraries/CalldataDigest.sol";
+import {PackedRun, PackedRunLib} from "../libraries/PackedRun.sol";
 import {PositionalTree} from "../libraries/PositionalTree.sol";
-import {BatchHeader, ChannelStretch} from "../types/Batch.sol";
+import {RunFrame, RunFrameLib} from "../libraries/RunFrame.sol";
 import {Outcome, SettlementMode, Verification} from "../types/Enums.sol";
-import {InferenceReceipt} from "../types/Receipt.sol";
-import {Run, RunStretch} from "../types/Settlement.sol";
 import {SettlementCore} from "./SettlementCore.sol";
 
 /// @title Individual settlement without what follows from the rest
 /// @notice The same headers, tables and events as `settle`, for the common case: one key, one model, one set of terms. What the
 /// receipts share is given once; roots, sums, times and the place in the node's chain are computed. The node signs the very
 /// header that comes out, so a wrong part of a call ends as a bad signature.
+/// @dev PackedRun is where things stand in calldata, RunFrame what is hashed; checks, state and events are here.
 abstract contract RunSettlement is IInferenceSettlement, SettlementCore {
-    /// Bytes of an item before its signature. See `Run.items`.
-    uint256 private constant ITEM = 107;
-
     /// What is carried from one receipt to the next.
     struct Trace {
-        InferenceReceipt receipt; // of the moment
         bytes32[] digests;
         bytes32[] leaves;
-        uint256 signatureLength;
         uint256 next; // receipt
+        uint256 item; // where it stands in calldata
         uint256 total;
-        uint64 oldest;
-        uint64 newest;
+        uint256 oldest;
+        uint256 newest;
+        // Of the last stretch:
+        bytes32 paymentId;
+        uint256 end;
+        uint256 sequence;
     }
 
     /// @inheritdoc IInferenceSettlement
-    function settleRun(Run calldata run) external override whenOpen returns (bytes32 hash) {
-        require(run.terms.verification == uint8(Verification.Tee), SettlementBadTerms(0, "verification"));
-        (hash,) = _settleRun(run);
+    function settleRun(bytes calldata run) external override whenOpen returns (bytes32 hash) {
+        PackedRun packed = PackedRunLib.open(run);
+        require(packed.verification() == uint8(Verification.Tee), SettlementBadTerms(0, "verification"));
+        (hash,) = _settleRun(packed);
     }
 
     /// @inheritdoc IInferenceSettlement
-    function settleProvedRun(Run calldata run, bytes calldata proofs, uint256[] calldata statements)
+    function settleProvedRun(bytes calldata run, bytes calldata proofs, uint256[] calldata statements)
         external
         override
         whenOpen
         returns (bytes32 hash)
     {
-        uint8 method = run.terms.verification;
+        PackedRun packed = PackedRunLib.open(run);
+        uint8 method = packed.verification();
         bool proves = method == uint8(Verification.Zkml) || method == uint8(Verification.TeeAndZkml);
         require(proves, SettlementBadTerms(0, "verification"));
-        Trace memory trace;
-        (hash, trace) = _settleRun(run);
-        _prove(run, trace, proofs, statements);
-        emit ProofsVerified(hash, run.modelId, trace.next, keccak256(abi.encodePacked(statements)));
+        bytes32[] memory digests;
+        (hash, digests) = _settleRun(packed);
+        _prove(packed, digests, proofs, statements);
+        emit ProofsVerified(hash, packed.modelId(), digests.length, keccak256(abi.encodePacked(statements)));
     }
 
     /// Everything but proofs.
-    function _settleRun(Run calldata run) private returns (bytes32 hash, Trace memory trace) {
-        require(run.terms.settlementMode != uint8(SettlementMode.Private), SettlementBadTerms(0, "settlementMode"));
-        BatchHeader memory header;
-        _read(run, trace, header);
-        _requireAge(trace.oldest, trace.newest, _oldest(MAX_AGE));
-        hash = _chain(header);
-        _keepFinal(header.nodeId, header.contentHash, hash);
-        emit HeaderSettled(hash, header.nodeId, header.nonce, header.channelsRoot);
+    function _settleRun(PackedRun run) private returns (bytes32 hash, bytes32[] memory digests) {
+        require(run.settlementMode() != uint8(SettlementMode.Private), SettlementBadTerms(0, "settlementMode"));
+        Trace memory trace;
+        RunFrame frame = RunFrameLib.open(run, DOMAIN);
+        bytes32 channelsRoot = _read(run, frame, trace);
+        (uint64 oldest, uint64 newest) = (uint64(trace.oldest), uint64(trace.newest));
+        _requireAge(oldest, newest, _oldest(MAX_AGE));
 
-        Signer memory key = _signer(header.nodeId, header.keyId, trace.oldest, trace.newest, uint64(block.timestamp));
-        bytes calldata items = run.items;
-        uint256 length = trace.signatureLength;
-        require(_signed(key, hash, items[:length]), SettlementBadHeaderSignature(hash));
-        for (uint256 i = 0; i < trace.next; ++i) {
-            // Its length was checked when the items were read.
-            bytes calldata signature = _slice(items, length + i * (ITEM + length) + ITEM, length);
-            require(_signed(key, trace.digests[i], signature), SettlementBadReceiptSignature(i, trace.digests[i]));
+        digests = trace.digests;
+        frame.sum(run, PositionalTree.rootOf(trace.leaves), channelsRoot, trace.total, oldest, newest);
+        bytes32 nodeId = run.nodeId();
+        uint64 nonce;
+        (hash, nonce) = _chain(nodeId, frame);
+        _keepFinal(nodeId, run.slot(), hash);
+        if (run.stretches() == 1) {
+            emit StretchSettled(hash, nodeId, trace.paymentId, nonce, channelsRoot, uint128(trace.end), uint64(trace.sequence));
+        } else {
+            emit HeaderSettled(hash, nodeId, nonce, channelsRoot);
         }
-        if (run.terms.verification != uint8(Verification.Zkml)) {
-            require(bytes16(run.terms.policyId) == key.policyPrefix, SettlementBadTerms(0, "policyId"));
+
+        Signer memory key = _signer(nodeId, run.keyId(), oldest, newest, uint64(block.timestamp));
+        require(_signed(key, hash, run.headerSignature()), SettlementBadHeaderSignature(hash));
+        (uint256 item, uint256 stride) = (run.itemAt(0), run.stride());
+        for (uint256 i = 0; i < digests.length; ++i) {
+            require(_signed(key, digests[i], run.signatureOf(item)), SettlementBadReceiptSignature(i, digests[i]));
+            unchecked {
+                item += stride;
+            }
+        }
+        if (run.verification() != uint8(Verification.Zkml)) {
+            require(bytes16(run.policyId()) == key.policyPrefix, SettlementBadTerms(0, "policyId"));
         }
     }
 
-    /// Receipts into digests, leaves and sums; the header from them. Moves the lines.
-    function _read(Run calldata run, Trace memory trace, BatchHeader memory header) private {
-        RunStretch[] calldata stretches = run.stretches;
-        uint256 count = 0;
-        for (uint256 i = 0; i < stretches.length; ++i) count += stretches[i].count;
-        require(count != 0 && count <= type(uint32).max, SettlementBadHeader("count"));
-        // One signature more than receipts: the header's.
-        uint256 length = run.items.length;
-        uint256 signatures = length - (length < count * ITEM ? length : count * ITEM);
-        require(signatures != 0 && signatures % (count + 1) == 0, SettlementCountMismatch("items", length, count));
-        trace.signatureLength = signatures / (count + 1);
-        (trace.digests, trace.leaves) = (new bytes32[](count), new bytes32[](count));
-        trace.oldest = type(uint64).max;
-        header.nodeId = trace.receipt.nodeId = run.terms.nodeId;
-        header.keyId = trace.receipt.keyId = run.keyId;
-        header.contentHash = bytes32(uint256(run.slot));
-        trace.receipt.modelId = run.modelId;
-        trace.receipt.termsHash = CalldataDigest.terms(run.terms);
+    /// The header's place in its node's chain is the next one: there is nothing to compare (S2).
+    function _chain(bytes32 nodeId, RunFrame frame) private returns (bytes32 hash, uint64 nonce) {
+        bytes24 previous;
+        (nonce, previous) = _tipOf(nodeId);
+        hash = frame.header(++nonce, previous);
+        _setTip(nodeId, nonce, hash);
+    }
 
-        bytes32[] memory stretchLeaves = new bytes32[](stretches.length);
-        bytes32 previous = 0;
-        for (uint256 i = 0; i < stretches.length; ++i) {
-            bytes32 paymentId = stretches[i].paymentId;
-            require(i == 0 || paymentId > previous, SettlementOrder(trace.next));
-            previous = paymentId;
-            stretchLeaves[i] = _readStretch(run.items, stretches[i], trace);
-        }
+    /// Receipts into digests, leaves and sums. Moves the lines.
+    function _read(PackedRun run, RunFrame frame, Trace memory trace) private returns (bytes32 channelsRoot) {
+        uint256 count = run.count();
+        uint256 stretches = run.stretches();
+        (trace.digests, trace.leaves) = (RunFrameLib.list(count), RunFrameLib.list(count));
+        (trace.item, trace.oldest) = (run.itemAt(0), type(uint64).max);
+        bytes32[] memory stretchLeaves = RunFrameLib.list(stretches);
+        for (uint256 i = 0; i < stretches; ++i) stretchLeaves[i] = _readStretch(run, frame, trace, i);
+        require(trace.next == count, SettlementCountMismatch("receipts", trace.next, count));
         require(trace.total <= type(uint128).max, SettlementBadHeader("totalCharge"));
-        (header.count, header.channels, header.totalCharge) = (uint32(count), uint32(stretches.length), uint128(trace.total));
-        (header.minIssuedAt, header.maxIssuedAt) = (trace.oldest, trace.newest);
-        header.receiptsRoot = PositionalTree.rootOf(trace.leaves);
-        header.channelsRoot = PositionalTree.rootOf(stretchLeaves);
+        return PositionalTree.rootOf(stretchLeaves);
     }
 
     /// One payment's receipts: its watermark, then each receipt where the one before ended.
     /// @return The stretch's leaf.
-    function _readStretch(bytes calldata items, RunStretch calldata given, Trace memory trace) private returns (bytes32) {
-        InferenceReceipt memory receipt = trace.receipt;
-        ChannelStretch memory stretch;
-        (stretch.paymentChainId, stretch.escrow) = (given.paymentChainId, given.escrow);
-        stretch.paymentId = receipt.paymentId = given.paymentId;
-        stretch.from = given.cumulativeBefore;
-        (stretch.firstLeaf, stretch.leafCount) = (uint32(trace.next), given.count);
-        require(given.count != 0, SettlementOrder(trace.next));
-        bytes32 line = _requireNew(trace.next, receipt.nodeId, given.paymentId, given.cumulativeBefore, given.sequence);
+    function _readStretch(PackedRun run, RunFrame frame, Trace memory trace, uint256 index) private returns (bytes32) {
+        uint256 at = run.stretchAt(index);
+        (bytes32 paymentId, uint256 count, uint256 from, uint256 sequence) = PackedRunLib.stretch(at);
+        uint256 first = trace.next;
+        require(count != 0 && (index == 0 || paymentId > trace.paymentId), SettlementOrder(first));
+        require(count <= run.count() - first, SettlementCountMismatch("receipts", first + count, run.count()));
+        bytes32 nodeId = run.nodeId();
+        bytes32 line = _requireNew(first, nodeId, paymentId, uint128(from), uint64(sequence));
 
-        (uint256 end, uint256 sequence) = (given.cumulativeBefore, given.sequence);
-        for (uint256 last = trace.next + given.count; trace.next < last; ++trace.next) {
-            (receipt.cumulativeBefore, receipt.sequence) = (uint128(end), uint64(sequence));
-            _readItem(items, trace, receipt);
-            (end, sequence) = (end + receipt.charge, sequence + 1);
-            require(end <= type(uint128).max && sequence <= type(uint64).max, SettlementBadReceipt(trace.next, "charge"));
+        frame.pay(paymentId);
+        uint256 end = _readReceipts(run, frame, trace, first + count, from, sequence);
+        unchecked {
+            // Both grew from one receipt to the next, by less than 2^160 in all: if they fit at the end, they fitted before.
+            sequence += count;
+            trace.total += end - from;
         }
-        trace.total += end - stretch.from;
-        (stretch.to, stretch.prefixTotal) = (uint128(end), uint128(trace.total));
-        _settleTo(line, receipt.nodeId, given.paymentId, uint128(end), uint64(sequence));
-        return CalldataDigest.stretchLeafInMemory(stretch);
+        bool fits = end <= type(uint128).max && sequence <= type(uint64).max;
+        require(fits, SettlementBadReceipt(trace.next - 1, "charge"));
+        (trace.paymentId, trace.end, trace.sequence) = (paymentId, end, sequence);
+        _setLine(line, uint128(end), uint64(sequence));
+        // One event says it together with the header.
+        if (run.stretches() != 1) emit LineSettled(nodeId, paymentId, uint128(end), uint64(sequence));
+        return frame.stretchLeaf(at, end, first, trace.total);
     }
 
-    function _readItem(bytes calldata items, Trace memory trace, InferenceReceipt memory receipt) private view {
-        (uint256 index, uint256 length) = (trace.next, trace.signatureLength);
-        uint256 at = length + index * (ITEM + length);
-        receipt.requestHash = _word(items, at);
-        receipt.responseHash = _word(items, at + 32);
-        uint256 amounts = uint256(_word(items, at + 64));
-        receipt.charge = uint128(amounts >> 128);
-        (receipt.inputUnits, receipt.outputUnits) = (uint64(amounts >> 64), uint64(amounts));
-        uint256 rest = uint256(_word(items, at + 96));
-        (receipt.issuedAt, receipt.outcome) = (uint64(rest >> 192), uint8(rest >> 184));
-        bool ended = receipt.outcome != uint8(Outcome.None) && receipt.outcome <= uint8(Outcome.Error);
-        require(ended, SettlementBadReceipt(index, "outcome"));
-        require(receipt.outcome != uint8(Outcome.Error) || receipt.charge == 0, SettlementBadReceipt(index, "charge"));
-        if (receipt.issuedAt < trace.oldest) trace.oldest = receipt.issuedAt;
-        if (receipt.issuedAt > trace.newest) trace.newest = receipt.issuedAt;
+    /// Receipts up to `last`, each beginning at the end of the one before.
+    /// @return End of the last one.
+    function _readReceipts(PackedRun run, RunFrame frame, Trace memory trace, uint256 last, uint256 end, uint256 sequence)
+        private
+        pure
+        returns (uint256)
+    {
+        (uint256 index, uint256 item, uint256 stride) = (trace.next, trace.item, run.stride());
+        for (; index < last; ++index) {
+            (uint256 charge, uint256 issuedAt, uint256 outcome) = PackedRunLib.item(item);
+            bool ended = outcome != uint8(Outcome.None) && outcome <= uint8(Outcome.Error);
+            require(ended, SettlementBadReceipt(index, "outcome"));
+            require(outcome != uint8(Outcome.Error) || charge == 0, SettlementBadReceipt(index, "charge"));
+            if (issuedAt < trace.oldest) trace.oldest = issuedAt;
+            if (issuedAt > trace.newest) trace.newest = issuedAt;
 
-        bytes32 digest = CalldataDigest.receiptInMemory(receipt, DOMAIN);
-        trace.digests[index] = digest;
-        trace.leaves[index] = CalldataDigest.receiptLeaf(digest, _slice(items, at + ITEM, length));
+            bytes32 digest = frame.receipt(item, end, sequence);
+            trace.digests[index] = digest;
+            trace.leaves[index] = frame.receiptLeaf(digest, run.signatureOf(item));
+            unchecked {
+                // 2^32 charges of less than 2^128 each, and sequences from less than 2^64 on; the caller looks where they ended.
+                (end, sequence, item) = (end + charge, sequence + 1, item + stride);
+            }
+        }
+        (trace.next, trace.item) = (index, item);
+        return end;
     }
 
     /// One check of all proofs. Each statement must begin with the context of its own receipt; contexts differ, so a
     /// statement can stand for one receipt only.
-    function _prove(Run calldata run, Trace memory trace, bytes calldata proofs, uint256[] calldata statements) private view {
-        uint256 count = trace.next;
+    function _prove(PackedRun run, bytes32[] memory digests, bytes calldata proofs, uint256[] calldata statements) private view {
+        uint256 count = digests.length;
         uint256 width = statements.length / count;
         require(width != 0 && statements.length % count == 0, SettlementProofMissing(0));
-        uint256 length = trace.signatureLength;
+        (bytes32 modelId, address payout) = (run.modelId(), run.payout());
         for (uint256 i = 0; i < count; ++i) {
-            uint256 rest = uint256(_word(run.items, length + i * (ITEM + length) + 96));
-            uint256 place = uint16(rest >> 168);
+            (uint64 issuedAt, uint256 place) = PackedRunLib.statementOf(run.itemAt(i));
             require(place < count, SettlementProofMissing(i));
-            uint256 context = _context(trace.digests[i], run.modelId, run.terms.payout, uint64(rest >> 192));
+            uint256 context = _context(digests[i], modelId, payout, issuedAt);
             uint256 given = statements[place * width];
             require(given == context, SettlementProofContext(i, given, context));
         }
-        bool proved = count == 1
-            ? ROUTER.verify(run.modelId, proofs, statements)
-            : ROUTER.verifyBatch(run.modelId, proofs, statements);
-        require(proved, SettlementProofInvalid(0, run.modelId));
-    }
-
-    /// @dev Within bounds by the check of the items' length; a word may reach into what follows, which is cut off.
-    function _word(bytes calldata items, uint256 at) private pure returns (bytes32 word) {
-        assembly ("memory-safe") {
-            word := calldataload(add(items.offset, at))
-        }
-    }
-
-    /// @dev The same as items[at:at + length], for what was checked before.
-    function _slice(bytes calldata items, uint256 at, uint256 length) private pure returns (bytes calldata slice) {
-        assembly ("memory-safe") {
-            slice.offset := add(items.offset, at)
-            slice.length := length
-        }
+        bool proved = count == 1 ? ROUTER.verify(modelId, proofs, statements) : ROUTER.verifyBatch(modelId, proofs, statements);
+        require(proved, SettlementProofInvalid(0, modelId));
     }
 }

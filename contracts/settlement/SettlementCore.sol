@@ -8,7 +8,6 @@ import {INodeRegistry} from "../interfaces/INodeRegistry.sol";
 import {ISettlementEvents} from "../interfaces/ISettlementEvents.sol";
 import {ISignatureChecker} from "../interfaces/ISignatureChecker.sol";
 import {IVerifierRouter} from "../interfaces/IVerifierRouter.sol";
-import {CalldataDigest} from "../libraries/CalldataDigest.sol";
 import {NodeSignatures} from "../libraries/NodeSignatures.sol";
 import {BatchHeader, BatchLib} from "../types/Batch.sol";
 import {BatchStatus, KeyType, Role} from "../types/Enums.sol";
@@ -122,20 +121,12 @@ abstract contract SettlementCore is ISettlementEvents, AccessManaged {
         _setTip(header.nodeId, header.nonce, hash);
     }
 
-    /// Gives a computed header its place in the node's chain: the same as `_advance`, with nothing to compare.
-    function _chain(BatchHeader memory header) internal returns (bytes32 hash) {
-        (uint64 nonce, bytes24 previous) = _tipOf(header.nodeId);
-        (header.nonce, header.prevHeader) = (nonce + 1, previous);
-        hash = CalldataDigest.headerInMemory(header, DOMAIN);
-        _setTip(header.nodeId, header.nonce, hash);
-    }
-
     function _tipOf(bytes32 nodeId) internal view returns (uint64 nonce, bytes24 header) {
         uint256 word = _tips[nodeId];
         return (uint64(word), bytes24(bytes32(word)));
     }
 
-    function _setTip(bytes32 nodeId, uint64 nonce, bytes32 hash) private {
+    function _setTip(bytes32 nodeId, uint64 nonce, bytes32 hash) internal {
         _tips[nodeId] = (uint256(hash) & ~uint256(type(uint64).max)) | nonce;
     }
 
@@ -157,9 +148,8 @@ abstract contract SettlementCore is ISettlementEvents, AccessManaged {
         require(isNew, SettlementAlreadySettled(index, paymentId, settledTo, nextSequence));
     }
 
-    function _settleTo(bytes32 key, bytes32 nodeId, bytes32 paymentId, uint128 settledTo, uint64 nextSequence) internal {
+    function _setLine(bytes32 key, uint128 settledTo, uint64 nextSequence) internal {
         _lines[key] = (uint256(settledTo) << 64) | nextSequence;
-        emit LineSettled(nodeId, paymentId, settledTo, nextSequence);
     }
 
     /// None -> Posted: slot and lock.

@@ -31,30 +31,6 @@ struct Settlement {
     bool fullBond; // as in postBatch; matters only for a header with vanilla receipts
 }
 
-/// One payment's receipts in a run: `count` of them, each where the one before ended, sequences without gap.
-struct RunStretch {
-    bytes32 paymentId;
-    uint256 paymentChainId;
-    address escrow;
-    uint128 cumulativeBefore; // of the first
-    uint64 sequence; // of the first
-    uint32 count;
-}
-
-/// An individual settlement of one key, model and set of terms, without what follows from the rest. Its header has no blob
-/// (blobId and format are 0) and takes the next place in its node's chain, after the tip's 24 bytes and 8 zero ones.
-struct Run {
-    Terms terms; // of every receipt; terms.nodeId is the header's node
-    bytes32 keyId;
-    bytes32 modelId;
-    uint32 slot; // the node's, that keeps the header: its contentHash; 0 for a slot of its own
-    RunStretch[] stretches; // one a payment, ascending by paymentId
-    /// Packed, big-endian. The key's signature over the header's digest; then for each receipt requestHash 32, responseHash 32,
-    /// charge 16, inputUnits 8, outputUnits 8, issuedAt 8, outcome 1, place of its statement 2 (0 without proofs) and the key's
-    /// signature over its digest. All signatures are of one length.
-    bytes items;
-}
-
 /// What the chain keeps of a header under its hash, one storage slot.
 struct Batch {
     BatchStatus status;

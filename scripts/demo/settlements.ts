@@ -22,11 +22,11 @@ export async function settlements(recorder: Recorder, context: DemoContext): Pro
   await recorder.run("settle-individual", "the TEE and the ZKML receipt, each verified in the settling call", async () => {
     const wanted = ["infer-tee", "infer-zkml"].map((id) => context.answers.get(id)!);
     const settled = await until("the individual settlements", async () => {
-      const found = (await events()).filter((event) => event.eventName === "LineSettled" && wanted.some(({ paymentId }) => paymentId === event.args.paymentId));
+      const found = (await events()).filter((event) => event.eventName === "StretchSettled" && wanted.some(({ paymentId }) => paymentId === event.args.paymentId));
       return found.length === wanted.length && found;
     });
     // Alone in its header: the transaction that moved its payment's line checked its proof.
-    const zkml = settled.find((event) => event.eventName === "LineSettled" && event.args.paymentId === wanted[1]!.paymentId)!;
+    const zkml = settled.find((event) => event.eventName === "StretchSettled" && event.args.paymentId === wanted[1]!.paymentId)!;
     const proved = (await events()).find((event) => (event.eventName === "ProofsVerified" || event.eventName === "ProofVerified") && event.transactionHash === zkml.transactionHash);
     if (!proved) throw new Error("the ZKML receipt settled without its proof");
     const hashes = [...new Set(settled.map((event) => event.transactionHash))];

@@ -78,6 +78,21 @@ const finality: protocol.Finality = {
 const heartbeat: protocol.Heartbeat = { nodeId: id("node"), blockNumber: 77n, blockHash: id("block") };
 const rotation: protocol.Rotation = { paymentChainId: 713371n, inbox: terms.inbox, epoch: 5n, listHash: id("list"), validUntil: 1_790_259_300n };
 const ack: protocol.Ack = { paymentId: id("payment"), cumulative: 12_350n };
+const run: protocol.Run = {
+  terms,
+  keyId: id("key"),
+  modelId: id("model"),
+  slot: 0x01020304,
+  stretches: [
+    { paymentId: id("payment a"), paymentChainId: 713371n, escrow: "0x4444444444444444444444444444444444444444", cumulativeBefore: 2n ** 127n + 5n, sequence: 3n, count: 2 },
+    { paymentId: id("payment b"), paymentChainId: 2n ** 64n - 1n, escrow: "0x5555555555555555555555555555555555555555", cumulativeBefore: 0n, sequence: 2n ** 63n, count: 1 },
+  ],
+  signature: `0x${"a1".repeat(65)}`,
+  items: [1, 2, 3].map((n) => ({
+    requestHash: id(`request ${n}`), responseHash: id(`response ${n}`), charge: BigInt(n) << 100n, inputUnits: BigInt(n) << 40n, outputUnits: BigInt(7 * n), issuedAt: 1_790_000_000n + BigInt(n),
+    outcome: n, place: 3 - n, signature: `0x${`b${n}`.repeat(65)}` as const,
+  })),
+};
 const leaves = [1, 2, 3, 4, 5].map((n) => id(`leaf ${n}`));
 const signature = "0x1234";
 const digest = protocol.receiptDigest(receipt, domain);
@@ -95,6 +110,7 @@ const vectors = {
   heartbeat: { value: heartbeat, digest: protocol.heartbeatDigest(heartbeat, domain) },
   rotation: { value: rotation, digest: protocol.rotationDigest(rotation, domain) },
   ack: { value: ack, digest: protocol.ackDigest(ack, domain) },
+  run: { value: run, bytes: protocol.encodeRun(run) },
   trees: leaves.map((_, n) => ({ leaves: leaves.slice(0, n + 1), root: protocol.positionalTree(leaves.slice(0, n + 1)).root })),
 };
 writeFileSync("test/protocol/vectors.json", JSON.stringify(vectors, (_, value) => (typeof value === "bigint" ? value.toString() : value), 2) + "\n");

@@ -23,7 +23,7 @@ export function settleCommand(): Command {
       const { settlement } = await openNetwork(network);
       const address = settlement.address("InferenceSettlement");
       const logs = await settlement.client.getLogs({ address, fromBlock: 0n, toBlock: "latest" });
-      const headers = parseEventLogs({ abi: iInferenceSettlementAbi, logs }).filter((event) => event.eventName === "HeaderPosted" || event.eventName === "HeaderSettled");
+      const headers = parseEventLogs({ abi: iInferenceSettlementAbi, logs }).filter((event) => event.eventName === "HeaderPosted" || event.eventName === "HeaderSettled" || event.eventName === "StretchSettled");
       const wanted = headers.filter((event) => headerHash === undefined || event.args.headerHash === headerHash).slice(-20);
       if (wanted.length === 0) throw new CliError(headerHash ? `No header ${headerHash} on chain ${settlement.chain.id}.` : "No header has been posted yet.");
       const rows = await Promise.all(wanted.map(async (event) => {

@@ -10,6 +10,7 @@ export * from "./feed.ts";
 export * from "./proofRequests.ts";
 export * from "./receipt.ts";
 export * from "./run.ts";
+export * from "./run-encoding.ts";
 export * from "./statements.ts";
 export * from "./terms.ts";
 export * from "./tree.ts";

@@ -1,5 +1,5 @@
 /** `settleRun`: an individual settlement without what follows from the rest. Fields as in contracts/types/Settlement.sol. */
-import { type Address, type Hex, concatHex, hexToBigInt, hexToNumber, numberToHex, size, sliceHex, zeroHash } from "viem";
+import { type Address, type Hex, hexToNumber, numberToHex, size, zeroHash } from "viem";
 import { type BatchHeader, type ChannelStretch, receiptLeaf, stretchLeaf, stretchesOf, tipOf } from "./batch.ts";
 import type { ProtocolDomain } from "./domain.ts";
 import { Verification } from "./enums.ts";
@@ -17,7 +17,21 @@ export interface RunStretch {
   count: number;
 }
 
-/** What `settleRun` and `settleProvedRun` take. */
+/** One receipt of a run: what does not follow from the receipts before it and from what all share. */
+export interface RunItem {
+  requestHash: Hex;
+  responseHash: Hex;
+  charge: bigint;
+  inputUnits: bigint;
+  outputUnits: bigint;
+  issuedAt: bigint;
+  outcome: number;
+  /** Which of the statements is the receipt's own; 0 in a run without proofs. */
+  place: number;
+  signature: Hex;
+}
+
+/** What `settleRun` and `settleProvedRun` take, as `encodeRun` writes it. */
 export interface Run {
   terms: Terms;
   keyId: Hex;
@@ -25,7 +39,9 @@ export interface Run {
   /** Number of the node's slot that keeps the header; 0 for one of its own. */
   slot: number;
   stretches: RunStretch[];
-  items: Hex;
+  /** Over the header's digest. */
+  signature: Hex;
+  items: RunItem[];
 }
 
 export interface RunReceipt {
@@ -33,12 +49,13 @@ export interface RunReceipt {
   signature: Hex;
 }
 
-/** Bytes of an item before its signature. */
-const ITEM = 107;
+/** What fits into a run's fields: above, `settle` takes it. */
+const [MAX_STRETCHES, MAX_CHAIN_ID] = [(1 << 16) - 1, (1n << 64n) - 1n];
 
 /**
  * The run that makes this very header, or null when a run cannot: several keys, models or terms, vanilla terms, a blob, a
- * gap in a payment's line or sequences, signatures of several lengths. Then `settle` takes it.
+ * gap in a payment's line or sequences, signatures of several lengths, a payment chain's id of more than 64 bits, more than 65,535
+ * stretches. Then `settle` takes it.
  * @param receipts In the header's order.
  * @param places For each receipt, which of the statements is its own.
  */
@@ -54,6 +71,7 @@ export function runOf(
     receipt.keyId === first.keyId && receipt.modelId === first.modelId && receipt.termsHash === first.termsHash && size(signature) === size(firstSignature));
   const plain = header.blobId === zeroHash && BigInt(header.contentHash) < 2n ** 32n && header.format === 0 && tipOf(header.prevHeader) === header.prevHeader;
   if (!same || !plain || first.termsHash !== termsHash(terms) || terms.verification === Verification.Vanilla) return null;
+  if (stretches.length > MAX_STRETCHES || stretches.some(({ paymentChainId }) => paymentChainId > MAX_CHAIN_ID)) return null;
   if (new Set(stretches.map(({ paymentId }) => paymentId)).size !== stretches.length) return null;
   const inSequence = stretches.every(({ firstLeaf, leafCount }) =>
     receipts.slice(firstLeaf, firstLeaf + leafCount).every(({ receipt }, i) => receipt.sequence === receipts[firstLeaf]!.receipt.sequence + BigInt(i)));
@@ -67,47 +85,34 @@ export function runOf(
     stretches: stretches.map(({ paymentId, paymentChainId, escrow, from, firstLeaf, leafCount }) => ({
       paymentId, paymentChainId, escrow, cumulativeBefore: from, sequence: receipts[firstLeaf]!.receipt.sequence, count: leafCount,
     })),
-    items: concatHex([settlement.signature, ...receipts.map(({ receipt, signature }, i) => encodeItem(receipt, signature, places[i]!))]),
+    signature: settlement.signature,
+    items: receipts.map(({ receipt: { requestHash, responseHash, charge, inputUnits, outputUnits, issuedAt, outcome }, signature }, i) => ({
+      requestHash, responseHash, charge, inputUnits, outputUnits, issuedAt, outcome, place: places[i]!, signature,
+    })),
   };
-}
-
-function encodeItem(receipt: InferenceReceipt, signature: Hex, place: number): Hex {
-  return concatHex([
-    receipt.requestHash, receipt.responseHash, numberToHex(receipt.charge, { size: 16 }), numberToHex(receipt.inputUnits, { size: 8 }),
-    numberToHex(receipt.outputUnits, { size: 8 }), numberToHex(receipt.issuedAt, { size: 8 }), numberToHex(receipt.outcome, { size: 1 }),
-    numberToHex(place, { size: 2 }), signature,
-  ]);
 }
 
 /**
  * Header and receipts that a run stands for: what the contract computes.
+ * @param run As `decodeRun` gives it: its stretches cover its items.
  * @param chain Place in the node's chain; the hash of the header before, or the 24 bytes that the chain keeps of it.
- * @throws If the items are not a whole number of receipts.
  */
 export function readRun(
   run: Run,
   chain: { nonce: bigint; prevHeader: Hex },
   domain: ProtocolDomain,
 ): { header: BatchHeader; signature: Hex; stretches: ChannelStretch[]; items: RunReceipt[] } {
-  const count = run.stretches.reduce((sum, stretch) => sum + stretch.count, 0);
-  const own = (size(run.items) - count * ITEM) / (count + 1);
-  if (!Number.isInteger(own) || own <= 0) throw new Error(`${size(run.items)} bytes are not the items of ${count} receipts`);
-  const stride = ITEM + own;
+  const { keyId, modelId } = run;
   const { nodeId } = run.terms;
   const hash = termsHash(run.terms);
   const items: RunReceipt[] = [];
-  for (const { paymentId, cumulativeBefore, sequence, count: many } of run.stretches) {
+  for (const { paymentId, cumulativeBefore, sequence, count } of run.stretches) {
     let end = cumulativeBefore;
-    for (let i = 0; i < many; i++) {
-      const item = sliceHex(run.items, own + items.length * stride, own + (items.length + 1) * stride);
-      const number = (from: number, to: number) => hexToBigInt(sliceHex(item, from, to));
-      const receipt: InferenceReceipt = {
-        nodeId, keyId: run.keyId, modelId: run.modelId, termsHash: hash, requestHash: sliceHex(item, 0, 32), responseHash: sliceHex(item, 32, 64), paymentId,
-        cumulativeBefore: end, charge: number(64, 80), inputUnits: number(80, 88), outputUnits: number(88, 96), sequence: sequence + BigInt(i),
-        issuedAt: number(96, 104), outcome: hexToNumber(sliceHex(item, 104, 105)),
-      };
+    for (let i = 0; i < count; i++) {
+      const { signature, place: _, ...own } = run.items[items.length]!;
+      const receipt: InferenceReceipt = { nodeId, keyId, modelId, termsHash: hash, ...own, paymentId, cumulativeBefore: end, sequence: sequence + BigInt(i) };
       end += receipt.charge;
-      items.push({ receipt, signature: sliceHex(item, ITEM) });
+      items.push({ receipt, signature });
     }
   }
   const receipts = items.map(({ receipt }) => receipt);
@@ -119,12 +124,12 @@ export function readRun(
   const times = receipts.map(({ issuedAt }) => issuedAt);
   const header: BatchHeader = {
     nodeId,
-    keyId: run.keyId,
+    keyId,
     nonce: chain.nonce,
     prevHeader: tipOf(chain.prevHeader),
     receiptsRoot: positionalTree(items.map(({ receipt, signature }) => receiptLeaf(receiptDigest(receipt, domain), signature))).root,
     channelsRoot: positionalTree(stretches.map(stretchLeaf)).root,
-    count,
+    count: items.length,
     channels: stretches.length,
     totalCharge: receipts.reduce((sum, { charge }) => sum + charge, 0n),
     minIssuedAt: times.reduce((least, time) => (time < least ? time : least)),
@@ -133,5 +138,5 @@ export function readRun(
     contentHash: numberToHex(run.slot, { size: 32 }),
     format: 0,
   };
-  return { header, signature: sliceHex(run.items, 0, own), stretches, items };
+  return { header, signature: run.signature, stretches, items };
 }

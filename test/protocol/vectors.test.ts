@@ -1,10 +1,10 @@
 import { expect } from "chai";
-import { TypedDataEncoder, concat, keccak256, toUtf8Bytes } from "ethers";
+import { TypedDataEncoder, concat, keccak256, solidityPacked, toUtf8Bytes } from "ethers";
 import { readFileSync } from "node:fs";
 import { network } from "hardhat";
 import { seededRandom } from "../../keepers/clock/index.ts";
 import type { ProtocolHarness } from "../../types/contracts/index.js";
-import { headerTypes, receiptTypes } from "../../sdk/protocol/index.ts";
+import { RunEncodingError, decodeRun, encodeRun, headerTypes, receiptTypes } from "../../sdk/protocol/index.ts";
 import { statementTypes } from "../../sdk/protocol/statements.ts";
 import { positionalTree, rootFromPath } from "../../sdk/protocol/tree.ts";
 
@@ -60,6 +60,47 @@ describe("golden vectors: Solidity, SDK and ethers hash the same bytes", () => {
   });
 
   it("stretch", async () => expect(await harness.stretchLeaf(vectors.stretch.value)).to.equal(vectors.stretch.leaf));
+
+  it("run: the packed bytes, by ethers' packer from the table's rows", () => {
+    const { value, bytes } = vectors.run;
+    const { terms } = value;
+    const head: [string, unknown][] = [
+      ["uint8", 1], ["uint16", value.stretches.length], ["uint32", value.items.length], ["uint16", 65], ["uint32", value.slot],
+      ["bytes32", terms.nodeId], ["address", terms.payout], ["uint8", terms.settlementMode], ["uint8", terms.verification], ["bytes32", terms.tariffHash],
+      ["bytes32", terms.policyId], ["address", terms.royaltyTo], ["uint16", terms.royaltyBps], ["uint16", terms.feeBpsCap], ["address", terms.inbox],
+      ["bytes32", value.keyId], ["bytes32", value.modelId], ["bytes", value.signature],
+    ];
+    const stretches: [string, unknown][] = value.stretches.flatMap((stretch: Record<string, unknown>) => [
+      ["bytes32", stretch.paymentId], ["uint64", stretch.paymentChainId], ["address", stretch.escrow], ["uint32", stretch.count], ["uint128", stretch.cumulativeBefore], ["uint64", stretch.sequence],
+    ]);
+    const items: [string, unknown][] = value.items.flatMap((item: Record<string, unknown>) => [
+      ["bytes32", item.requestHash], ["bytes32", item.responseHash], ["uint128", item.charge], ["uint64", item.inputUnits], ["uint64", item.outputUnits], ["uint64", item.issuedAt],
+      ["uint8", item.outcome], ["uint16", item.place], ["bytes", item.signature],
+    ]);
+    const rows = [...head, ...stretches, ...items];
+    expect(solidityPacked(rows.map(([type]) => type), rows.map(([, field]) => field))).to.equal(bytes);
+    const back = decodeRun(bytes);
+    expect(encodeRun(back)).to.equal(bytes);
+    expect(JSON.parse(JSON.stringify(back, (_, field: unknown) => (typeof field === "bigint" ? String(field) : field)))).to.deep.equal(value);
+    expect(encodeRun({ ...back, terms: { ...back.terms, payout: back.terms.payout.toLowerCase() as `0x${string}` } })).to.equal(bytes);
+  });
+
+  it("run: what does not fit its field, and bytes of another length or layout, are refused by name", () => {
+    const { bytes } = vectors.run as { bytes: `0x${string}` };
+    const good = decodeRun(bytes);
+    const item = good.items[0]!;
+    const stretch = good.stretches[0]!;
+    for (const run of [
+      { ...good, items: good.items.slice(1) }, { ...good, signature: "0x" as const }, { ...good, items: [{ ...item, signature: "0x1234" as const }, ...good.items.slice(1)] },
+      { ...good, items: [{ ...item, charge: 1n << 128n }, ...good.items.slice(1)] }, { ...good, items: [{ ...item, outcome: 256 }, ...good.items.slice(1)] },
+      { ...good, items: [{ ...item, inputUnits: -1n }, ...good.items.slice(1)] }, { ...good, keyId: "0x12" as const },
+      { ...good, stretches: [{ ...stretch, paymentChainId: 1n << 64n }, good.stretches[1]!] },
+    ]) expect(() => encodeRun(run)).to.throw(RunEncodingError);
+    const rest = bytes.slice(4);
+    for (const bad of [`${bytes}00`, bytes.slice(0, -2), `0x02${rest}`, "0x", "0x01", "0x0", "none", bytes.replace(/^0x010002/, "0x010000"), bytes.replace(/^0x01000200000003/, "0x01000200000000")]) {
+      expect(() => decodeRun(bad as `0x${string}`), bad.slice(0, 40)).to.throw(RunEncodingError);
+    }
+  });
 
   it("Rotation, Ack", async () => {
     expect(await harness.rotationDigest(vectors.rotation.value, separator)).to.equal(vectors.rotation.digest);

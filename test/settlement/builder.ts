@@ -2,7 +2,7 @@
 import { type Address, type Hex } from "viem";
 import {
   type BatchHeader, type ChannelStretch, type InferenceReceipt, type Run, type Terms,
-  compareReceipts, headerHash, positionalTree, receiptDigest, receiptLeaf, runOf, stretchLeaf, stretchesOf, termsHash,
+  compareReceipts, encodeRun, headerHash, positionalTree, receiptDigest, receiptLeaf, runOf, stretchLeaf, stretchesOf, termsHash,
 } from "../../sdk/protocol/index.ts";
 import { type Signer, type World, ZERO, bytes32 } from "../utils/settlement-world.ts";
 
@@ -127,9 +127,12 @@ export function settlementOf(built: Built, allTerms: Terms[], proofs: Record<num
 /** No blob: what a header of `settleRun` is. */
 export const PLAIN = { blobId: ZERO, contentHash: ZERO, format: 0 } as const;
 
-/** What `settleRun` takes. @param places Of the receipts' statements. @throws If a run cannot say it. */
-export function runSettlement(built: Built, ofTerms: Terms, places?: number[]): Run {
+/** What `settleRun` takes, before it is encoded. @param places Of the receipts' statements. @throws If a run cannot say it. */
+export function makeRun(built: Built, ofTerms: Terms, places?: number[]): Run {
   const run = runOf(built, built.receipts.map((receipt, i) => ({ receipt, signature: built.signatures[i]! })), ofTerms, places);
   if (!run) throw new Error("not a run");
   return run;
 }
+
+/** What `settleRun` takes. */
+export const runSettlement = (...run: Parameters<typeof makeRun>): Hex => encodeRun(makeRun(...run));

@@ -1,14 +1,16 @@
 import { expect } from "chai";
 import { AbiCoder } from "ethers";
-import { type Hex, type Log, encodePacked, keccak256 } from "viem";
+import { type Hex, type Log, encodePacked, keccak256, numberToHex } from "viem";
 import { readFileSync } from "node:fs";
 import { encodeProof, statementHash } from "../../circuits/setup/encode.ts";
 import { settlementsIn } from "../../keepers/roles/full/calldata.ts";
-import { BatchStatus, Role, type Run, type Terms, headerHash, readRun, runOf, termsHash, tipOf } from "../../sdk/protocol/index.ts";
+import { BatchStatus, Role, type InferenceReceipt, type Run, RunEncodingError, type Terms, decodeRun, encodeRun, headerHash, readRun, runOf, termsHash, tipOf } from "../../sdk/protocol/index.ts";
 import { closeSnarkjs, proveTiny, tiny } from "../circuits/setup/tools.ts";
+import { runs } from "../utils/deep.ts";
+import { Random } from "../utils/random.ts";
 import { p256Signer, rsaSigner } from "../utils/signers.ts";
 import { type World, ZERO, bytes32, secpSigner, settlementWorld } from "../utils/settlement-world.ts";
-import { type Built, PLAIN, build, domainOf, line, receipt, runSettlement, settlementOf, terms } from "./builder.ts";
+import { type Built, PLAIN, build, domainOf, line, makeRun, receipt, runSettlement, settlementOf, terms } from "./builder.ts";
 
 const NOBODY = "0x0000000000000000000000000000000000000000";
 
@@ -25,23 +27,52 @@ describe("InferenceSettlement, runs", () => {
   /** All that a settlement leaves behind. */
   async function trace(built: Built, call: () => Promise<{ wait(): Promise<{ logs: readonly { topics: readonly string[]; data: string }[] } | null> }>) {
     const logs = (await (await call()).wait())!.logs.map(({ topics, data }) => ({ topics: [...topics], data }) as unknown as Log);
-    const { status, fullBond, openDemands } = await w.settlement.batch(built.hash);
+    const [{ fullBond, openDemands }, status, [slot]] = await Promise.all([w.settlement.batch(built.hash), w.settlement.status(built.header), w.settlement.numberedSlot(node.nodeId, built.header.contentHash)]);
+    expect(status).to.equal(BigInt(BatchStatus.Final));
     const lines = await Promise.all(built.stretches.map(({ paymentId }) => w.settlement.line(node.nodeId, paymentId)));
-    return JSON.stringify({ logs: logs.sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)), status, fullBond, openDemands, lines, tip: await w.settlement.tip(node.nodeId) }, (_, value: unknown) => (typeof value === "bigint" ? String(value) : value));
+    return JSON.stringify({ logs: logs.sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)), status, slot, fullBond, openDemands, lines, tip: await w.settlement.tip(node.nodeId) }, (_, value: unknown) => (typeof value === "bigint" ? String(value) : value));
+  }
+
+  /** Both calls from the same state: header, state and events must be the same. */
+  async function expectSame(receipts: InferenceReceipt[], slot = 0) {
+    const built = await build(w, node, receipts, { ...PLAIN, contentHash: slot === 0 ? ZERO : numberToHex(slot, { size: 32 }) });
+    const snapshot = await w.networkHelpers.takeSnapshot();
+    const general = await trace(built, () => w.settlement.settle(settlementOf(built, [terms(node)])));
+    await snapshot.restore();
+    expect(await trace(built, () => w.settlement.settleRun(runSettlement(built, terms(node))))).to.equal(general);
+    await snapshot.restore();
   }
 
   it("S8 a run leaves what `settle` leaves: same header, state and events, over one and several payments", async () => {
     for (const counts of [[1], [5], [2, 1, 3]]) {
       const now = await w.now();
-      const receipts = counts.flatMap((count, i) => line(node, now - BigInt(i), count, { paymentId: bytes32(`p${i}`), cumulativeBefore: 7n * BigInt(i), sequence: BigInt(i) }));
-      const built = await build(w, node, receipts, PLAIN);
-      const snapshot = await w.networkHelpers.takeSnapshot();
-      const general = await trace(built, () => w.settlement.settle(settlementOf(built, [terms(node)])));
-      await snapshot.restore();
-      expect(await trace(built, () => w.settlement.settleRun(runSettlement(built, terms(node))))).to.equal(general);
-      await snapshot.restore();
+      await expectSame(counts.flatMap((count, i) => line(node, now - BigInt(i), count, { paymentId: bytes32(`p${i}`), cumulativeBefore: 7n * BigInt(i), sequence: BigInt(i) })));
     }
   });
+
+  for (const [name, make] of [["secp256k1", secpSigner], ["P-256", p256Signer], ["RSA-PSS", rsaSigner]] as const) {
+    it(`S8 random runs of 1 to 20 receipts over 1 to 6 payments, ${name}`, async () => {
+      const random = new Random(name.length);
+      const wide = (bits: number) => BigInt(random.next()) * (1n << BigInt(bits - 32)) + BigInt(random.next());
+      node = await w.addNode(Role.Inference, { signer: make(`random ${name}`) });
+      for (let i = 0; i < runs(5, 100); i++) {
+        const now = await w.now();
+        const payments = Array.from({ length: 1 + random.below(6) }, () => ({ paymentId: keccak256(random.bytes(32)), end: wide(120), sequence: wide(60) }));
+        const count = Math.max(payments.length, 1 + random.below(20));
+        const receipts = Array.from({ length: count }, (_, j) => {
+          const payment = payments[j < payments.length ? j : random.below(payments.length)]!;
+          const outcome = 1 + random.below(3);
+          const own = {
+            outcome, charge: outcome === 3 ? 0n : random.below(4) === 0 ? wide(110) : BigInt(random.below(1_000)), inputUnits: wide(63), outputUnits: wide(63),
+            requestHash: keccak256(random.bytes(32)), responseHash: keccak256(random.bytes(32)), paymentId: payment.paymentId, cumulativeBefore: payment.end, sequence: payment.sequence++,
+          };
+          payment.end += own.charge;
+          return receipt(node, now - BigInt(random.below(25)), own);
+        });
+        await expectSame(receipts, random.below(2) * random.next());
+      }
+    });
+  }
 
   it("S2 a run continues the node's chain and its lines; nothing settles twice, in whichever call", async () => {
     const first = await build(w, node, line(node, await w.now(), 2), PLAIN);
@@ -70,39 +101,95 @@ describe("InferenceSettlement, runs", () => {
     });
   }
 
-  const bad: [string, string, (run: Run, built: Built) => Run][] = [
-    ["no stretches", "SettlementBadHeader", (run) => ({ ...run, stretches: [] })],
-    ["an empty stretch", "SettlementOrder", (run) => ({ ...run, stretches: [{ ...run.stretches[0]!, paymentId: ZERO, count: 0 }, ...run.stretches] })],
-    ["the same payment twice", "SettlementOrder", (run) => ({ ...run, stretches: [{ ...run.stretches[0]!, count: 1 }, { ...run.stretches[0]!, count: 1 }] })],
-    ["items of another length", "SettlementCountMismatch", (run) => ({ ...run, items: `${run.items}00` })],
-    ["no items", "SettlementCountMismatch", (run) => ({ ...run, items: "0x" })],
-    ["more receipts than items", "SettlementCountMismatch", (run) => ({ ...run, stretches: [{ ...run.stretches[0]!, count: 4_000_000_000 }] })],
-    ["an unknown outcome", "SettlementBadReceipt", (run) => bend(run, 104, "09")],
-    ["a charged error", "SettlementBadReceipt", (run) => bend(run, 104, "03")],
-    ["another answer", "SettlementBadHeaderSignature", (run) => bend(run, 32, "ff")],
+  const two = (change: Partial<Run["stretches"][0]>, other: Partial<Run["stretches"][0]> = {}) => (run: Run): Run => ({
+    ...run, stretches: [{ ...run.stretches[0]!, ...change }, { ...run.stretches[0]!, ...other }],
+  });
+  const bad: [string, string, (run: Run) => Run][] = [
+    ["an empty stretch", "SettlementOrder", two({ paymentId: ZERO, count: 0 })],
+    ["the same payment twice", "SettlementOrder", two({ count: 1 }, { count: 1 })],
+    ["payments in descending order", "SettlementOrder", two({ count: 1 }, { count: 1, paymentId: ZERO })],
+    ["an unknown outcome", "SettlementBadReceipt", (run) => bend(run, { outcome: 9 })],
+    ["no outcome", "SettlementBadReceipt", (run) => bend(run, { outcome: 0 })],
+    ["a charged error", "SettlementBadReceipt", (run) => bend(run, { outcome: 3 })],
+    ["another answer", "SettlementBadHeaderSignature", (run) => bend(run, { responseHash: bytes32("x") })],
+    ["other units", "SettlementBadHeaderSignature", (run) => bend(run, { outputUnits: 21n })],
     ["another place of the money", "SettlementBadHeaderSignature", (run) => ({ ...run, stretches: [{ ...run.stretches[0]!, escrow: NOBODY }] })],
-    ["a receipt's signature by nobody", "SettlementBadHeaderSignature", (run) => bend(run, 140, "ff")],
+    ["another chain of the money", "SettlementBadHeaderSignature", (run) => ({ ...run, stretches: [{ ...run.stretches[0]!, paymentChainId: 1n }] })],
+    ["a receipt's signature by nobody", "SettlementBadHeaderSignature", (run) => bend(run, { signature: `0x${"ff".repeat(65)}` })],
     ["a line that ends beyond 128 bits", "SettlementBadReceipt", (run) => ({ ...run, stretches: [{ ...run.stretches[0]!, cumulativeBefore: (1n << 128n) - 1n }] })],
+    ["charges that pass 128 bits together", "SettlementBadReceipt", (run) => bend(run, { charge: (1n << 128n) - 1n })],
     ["sequences that end beyond 64 bits", "SettlementBadReceipt", (run) => ({ ...run, stretches: [{ ...run.stretches[0]!, sequence: (1n << 64n) - 1n }] })],
+    ["payments that pass 128 bits together", "SettlementBadHeader", (run) => ({ ...two({ paymentId: ZERO, count: 1 }, { count: 1 })(run), items: run.items.map((item) => ({ ...item, charge: (1n << 128n) - 1n })) })],
     ["other terms", "SettlementBadHeaderSignature", (run) => ({ ...run, terms: { ...run.terms, feeBpsCap: 1 } })],
     ["private terms", "SettlementBadTerms", (run) => ({ ...run, terms: { ...run.terms, settlementMode: 1 } })],
     ["vanilla terms", "SettlementBadTerms", (run) => ({ ...run, terms: { ...run.terms, verification: 4 } })],
     ["terms that ask for a proof", "SettlementBadTerms", (run) => ({ ...run, terms: { ...run.terms, verification: 2 } })],
+    ["another slot", "SettlementBadHeaderSignature", (run) => ({ ...run, slot: 7 })],
     ["another key", "NodeRegistryUnknownKey", (run) => ({ ...run, keyId: bytes32("x") })],
     ["another node", "NodeRegistryKeyNotOfNode", (run) => ({ ...run, terms: { ...run.terms, nodeId: bytes32("x") } })],
   ];
-  /** Replaces bytes of the first item. */
-  function bend(run: Run, at: number, bytes: string): Run {
-    const from = 2 + 2 * (65 + at);
-    return { ...run, items: `${run.items.slice(0, from)}${bytes}${run.items.slice(from + bytes.length)}` as Run["items"] };
+  /** Changes the first receipt. */
+  function bend(run: Run, change: Partial<Run["items"][0]>): Run {
+    return { ...run, items: [{ ...run.items[0]!, ...change }, ...run.items.slice(1)] };
   }
   for (const [title, error, change] of bad) {
     it(`${title}: refused by name`, async () => {
       const built = await build(w, node, line(node, await w.now(), 2), PLAIN);
       const contract = error.startsWith("NodeRegistry") ? w.registry : w.settlement;
-      await expect(w.settlement.settleRun(change(runSettlement(built, terms(node)), built))).to.be.revertedWithCustomError(contract, error);
+      await expect(w.settlement.settleRun(encodeRun(change(makeRun(built, terms(node)))))).to.be.revertedWithCustomError(contract, error);
     });
   }
+
+  /** Writes bytes into an encoded run. */
+  const patch = (run: string, at: number, bytes: string) => `${run.slice(0, 2 + 2 * at)}${bytes}${run.slice(2 + 2 * at + bytes.length)}`;
+  const cut = (run: string, from: number, to: number) => `${run.slice(0, 2 + 2 * from)}${run.slice(2 + 2 * to)}`;
+  const malformed: [string, string, (run: string) => string][] = [
+    ["no bytes at all", "SettlementRunLayout", () => "0x"],
+    ["a layout of the future", "SettlementRunLayout", (run) => patch(run, 0, "02")],
+    ["the head alone", "SettlementRunLength", (run) => cut(run, 239, run.length)],
+    ["a byte more", "SettlementRunLength", (run) => `${run}00`],
+    ["a byte less", "SettlementRunLength", (run) => run.slice(0, -2)],
+    ["more receipts than bytes", "SettlementRunLength", (run) => patch(run, 3, "ffffffff")],
+    ["more stretches than bytes", "SettlementRunLength", (run) => patch(run, 1, "ffff")],
+    ["longer signatures than bytes", "SettlementRunLength", (run) => patch(run, 7, "ffff")],
+    ["no stretches", "SettlementBadHeader", (run) => cut(patch(run, 1, "0000"), 304, 392)],
+    ["no receipts", "SettlementBadHeader", (run) => cut(patch(run, 3, "00000000"), 392, run.length)],
+    ["stretches of fewer receipts than there are", "SettlementCountMismatch", (run) => patch(run, 364, "00000001")],
+    ["stretches of more receipts than there are", "SettlementCountMismatch", (run) => patch(run, 364, "00000003")],
+    ["stretches of so many receipts that a sum might overflow", "SettlementCountMismatch", (run) => patch(run, 364, "ffffffff")],
+    ["no signatures", "SettlementBadHeaderSignature", (run) => cut(cut(cut(patch(run, 7, "0000"), 671, 736), 499, 564), 239, 304)],
+  ];
+  for (const [title, error, change] of malformed) {
+    it(`X7 ${title}: refused by name`, async () => {
+      const built = await build(w, node, line(node, await w.now(), 2), PLAIN);
+      const run = change(runSettlement(built, terms(node)));
+      await expect(w.settlement.settleRun(run)).to.be.revertedWithCustomError(w.settlement, error);
+      expect(() => decodeRun(run as Hex)).to.throw(RunEncodingError);
+    });
+  }
+
+  it("X7 runs of random bytes, and runs bent at random: a declared error or, if nothing changed, none", async () => {
+    const random = new Random(7);
+    const built = await build(w, node, [...line(node, await w.now(), 2), ...line(node, await w.now(), 1, { paymentId: bytes32("other") })], PLAIN);
+    const good = runSettlement(built, terms(node));
+    const bytes = Buffer.from(good.slice(2), "hex");
+    const bends: ((copy: Buffer) => Uint8Array)[] = [
+      (copy) => copy.subarray(0, random.below(copy.length)),
+      (copy) => Buffer.concat([copy, random.bytes(1 + random.below(300))]),
+      (copy) => copy.fill(random.bytes(1), random.below(9), 9),
+      (copy) => copy.fill(random.bytes(1 + random.below(40)), random.below(copy.length)),
+      (copy) => copy.fill(0, 304 + random.below(176), 480),
+      (copy) => Buffer.concat([copy.subarray(0, 9), random.bytes(copy.length - 9)]),
+      () => random.bytes(random.below(1_000)),
+    ];
+    for (let i = 0; i < runs(70, 2_000); i++) {
+      const bent = `0x${Buffer.from(bends[i % bends.length]!(Buffer.from(bytes))).toString("hex")}`;
+      const call = w.provider.request({ method: "eth_call", params: [{ to: w.addresses.InferenceSettlement, data: w.settlement.interface.encodeFunctionData("settleRun", [bent]) }] });
+      const data = await call.then(() => null, (error: { data?: unknown }) => String(error.data));
+      const error = data === null ? null : (w.settlement.interface.parseError(data) ?? w.registry.interface.parseError(data));
+      expect(bent === good ? data === null : error !== null && !["Error", "Panic"].includes(error!.name), `${bent} gave ${data}`).to.equal(true);
+    }
+  });
 
   it("a receipt that its key did not sign, in a header that it did: refused", async () => {
     const built = await build(w, { ...node, signer: { ...node.signer, sign: secpSigner("stranger").sign } }, line(node, await w.now(), 1), PLAIN);
@@ -124,7 +211,10 @@ describe("InferenceSettlement, runs", () => {
     const now = await w.now();
     const built = await build(w, node, [...line(node, now, 3), ...line(node, now, 2, { paymentId: bytes32("p") })], PLAIN);
     const signed = built.receipts.map((r, i) => ({ receipt: r, signature: built.signatures[i]! }));
-    const back = readRun(runSettlement(built, terms(node)), built.header, domainOf(w));
+    const bytes = runSettlement(built, terms(node));
+    expect(encodeRun(decodeRun(bytes))).to.equal(bytes);
+    const back = readRun(makeRun(built, terms(node)), built.header, domainOf(w));
+    expect(readRun(decodeRun(bytes), built.header, domainOf(w)).header).to.deep.equal(back.header);
     expect(back.items).to.deep.equal(signed);
     expect(back.signature).to.equal(built.signature);
     expect(headerHash(back.header, domainOf(w))).to.equal(built.hash);
@@ -206,7 +296,7 @@ describe("InferenceSettlement, runs", () => {
     it("S5 each receipt needs its own statement: another's, a repeated one, one beyond the list and a wrong proof are refused", async () => {
       const { built, t, order, places, run } = await proved(3);
       const [proofs, statements] = join(order);
-      const send = (r: Run, p: string = proofs, s: bigint[] = statements) => w.settlement.settleProvedRun(r, p, s);
+      const send = (r: Hex, p: string = proofs, s: bigint[] = statements) => w.settlement.settleProvedRun(r, p, s);
       await expect(send(runSettlement(built, t, [places[1]!, places[0]!, places[2]!]))).to.be.revertedWithCustomError(w.settlement, "SettlementProofContext");
       await expect(send(runSettlement(built, t, [places[0]!, places[0]!, places[0]!]))).to.be.revertedWithCustomError(w.settlement, "SettlementProofContext");
       await expect(send(runSettlement(built, t, [3, 0, 1]))).to.be.revertedWithCustomError(w.settlement, "SettlementProofMissing").withArgs(0n);

@@ -22,7 +22,7 @@ describe("InferenceSettlement", () => {
   describe("individual", () => {
     it("TEE: every receipt verified, final at once, watermark moved", async () => {
       const built = await build(w, node, line(node, await w.now(), 3));
-      await expect(settle(built)).to.emit(w.settlement, "HeaderSettled").withArgs(built.hash, node.nodeId, 1n, built.header.channelsRoot);
+      await expect(settle(built)).to.emit(w.settlement, "StretchSettled").withArgs(built.hash, node.nodeId, bytes32("payment"), 1n, built.header.channelsRoot, 300n, 3n);
       expect(await status(built)).to.equal(BatchStatus.Final);
       expect(await w.settlement.line(node.nodeId, bytes32("payment"))).to.deep.equal([300n, 3n]);
       expect((await w.registry.bond(node.nodeId)).locked).to.equal(0n);

@@ -92,7 +92,7 @@ describe("models, routes and proofs", () => {
       return w.settlement.settle(settlementOf(built, [t]));
     };
     await expect(settle("free", Outcome.Complete)).to.be.revertedWithCustomError(w.settlement, "SettlementProofMissing");
-    await expect(settle("failed", Outcome.Error)).to.emit(w.settlement, "HeaderSettled");
+    await expect(settle("failed", Outcome.Error)).to.emit(w.settlement, "StretchSettled");
   });
 
   it("a guardian's freeze stops one model's proofs for 7 days and no other's, and cannot be repeated at once", async () => {

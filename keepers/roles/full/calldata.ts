@@ -2,7 +2,7 @@
 import { type Abi, type AbiFunction, type Hex, decodeAbiParameters, decodeFunctionData, hexToBytes, size, zeroHash } from "viem";
 import { type BatchFault, recordLength, termsChecker, writeReceipt } from "../../../sdk/batch/index.ts";
 import {
-  type BatchHeader, BatchStatus, type ChannelStretch, headerHash, type InferenceReceipt, type ProtocolDomain, readRun, receiptDigest, receiptLeaf, type Run, stretchesOf, type Terms,
+  type BatchHeader, BatchStatus, type ChannelStretch, decodeRun, headerHash, type InferenceReceipt, type ProtocolDomain, readRun, receiptDigest, receiptLeaf, stretchesOf, type Terms,
   termsHash,
 } from "../../../sdk/protocol/index.ts";
 import { iInferenceSettlementAbi } from "../../../types/abi/IInferenceSettlement.ts";
@@ -31,8 +31,9 @@ export function settlementsIn(input: Hex, chain: { nonce: bigint; prevHeader: He
     if (functionName === "settle") return [args![0] as SettlementCall];
     if (functionName === "settleMany") return (args![0] as Hex[]).map((bytes) => decodeAbiParameters(settlementType, bytes)[0] as SettlementCall);
     if (functionName === "settleRun" || functionName === "settleProvedRun") {
-      const { header, stretches, items } = readRun(args![0] as Run, chain, domain);
-      return [{ header, terms: [(args![0] as Run).terms], places: stretches, items }];
+      const run = decodeRun(args![0] as Hex);
+      const { header, stretches, items } = readRun(run, chain, domain);
+      return [{ header, terms: [run.terms], places: stretches, items }];
     }
   } catch {
     // A call through another contract: its receipts are not ours to read.

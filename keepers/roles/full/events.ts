@@ -57,7 +57,8 @@ export function readLog(log: RpcLog, addresses: { settlement: Address; committee
       const row = { hash: headerHash, kind, header, fullBond, postedBlock: block, txHash: log.transactionHash } as const;
       return [{ kind: "header", row }, ...to(BatchStatus.Posted)];
     }
-    case "HeaderSettled": {
+    case "HeaderSettled":
+    case "StretchSettled": {
       const settled = event.args as Settled;
       const row = { hash: settled.headerHash, kind: "settle", header: partialHeader(settled), fullBond: false, postedBlock: block, txHash: log.transactionHash } as const;
       return [{ kind: "header", row }, ...to(BatchStatus.Final)];

@@ -7,6 +7,7 @@ import {
   type Terms,
   Verification,
   compareReceipts,
+  encodeRun,
   headerHash,
   runOf,
   tipOf,
@@ -198,10 +199,11 @@ function runCall(stored: StoredHeader, entries: readonly PendingReceipt[], terms
   const order = entries.map((_, index) => index).sort((a, b) => (statementOf(entries[a]!) < statementOf(entries[b]!) ? -1 : 1));
   const run = runOf(stored, entries, terms, entries.map((_, index) => order.indexOf(index)));
   if (!run) return null;
-  if (proofs.length === 0) return encodeFunctionData({ abi: iInferenceSettlementAbi, functionName: "settleRun", args: [run] });
+  const bytes = encodeRun(run);
+  if (proofs.length === 0) return encodeFunctionData({ abi: iInferenceSettlementAbi, functionName: "settleRun", args: [bytes] });
   const sorted = order.map((index) => entries[index]!.proof!);
   const statements = sorted.flatMap(({ publicInputs }) => publicInputs);
-  return encodeFunctionData({ abi: iInferenceSettlementAbi, functionName: "settleProvedRun", args: [run, concatHex(sorted.map(({ bytes }) => bytes)), statements] });
+  return encodeFunctionData({ abi: iInferenceSettlementAbi, functionName: "settleProvedRun", args: [bytes, concatHex(sorted.map((proof) => proof.bytes)), statements] });
 }
 
 /** keccak256 of a receipt's public inputs. */

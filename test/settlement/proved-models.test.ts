@@ -2,7 +2,7 @@ import { expect } from "chai";
 import type { Hex } from "viem";
 
 import { word } from "../../circuits/setup/encode.ts";
-import { BatchStatus, Role, type Run, requestBatch, requestContext, termsHash } from "../../sdk/protocol/index.ts";
+import { BatchStatus, Role, requestBatch, requestContext, termsHash } from "../../sdk/protocol/index.ts";
 import { closeSnarkjs } from "../circuits/setup/tools.ts";
 import { type World, bytes32, settlementWorld } from "../utils/settlement-world.ts";
 import { PLAIN, build, line, receipt, runSettlement, settlementOf, terms } from "./builder.ts";
@@ -42,7 +42,7 @@ describe("compiled models, settled", function () {
       for (const count of counts) {
         it(`settleProvedRun: ${count} receipts, each with its own statement`, async () => {
           const { built, t, proofs, statements, places, run } = await proved(models[kind]!, count, count === 1 ? 3 : 2);
-          const send = (r: Run, p: Hex = proofs, s: bigint[] = statements) => w.settlement.settleProvedRun(r, p, s);
+          const send = (r: Hex, p: Hex = proofs, s: bigint[] = statements) => w.settlement.settleProvedRun(r, p, s);
           const changed = (index: number, value: bigint) => statements.map((old, i) => (i === index ? value : old));
           await refused(send(run, proofs, changed(0, statements[0]! + 1n)), "SettlementProofContext");
           if (count === 1) for (const index of [1, 2]) await refused(send(run, proofs, changed(index, statements[index]! + 1n)), "SettlementProofInvalid");

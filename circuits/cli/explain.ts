@@ -1,8 +1,8 @@
 /** What a model costs as a circuit, as text: rows layer by layer, error, expected time and gas. */
 import type { CompiledModel } from "../compiler/index.ts";
 
-/** LeNet-5 at 2^17 on two cores, key loaded: half of the processor time that it takes. Both follow the domain. */
-const SECONDS_AT_17 = { wasm: 1.9, native: 0.7 };
+/** LeNet-5 at 2^17 on two cores, key loaded; the native prover with its start. Both follow the domain. */
+const SECONDS_AT_17 = { wasm: 1.9, native: 0.4 };
 /** A settled proof with three public inputs; each further one costs a product and its calldata. */
 const SETTLE_GAS = 247_500;
 const INPUT_GAS = 6_700;

@@ -124,17 +124,17 @@ function refusal(error: unknown): never {
   const revert = revertOf(error);
   if (!revert) throw error;
   const [first, second] = revert.args;
-  const advice: Record<string, string> = {
-    ProofSettlementInvalid: "The proof does not prove this: it must be for this caller, number, model, beneficiary and deadline, and for exactly these words. Make it with --ctx as `og zk context` prints it.",
-    ProofSettlementReplayed: `Request ${String((first as bigint) & ((1n << 96n) - 1n))} of this account was settled before. Take a new number and prove for that.`,
-    ProofSettlementExpired: `The deadline ${String(first)} has passed (the chain's clock shows ${String(second)}). Choose a later one and prove for that.`,
-    VerifierRouterNoVerifier: `Model ${String(first)} is not in the registry, or offers no proofs. See "og model list".`,
-    VerifierRouterFrozen: `Proofs of model ${String(first)} are frozen until ${String(second)} (seconds). Try again then.`,
-    VerifierRouterDevelopmentKey: `The model's key is a development key: anyone can forge its proofs, so chain ${String(second)} takes none.`,
-    Groth16InputNotInField: `Public input ${String(first)} is not below the field's order.`,
-    Groth16InputCount: `The model's key has another number of public inputs: ${String(first)} given, ${String(second)} expected, ctx included.`,
-    Groth16ProofLength: `The proof has ${String(first)} bytes, which is not what the model's verifier takes.`,
-    Groth16StatementOrder: `Two requests have the same statement.`,
+  const advice: Record<string, () => string> = {
+    ProofSettlementInvalid: () => "The proof does not prove this: it must be for this caller, number, model, beneficiary and deadline, and for exactly these words. `og zk request` prints the ctx to prove with.",
+    ProofSettlementReplayed: () => `Request ${String((first as bigint) & ((1n << 96n) - 1n))} of this account was settled before. Take a new number and prove for that.`,
+    ProofSettlementExpired: () => `The deadline ${String(first)} has passed (the chain's clock shows ${String(second)}). Choose a later one and prove for that.`,
+    VerifierRouterNoVerifier: () => `Model ${String(first)} is not in the registry, or offers no proofs. See "og model list".`,
+    VerifierRouterFrozen: () => `Proofs of model ${String(first)} are frozen until ${String(second)} (seconds). Try again then.`,
+    VerifierRouterDevelopmentKey: () => `The model's key is a development key: anyone can forge its proofs, so chain ${String(second)} takes none.`,
+    Groth16InputNotInField: () => `Public input ${String(first)} is not below the field's order.`,
+    Groth16InputCount: () => `The model's key has another number of public inputs: ${String(first)} given, ${String(second)} expected, ctx included.`,
+    Groth16ProofLength: () => `The proof has ${String(first)} bytes, which is not what the model's verifier takes.`,
+    Groth16StatementOrder: () => `Two requests have the same statement.`,
   };
-  throw new ProofRefused(revert.name, advice[revert.name] ?? `The chain refuses it: ${revert.name}(${revert.args.map(String).join(", ")}).`);
+  throw new ProofRefused(revert.name, advice[revert.name]?.() ?? `The chain refuses it: ${revert.name}(${revert.args.map(String).join(", ")}).`);
 }

@@ -22,7 +22,7 @@ export interface DataRoleOptions {
   listen: { host: string; port: number };
   endpoint?: string;
   tls: TlsIdentity;
-  node: { payout: `0x${string}`; policyId: Hex; bond: bigint; nodeId?: Hex; makeEvidence: EvidenceMaker; heartbeatMs: number };
+  node: { payout: `0x${string}`; policyId: Hex; bond: bigint; nodeId?: Hex; makeEvidence: EvidenceMaker; heartbeatMs: number; relays?: readonly Hex[] };
 }
 
 /** What a data node's hot key may sign. */

@@ -10,6 +10,8 @@ export const fullFields = {
   leaderMs: field({ env: "OG_LEADER_MS", default: "4000", unit: "ms", description: "Time that the member whose turn it is gets for carrying a certificate before the next one does.", parse: parse.integer({ min: 100 }) }),
   firstCommittee: field({ env: "OG_FIRST_COMMITTEE", default: "3", unit: "seats", description: "Seats at which the very first committee epoch is started.", parse: parse.integer({ min: 1, max: 64 }) }),
   exchangeMs: field({ env: "OG_EXCHANGE_MS", default: "1000", unit: "ms", description: "How often signatures are exchanged with the other members.", parse: parse.integer({ min: 100 }) }),
+  relaySize: field({ env: "OG_RELAY_SIZE", default: "20", description: "Other nodes' heartbeats (POST /heartbeats) that make a transaction at once; 0: none are carried.", parse: parse.integer({ min: 0, max: 100 }) }),
+  relayWaitMs: field({ env: "OG_RELAY_WAIT_MS", default: "30000", unit: "ms", description: "A heartbeat that was handed in waits no longer for others.", parse: parse.integer({ min: 100, max: 600_000 }) }),
   ...demandFields,
 } satisfies Fields;
 

@@ -25,6 +25,7 @@ import { createFullDemands } from "./data-demands.ts";
 import { applyChanges, readLog } from "./events.ts";
 import { createHandover } from "./handover.ts";
 import { createHealthMetrics } from "./health.ts";
+import { createHeartbeatRelay } from "./heartbeats.ts";
 import { createInboxGuard } from "./inbox-guard.ts";
 import { createJudge } from "./judge.ts";
 import { ledgerApi } from "./ledger-api.ts";
@@ -53,6 +54,9 @@ export interface FullRoleOptions {
   leaderMs: number;
   firstCommittee: number;
   exchangeMs: number;
+  /** Other nodes' heartbeats: how many make a transaction (0: none are carried), and how long one waits for others. */
+  relaySize: number;
+  relayWaitMs: number;
   mirrorRetentionMs: number;
   demandAfterMs: number;
   demandsPerHeader: number;
@@ -61,7 +65,7 @@ export interface FullRoleOptions {
   /** Public URL; default: where the server listens. */
   endpoint?: string;
   tls: TlsIdentity;
-  node: { payout: `0x${string}`; policyId: `0x${string}`; bond: bigint; nodeId?: `0x${string}`; makeEvidence: EvidenceMaker; heartbeatMs: number };
+  node: { payout: `0x${string}`; policyId: `0x${string}`; bond: bigint; nodeId?: `0x${string}`; makeEvidence: EvidenceMaker; heartbeatMs: number; relays?: readonly `0x${string}`[] };
 }
 
 /** What a full node's hot key may sign. */
@@ -116,7 +120,8 @@ export function createFullRole(platform: Platform, options: FullRoleOptions): Ro
   const punisher = createPunisher({ platform, store, statements, domain });
   const summary = () => ({ chainId: settlement.chainId, settlement: addresses.settlement, head: follower.position()?.number ?? null, counts: store.counts() });
   const watcher = createWatcher({ platform, store, domain, preimages });
-  const fetch = ledgerApi({ store, statements, watcher, clock, logger: logger.child({ part: "api" }), blobPath: checker.blobPath, domain, summary });
+  const relay = createHeartbeatRelay(platform, { size: options.relaySize, waitMs: options.relayWaitMs });
+  const fetch = ledgerApi({ store, statements, watcher, relay, clock, logger: logger.child({ part: "api" }), blobPath: checker.blobPath, domain, summary });
 
   function startJobs(): void {
     jobs.every("follow", settlement.pollMs, async () => {
@@ -137,6 +142,7 @@ export function createFullRole(platform: Platform, options: FullRoleOptions): Ro
     jobs.every("health", 60_000, createHealthMetrics(platform, store));
     jobs.every("watch", settlement.pollMs * 5, () => watcher.step());
     jobs.every("punish", settlement.pollMs * 5, () => punisher.step());
+    if (options.relaySize > 0) jobs.every("heartbeats", Math.min(options.relayWaitMs, settlement.pollMs * 2), () => relay.step());
     jobs.every("rewards", settlement.pollMs * 10, () => rewards.step());
     if (platform.payment) {
       jobs.every("release", options.exchangeMs, () => carrier.step());
@@ -159,6 +165,7 @@ export function createFullRole(platform: Platform, options: FullRoleOptions): Ro
       node: identity?.status() ?? null,
       ...summary(),
       demands: demands.totals(),
+      heartbeats: relay.waiting(),
       unavailable: Object.fromEntries(checker.unavailable()),
     }),
     async start() {

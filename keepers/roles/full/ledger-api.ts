@@ -9,6 +9,7 @@ import { isKeeperError, messageOf } from "../../errors/index.ts";
 import { jsonResponse, readJson } from "../../http/index.ts";
 import type { Clock } from "../../clock/index.ts";
 import type { Logger } from "../../logger/index.ts";
+import type { HeartbeatRelay } from "./heartbeats.ts";
 import { isSignature } from "./peers.ts";
 import { seatOf, type StatementStore } from "./statements.ts";
 import type { FullStore, HeaderRow, LeafRow } from "./store.ts";
@@ -18,6 +19,7 @@ export interface LedgerApiDeps {
   store: FullStore;
   statements: StatementStore;
   watcher: Watcher;
+  relay: HeartbeatRelay;
   clock: Clock;
   logger: Logger;
   blobPath: (hash: Hex) => string;
@@ -29,9 +31,11 @@ const MAX_PAGE = 200;
 const MAX_SIGNATURES = 256;
 const MAX_RECEIPTS = 64;
 const MAX_EPOCHS_BEHIND = 16;
+/** Nothing is wrong with the request; there are too many. */
+const BUSY = new Set(["relay.busy", "relay.full"]);
 const HASH = /^0x[0-9a-fA-F]{64}$/;
 
-export function ledgerApi({ store, statements, watcher, clock, logger, blobPath, domain, summary }: LedgerApiDeps): (request: Request) => Promise<Response> {
+export function ledgerApi({ store, statements, watcher, relay, clock, logger, blobPath, domain, summary }: LedgerApiDeps): (request: Request) => Promise<Response> {
   function headerJson(row: HeaderRow): object {
     const check = store.check(row.hash);
     return { hash: row.hash, kind: row.kind, status: nameOf(BatchStatus, row.status), statusBlock: row.statusBlock, postedBlock: row.postedBlock, tx: row.txHash, header: row.header, check: check ?? null };
@@ -135,10 +139,15 @@ export function ledgerApi({ store, statements, watcher, clock, logger, blobPath,
         return report ? jsonResponse(report) : problem(404, "watch.unknown_receipt", "Nobody has left that receipt here.");
       }
       if (request.method === "POST" && url.pathname === "/watch/receipts") return await takeReceipts(request);
+      if (request.method === "POST" && url.pathname === "/heartbeats") {
+        await relay.receive(await readJson(request, 1_024));
+        return jsonResponse({ taken: true });
+      }
       if (request.method === "GET") return await get(parts, url.searchParams);
       if (request.method === "POST" && url.pathname === "/committee/signatures") return await takeSignatures(request);
-      return problem(405, "http.method", "Only GET, and POST to /committee/signatures and /watch/receipts.");
+      return problem(405, "http.method", "Only GET, and POST to /committee/signatures, /watch/receipts and /heartbeats.");
     } catch (error) {
+      if (isKeeperError(error) && BUSY.has(error.code)) return problem(429, error.code, error.message, { "retry-after": "10" });
       if (isKeeperError(error) && error.family === "fatal") return problem(error.code === "http.too_large" ? 413 : 400, error.code, error.message);
       logger.error({ error, path: url.pathname }, "request failed");
       return problem(isKeeperError(error) ? 503 : 500, isKeeperError(error) ? error.code : "internal", isKeeperError(error) ? messageOf(error) : "Something went wrong here.");
@@ -146,6 +155,6 @@ export function ledgerApi({ store, statements, watcher, clock, logger, blobPath,
   };
 }
 
-function problem(status: number, code: string, message: string): Response {
-  return jsonResponse({ error: { code, message } }, status);
+function problem(status: number, code: string, message: string, headers: Record<string, string> = {}): Response {
+  return jsonResponse({ error: { code, message } }, status, headers);
 }

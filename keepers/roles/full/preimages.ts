@@ -3,10 +3,9 @@ import type { Hex } from "viem";
 import type { TermsBook } from "../../../sdk/batch/index.ts";
 import { type Tariff, tariffHash } from "../../../sdk/payments/tariff.ts";
 import { type Terms, termsHash } from "../../../sdk/protocol/index.ts";
-import { pinnedFetch } from "../../../sdk/transport/pinnedFetch.ts";
-import { iNodeRegistryAbi } from "../../../types/abi/INodeRegistry.ts";
 import { messageOf } from "../../errors/index.ts";
 import { kv } from "../../storage/index.ts";
+import { reachNode } from "../node/index.ts";
 import type { Platform } from "../platform.ts";
 import { fromText, toText } from "./text.ts";
 
@@ -18,8 +17,6 @@ export interface Preimages {
 /** Asks a node's `/v1/terms/{hash}`; the answer's own words are worth nothing, its hash decides. */
 export type AskTerms = (nodeId: Hex, hash: Hex) => Promise<unknown>;
 
-const TIMEOUT_MS = 3_000;
-const MAX_ANSWER = 2 * 1024 * 1024;
 /** Terms of one header that are asked for. */
 const MAX_ASKED = 64;
 
@@ -48,18 +45,10 @@ export function createPreimages({ store, logger }: Pick<Platform, "store" | "log
 }
 
 /** Over HTTPS with the key that the node's attestation binds. */
-export function askNode({ settlement }: Pick<Platform, "settlement">): AskTerms {
+export function askNode(platform: Pick<Platform, "settlement">): AskTerms {
   return async (nodeId, hash) => {
-    const node = await settlement.client.readContract({ address: settlement.deployment.address("NodeRegistry"), abi: iNodeRegistryAbi, functionName: "node", args: [nodeId] });
-    if (!node.endpoint.startsWith("https:")) return null;
-    const get = pinnedFetch(node.tlsSpkiHash.toLowerCase() as Hex);
-    try {
-      const response = await get(`${node.endpoint}/v1/terms/${hash}`, { signal: AbortSignal.timeout(TIMEOUT_MS) });
-      const text = response.ok ? await response.text() : "null";
-      return text.length > MAX_ANSWER ? null : (JSON.parse(text) as unknown);
-    } finally {
-      get.close();
-    }
+    const answer = await reachNode(platform, nodeId, `/v1/terms/${hash}`);
+    return answer?.status === 200 ? (JSON.parse(answer.text) as unknown) : null;
   };
 }
 

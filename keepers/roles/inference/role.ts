@@ -58,7 +58,7 @@ export interface InferenceRoleOptions {
   listen: { host: string; port: number };
   endpoint?: string;
   tls: TlsIdentity;
-  node: { payout: Address; policyId: Hex; bond: bigint; nodeId?: Hex; makeEvidence: EvidenceMaker; heartbeatMs: number };
+  node: { payout: Address; policyId: Hex; bond: bigint; nodeId?: Hex; makeEvidence: EvidenceMaker; heartbeatMs: number; relays?: readonly Hex[] };
 }
 
 /** What an inference node's hot key may sign. */

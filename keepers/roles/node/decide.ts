@@ -28,12 +28,15 @@ export interface NodeWish {
   tlsSpkiHash: Hex;
   /** Attest again when the key has fewer seconds than this left. */
   renewBefore: bigint;
+  /** Heartbeats go to relays first. */
+  relayed?: boolean;
 }
 
 export type NodeStep =
   | { kind: "register" }
   | { kind: "setEndpoint" }
   | { kind: "attest"; why: string }
+  | { kind: "handIn" }
   | { kind: "heartbeat" }
   | { kind: "none" }
   | { kind: "stop"; why: string };
@@ -49,7 +52,10 @@ export function decideNode(snapshot: NodeSnapshot, wish: NodeWish): NodeStep {
   // A restarted process has lost the key that the chain knows: the enclave's memory was its only place.
   if (node.key.publicKeyHash !== snapshot.ownPublicKeyHash) return { kind: "attest", why: "the key on chain is not this process's" };
   if (node.key.validUntil - snapshot.headTime < wish.renewBefore) return { kind: "attest", why: "the attestation ends soon" };
-  const due = snapshot.headNumber - node.lastHeartbeat > snapshot.heartbeatBlocks / 3n;
+  const since = snapshot.headNumber - node.lastHeartbeat;
+  const due = since > snapshot.heartbeatBlocks / 3n;
+  // A relay has until half of the time is gone; what it dropped the node sends itself. A dead node earns nothing: it does not wait.
+  if (due && wish.relayed && node.status === NodeStatus.Active && since <= snapshot.heartbeatBlocks / 2n) return { kind: "handIn" };
   if (due || node.status === NodeStatus.Dead) return { kind: "heartbeat" };
   return { kind: "none" };
 }

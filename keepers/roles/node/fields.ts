@@ -12,6 +12,7 @@ export const nodeFields = {
   devRoot: field({ env: "OG_DEV_ROOT", default: "./data/development-root.json", description: "Development authority's root, for simulated enclaves.", parse: parse.required }),
   devImage: field({ env: "OG_DEV_IMAGE", default: "opengradient development image", description: "Text whose SHA-384 is PCR0 to PCR2 of a simulated enclave.", parse: parse.required }),
   heartbeatMs: field({ env: "OG_HEARTBEAT_MS", default: "15000", unit: "ms", description: "How often the node looks whether a heartbeat or a new attestation is due.", parse: parse.integer({ min: 500 }) }),
+  relays: field({ env: "OG_RELAYS", default: "", description: "Ids of full nodes that carry this node's heartbeats, comma-separated; it sends one itself when none of them did in time. Empty: it always does.", parse: parse.list(parse.bytes32) }),
   listen: field({ env: "OG_LISTEN", default: "127.0.0.1:0", description: "Address of the node's public server.", parse: parse.listenAddress }),
   endpoint: field({ env: "OG_ENDPOINT", default: "", description: "URL under which clients reach the public server; empty: the address it listens on.", parse: parse.optional(parse.url) }),
 } satisfies Fields;

@@ -10,6 +10,7 @@ import { decideNode, type NodeSnapshot, NodeStatus, type NodeStep } from "./deci
 import type { EvidenceMaker } from "./evidence.ts";
 import { createReceiptKey, type ReceiptKey } from "./key.ts";
 import { registryCalls } from "./registry-calls.ts";
+import { type Beat, type HandIn, handInOverHttps, relayBlock, relayOf } from "./relays.ts";
 
 export interface NodeOptions {
   /** `Role` of the protocol. */
@@ -28,6 +29,10 @@ export interface NodeOptions {
   nodeId?: Hex;
   makeEvidence: EvidenceMaker;
   heartbeatMs: number;
+  /** Full nodes that carry this node's heartbeats; it sends one itself when none of them did in time. */
+  relays?: readonly Hex[];
+  /** Default: over HTTPS. */
+  handIn?: HandIn;
 }
 
 /** The key that signs now. Take it once per object that you sign: a renewal swaps it. */
@@ -64,6 +69,9 @@ export function createNodeIdentity(platform: Platform, options: NodeOptions): No
   const registry = settlement.deployment.address("NodeRegistry");
   const facts = kv(store);
   const calls = registryCalls(platform, registry);
+  const relays = options.relays ?? [];
+  const handIn = options.handIn ?? handInOverHttps({ settlement, logger });
+  let handedIn = -1n;
   let nodeId: Hex | null = options.nodeId ?? (facts.get("nodeId") as Hex | undefined) ?? null;
   let active: CurrentKey | null = null;
   let blocked: string | null = "not registered yet";
@@ -127,21 +135,35 @@ export function createNodeIdentity(platform: Platform, options: NodeOptions): No
     logger.info({ nodeId, keyId, why, tx: receipt.transactionHash, gas: receipt.gasUsed, ms: clock.now() - started }, "key epoch opened");
   }
 
-  async function heartbeat(headNumber: bigint, headTime: bigint): Promise<void> {
-    const blockNumber = headNumber > 0n ? headNumber - 1n : 0n;
+  async function beatFor(blockNumber: bigint): Promise<Beat> {
     const block = await settlement.client.getBlock({ blockNumber });
-    const beat = { nodeId: nodeId!, blockNumber, blockHash: block.hash };
-    const signature = await active!.sign(heartbeatDigest(beat, { chainId: settlement.chainId, verifyingContract: registry }));
+    const statement = { nodeId: nodeId!, blockNumber, blockHash: block.hash };
+    return { nodeId: nodeId!, blockNumber, signature: await active!.sign(heartbeatDigest(statement, { chainId: settlement.chainId, verifyingContract: registry })) };
+  }
+
+  async function heartbeat(headNumber: bigint, headTime: bigint): Promise<void> {
+    const { blockNumber, signature } = await beatFor(headNumber > 0n ? headNumber - 1n : 0n);
     await calls.send("heartbeat", [nodeId!, blockNumber, signature], `${nodeId}:${blockNumber}`, headTime + PATIENCE);
+  }
+
+  /** To one relay a step, and to the next one at the next step, until the chain shows it. */
+  async function handInDue({ headNumber, heartbeatBlocks, node }: NodeSnapshot): Promise<void> {
+    const blockNumber = relayBlock(headNumber, heartbeatBlocks);
+    if (blockNumber <= handedIn || blockNumber <= node!.lastHeartbeat) return;
+    const relay = relayOf(relays, { nodeId: nodeId!, blockNumber }, heartbeatBlocks);
+    const taken = await handIn(relay, await beatFor(blockNumber));
+    handedIn = blockNumber;
+    logger.debug({ relay, blockNumber, taken }, "heartbeat handed in");
   }
 
   /** One step at a time, each from a fresh look at the chain. Returns what was done last. */
   async function advance(): Promise<NodeStep> {
     const seen = await snapshot();
-    const step = decideNode(seen, { endpoint: options.endpoint, tlsSpkiHash: options.tlsSpkiHash, renewBefore: RENEW_BEFORE });
+    const step = decideNode(seen, { endpoint: options.endpoint, tlsSpkiHash: options.tlsSpkiHash, renewBefore: RENEW_BEFORE, relayed: relays.length > 0 });
     if (step.kind === "register") await register();
     else if (step.kind === "setEndpoint") await calls.send("setEndpoint", [nodeId!, options.endpoint, options.tlsSpkiHash, options.hpkeKeyHash], `${nodeId}:${options.endpoint}:${options.tlsSpkiHash}`);
     else if (step.kind === "attest") await attest(seen.operator, step.why);
+    else if (step.kind === "handIn") await handInDue(seen);
     else if (step.kind === "heartbeat") await heartbeat(seen.headNumber, seen.headTime);
     blocked = step.kind === "stop" ? step.why : active ? null : "no admitted key";
     return step;
@@ -166,7 +188,7 @@ export function createNodeIdentity(platform: Platform, options: NodeOptions): No
       for (let i = 0; i < MAX_STEPS; i++) {
         const step = await advance();
         if (step.kind === "stop") throw fatal("node.stopped", `This node takes no work: ${step.why}.`, { nodeId });
-        if (step.kind === "none" && active) {
+        if ((step.kind === "none" || step.kind === "handIn") && active) {
           jobs.every("node", options.heartbeatMs, keepAlive);
           return;
         }

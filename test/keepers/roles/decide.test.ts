@@ -38,6 +38,15 @@ describe("a node's next step", () => {
     expect(kind(snapshot())).to.equal("none");
   });
 
+  it("with relays: handed in at a third of the time until death, sent by itself at a half, and at once when dead", () => {
+    const relayed = (change: Partial<NonNullable<NodeSnapshot["node"]>>) => decideNode(snapshot(change), { ...wish, relayed: true }).kind;
+    expect(relayed({ lastHeartbeat: 900n })).to.equal("none");
+    expect(relayed({ lastHeartbeat: 899n })).to.equal("handIn");
+    expect(relayed({ lastHeartbeat: 850n })).to.equal("handIn");
+    expect(relayed({ lastHeartbeat: 849n })).to.equal("heartbeat");
+    expect(relayed({ status: NodeStatus.Dead, lastHeartbeat: 899n })).to.equal("heartbeat");
+  });
+
   it("a jailed, exiting, exited or banned node takes no work", () => {
     for (const status of [NodeStatus.Exiting, NodeStatus.Exited, NodeStatus.Jailed, NodeStatus.Banned]) expect(kind(snapshot({ status }))).to.equal("stop");
   });

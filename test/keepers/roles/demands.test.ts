@@ -12,6 +12,7 @@ import { createPreimages } from "../../../keepers/roles/full/preimages.ts";
 import { createWatcher } from "../../../keepers/roles/full/watch.ts";
 import { createFullDemands } from "../../../keepers/roles/full/data-demands.ts";
 import { applyChanges, readLog } from "../../../keepers/roles/full/events.ts";
+import { createHeartbeatRelay } from "../../../keepers/roles/full/heartbeats.ts";
 import { ledgerApi } from "../../../keepers/roles/full/ledger-api.ts";
 import { statementStore } from "../../../keepers/roles/full/statements.ts";
 import { type CheckTask, taskRunner } from "../../../keepers/roles/full/batch-check.ts";
@@ -202,7 +203,7 @@ describe("demands in keepers, on a chain", () => {
     expect(full.store.check(built.hash)?.verdict, "it carries no terms, and holds").to.equal("unjudged");
     // The ledger's proof by place is one that the contract takes.
     const watcher = createWatcher({ platform: full.platform, store: full.store, domain: domainOf(w), preimages: full.preimages });
-    const api = ledgerApi({ watcher, store: full.store, statements: statementStore(full.platform.store), clock: full.platform.clock, logger: full.platform.logger, blobPath: full.checker.blobPath, domain: domainOf(w), summary: () => ({}) });
+    const api = ledgerApi({ watcher, relay: createHeartbeatRelay(full.platform, { size: 0, waitMs: 0 }), store: full.store, statements: statementStore(full.platform.store), clock: full.platform.clock, logger: full.platform.logger, blobPath: full.checker.blobPath, domain: domainOf(w), summary: () => ({}) });
     const page = async (path: string) => (await api(new Request(`http://ledger/ledger/${path}`))).json() as Promise<{ path: Hex[]; digest: Hex; signature: Hex; receipt: object; error?: { code: string } }>;
     const proof = await page(`headers/${built.hash}/receipts/17`);
     expect(proof.digest).to.equal(receiptDigest(built.receipts[17]!, domainOf(w)));

@@ -19,6 +19,7 @@ import { type CommitteeWork, committeeWork } from "../../../keepers/roles/full/c
 import { applyChanges, readLog } from "../../../keepers/roles/full/events.ts";
 import { createHandover, type Handover } from "../../../keepers/roles/full/handover.ts";
 import { fullRules } from "../../../keepers/roles/full/index.ts";
+import { createHeartbeatRelay, type HeartbeatRelay, type RelayOptions } from "../../../keepers/roles/full/heartbeats.ts";
 import { createInboxGuard, type InboxGuard } from "../../../keepers/roles/full/inbox-guard.ts";
 import { createJudge, type Judge } from "../../../keepers/roles/full/judge.ts";
 import { ledgerApi } from "../../../keepers/roles/full/ledger-api.ts";
@@ -53,6 +54,7 @@ export interface RigOptions {
   walrus?: WalrusClient;
   /** What an inference node answers about its terms. */
   askTerms?: AskTerms;
+  relay?: Partial<RelayOptions>;
 }
 
 export type FullRig = Awaited<ReturnType<typeof fullRig>>;
@@ -76,6 +78,7 @@ export interface Member {
   punisher: Punisher;
   rewards: Rewards;
   watcher: Watcher;
+  relay: HeartbeatRelay;
   api(request: Request): Promise<Response>;
   pool: VerifyPool;
   switches: { settlement: { down: boolean }; payment: { down: boolean }; offline: boolean };
@@ -159,8 +162,9 @@ export async function fullRig(options: RigOptions = {}) {
     const rewards = createRewards({ platform, store: ledger, nodeId: () => node.nodeId, leaderMs: options.leaderMs ?? 1 });
     const carrier = createCarrier(platform, ledger, statements, work);
     const punisher = createPunisher({ platform, store: ledger, statements, domain });
-    const api = ledgerApi({ store: ledger, statements, watcher, clock, logger: silentLogger, blobPath: checker.blobPath, domain, summary: () => ({}) });
-    const member: Member = { node, platform, domain, judge, preimages, store: ledger, statements, follower, work, handover, checker, accuser, guard, carrier, punisher, rewards, watcher, api, switches, pool };
+    const relay = createHeartbeatRelay(platform, { size: 20, waitMs: 0, ...options.relay });
+    const api = ledgerApi({ store: ledger, statements, watcher, relay, clock, logger: silentLogger, blobPath: checker.blobPath, domain, summary: () => ({}) });
+    const member: Member = { node, platform, domain, judge, preimages, store: ledger, statements, follower, work, handover, checker, accuser, guard, carrier, punisher, rewards, watcher, relay, api, switches, pool };
     members.push(member);
     return member;
   }

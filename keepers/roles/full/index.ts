@@ -4,6 +4,7 @@ import { Role as ProtocolRole } from "../../../sdk/protocol/index.ts";
 import { iCommitteeAbi } from "../../../types/abi/ICommittee.ts";
 import { iFaultCourtAbi } from "../../../types/abi/IFaultCourt.ts";
 import { iFullNodeRewardsAbi } from "../../../types/abi/IFullNodeRewards.ts";
+import { groth16FoldAbi } from "../../../types/abi/Groth16Fold.ts";
 import { iInferenceSettlementAbi } from "../../../types/abi/IInferenceSettlement.ts";
 import { iPaymentEscrowAbi } from "../../../types/abi/IPaymentEscrow.ts";
 import { iSettlementInboxAbi } from "../../../types/abi/ISettlementInbox.ts";
@@ -23,6 +24,7 @@ import { createBatchChecker } from "./check.ts";
 import { committeeWork } from "./committee.ts";
 import { createFullDemands } from "./data-demands.ts";
 import { applyChanges, readLog } from "./events.ts";
+import { createFoldGuard } from "./fold-guard.ts";
 import { createHandover } from "./handover.ts";
 import { createHealthMetrics } from "./health.ts";
 import { createHeartbeatRelay } from "./heartbeats.ts";
@@ -77,6 +79,7 @@ export function fullRules({ settlement, payment }: { settlement: Deployment; pay
     ...rulesFor(settlement.chainId, settlement.address("Committee"), iCommitteeAbi as unknown as Abi, ["join", "rotate", "slashFalseLeafCheck", "slashFalseFinality", "slashFalseRotation"]),
     ...(settlement.has("FaultCourt") ? rulesFor(settlement.chainId, settlement.address("FaultCourt"), iFaultCourtAbi as unknown as Abi, ["commit", "prove", "proveReceiptEquivocation"]) : []),
     ...(settlement.has("FullNodeRewards") ? rulesFor(settlement.chainId, settlement.address("FullNodeRewards"), iFullNodeRewardsAbi as unknown as Abi, ["collect", "count", "close", "claim"]) : []),
+    ...(settlement.has("Groth16Fold") ? rulesFor(settlement.chainId, settlement.address("Groth16Fold"), groth16FoldAbi as unknown as Abi, ["refute", "withdrawCredit"]) : []),
   ];
   if (!payment?.has("PaymentEscrow")) return rules;
   return [
@@ -116,6 +119,7 @@ export function createFullRole(platform: Platform, options: FullRoleOptions): Ro
   const carrier = createCarrier(platform, store, statements, work);
   const handover = createHandover({ platform, store, statements, work, domain });
   const guard = createInboxGuard({ platform, store });
+  const folds = createFoldGuard(platform);
   const rewards = createRewards({ platform, store, nodeId, leaderMs: options.leaderMs });
   const punisher = createPunisher({ platform, store, statements, domain });
   const summary = () => ({ chainId: settlement.chainId, settlement: addresses.settlement, head: follower.position()?.number ?? null, counts: store.counts() });
@@ -144,6 +148,8 @@ export function createFullRole(platform: Platform, options: FullRoleOptions): Ro
     jobs.every("punish", settlement.pollMs * 5, () => punisher.step());
     if (options.relaySize > 0) jobs.every("heartbeats", Math.min(options.relayWaitMs, settlement.pollMs * 2), () => relay.step());
     jobs.every("rewards", settlement.pollMs * 10, () => rewards.step());
+    jobs.every("folds", settlement.pollMs * 5, () => folds.step());
+    jobs.every("fold-credit", 3_600_000, () => folds.withdraw());
     if (platform.payment) {
       jobs.every("release", options.exchangeMs, () => carrier.step());
       jobs.every("guard", platform.payment.pollMs * 5, () => guard.step());

@@ -19,11 +19,14 @@ export function deploymentOf(w: World): Deployment {
   return { chainId: w.chainId, startBlock: 0n, has: (name) => name in addresses, address: (name) => addresses[name]! };
 }
 
-/** @param rules What the hot key may do. Stop it at the end: the journal keeps a lane. */
-export async function worldPlatform(w: World, name: string, rules: (deployment: Deployment) => PolicyRule[]): Promise<Platform & { stop(): Promise<void> }> {
+/**
+ * @param rules What the hot key may do. Stop it at the end: the journal keeps a lane.
+ * @param database A file, to start again with what an earlier platform of the same name has left.
+ */
+export async function worldPlatform(w: World, name: string, rules: (deployment: Deployment) => PolicyRule[], database = ":memory:"): Promise<Platform & { stop(): Promise<void> }> {
   const deployment = deploymentOf(w);
   const clock = systemClock();
-  const store = openStore(":memory:");
+  const store = openStore(database);
   store.migrate(kvMigration);
   const endpoint: RpcEndpoint = {
     name: "in memory",

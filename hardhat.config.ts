@@ -41,6 +41,8 @@ export default defineConfig({
       "contracts/attestation/P384.sol": { ...solc, settings: kernel },
       "contracts/mocks/attestation/P384GroupHarness.sol": { ...solc, settings: kernel },
       "contracts/registry/NodeRegistry.sol": { ...solc, settings: small },
+      // `signingKey` stands in every settlement's way.
+      "contracts/registry/MeasurementPolicy.sol": { ...solc, settings: lean },
       "contracts/settlement/ProofSettlement.sol": { ...solc, settings: lean },
       "contracts/settlement/InferenceSettlement.sol": { ...solc, settings: { ...settings, viaIR: true, optimizer: { enabled: true, runs: 1_000 } } },
     },

@@ -2,13 +2,15 @@
 pragma solidity ^0.8.30;
 
 import {Answer, Candle, IDataFeeds} from "../interfaces/IDataFeeds.sol";
+import {IKeyLedger, KeyUse} from "../interfaces/IKeyLedger.sol";
 import {INodeRegistry, Node} from "../interfaces/INodeRegistry.sol";
 import {ISignatureChecker} from "../interfaces/ISignatureChecker.sol";
 import {NodeSignatures} from "../libraries/NodeSignatures.sol";
 import {Paging} from "../libraries/Paging.sol";
 import {ProtocolDomain} from "../libraries/ProtocolDomain.sol";
-import {KeyType, Role} from "../types/Enums.sol";
+import {Role} from "../types/Enums.sol";
 import {FeedDefinition, FeedLib, Observation} from "../types/Feed.sol";
+import {SigningKey} from "../types/SigningKey.sol";
 
 /// @title Data feeds
 contract DataFeeds is IDataFeeds {
@@ -33,6 +35,8 @@ contract DataFeeds is IDataFeeds {
 
     INodeRegistry public immutable REGISTRY;
     ISignatureChecker public immutable SIGNATURES;
+    IKeyLedger private immutable KEYS;
+    uint64 private immutable GRACE; // in which what an ended key signed is still taken
     bytes32 private immutable DOMAIN;
 
     bytes32[] private _feeds;
@@ -44,6 +48,7 @@ contract DataFeeds is IDataFeeds {
     constructor(INodeRegistry registry, ISignatureChecker signatures) {
         require(address(registry) != address(0), DataFeedsBadDefinition("registry"));
         (REGISTRY, SIGNATURES) = (registry, signatures);
+        (KEYS, GRACE) = (registry.POLICY(), registry.params().postGrace);
         DOMAIN = ProtocolDomain.separator(block.chainid, address(this));
     }
 
@@ -218,12 +223,12 @@ contract DataFeeds is IDataFeeds {
         view
     {
         uint64 at = observation.observedAt;
-        (KeyType keyType, address signer, bytes16 policyPrefix) =
-            REGISTRY.signingKey(Role.Data, observation.nodeId, observation.keyId, at, at, uint64(block.timestamp));
+        (SigningKey key, bytes16 policyPrefix) =
+            KEYS.signingKey(KeyUse(address(REGISTRY), observation.nodeId, observation.keyId, Role.Data, at, at, uint64(block.timestamp) - GRACE));
         if (policyPrefix != bytes16(feed.policyId)) {
             revert DataFeedsWrongPolicy(observation.nodeId, REGISTRY.policyOf(observation.nodeId), feed.policyId);
         }
-        bool signed = NodeSignatures.verify(SIGNATURES, keyType, signer, digest, signature);
+        bool signed = NodeSignatures.verify(SIGNATURES, key, digest, signature);
         require(signed, DataFeedsBadSignature(observation.keyId));
     }
 

@@ -2,6 +2,8 @@
 pragma solidity ^0.8.30;
 
 import {Attestation} from "./IAttestationVerifier.sol";
+import {Standing} from "../types/Standing.sol";
+import {IKeyLedger} from "./IKeyLedger.sol";
 
 struct Policy {
     address owner; // of policy 0: the AccessManager's holders of the admin role
@@ -22,7 +24,7 @@ struct ImageApproval {
 /// list (`policyId = keccak256(abi.encode(owner, name))`), consumers choose whose list they trust (in terms, feeds,
 /// requests). Policy 0 is the network's default, kept by the admin. Approvals take effect after the policy's delay,
 /// revocations at once and in O(1): nobody loops over nodes, a key's validity reads its image's approval.
-interface IMeasurementPolicy {
+interface IMeasurementPolicy is IKeyLedger {
     event PolicyCreated(bytes32 indexed policyId, address indexed owner, string name, uint64 delay, uint16 teeTypes, uint32 tcbStatuses);
     event PolicyOwnerTransferStarted(bytes32 indexed policyId, address indexed from, address indexed to);
     event PolicyOwnerTransferred(bytes32 indexed policyId, address indexed from, address indexed to);
@@ -65,12 +67,9 @@ interface IMeasurementPolicy {
     function image(bytes32 policyId, bytes32 workload, bytes32 imageId) external view returns (ImageApproval memory);
 
     /// @notice What the validity of a key epoch rests on, by the image's number, which is short enough to stand beside other
-    /// things. One slot.
-    /// @return revokedAt Seconds; 0 not revoked.
-    /// @return compromisedSince Seconds; 0 no compromise.
-    /// @return policyPrefix First 16 bytes of the policy that approved the image; 0 for policy 0. Enough to tell policies apart:
+    /// things. One slot. Its policyPrefix, the first 16 bytes of the policy that approved the image, is enough to tell policies apart:
     /// a second policy with the prefix of somebody else's costs 2^128 hashes, and two with one prefix have one maker.
-    function standing(uint48 index) external view returns (uint64 revokedAt, uint64 compromisedSince, bytes16 policyPrefix);
+    function standing(uint48 index) external view returns (Standing);
 
     /// @return Number of an image that was approved before, revoked or not, from 1; else 0.
     function indexOf(bytes32 policyId, bytes32 workload, bytes32 imageId) external view returns (uint48);

@@ -2,6 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {KeyType, Role} from "../types/Enums.sol";
+import {IMeasurementPolicy} from "./IMeasurementPolicy.sol";
 
 /// Where a node stands. PROTOCOL section 4; everything else reverts `NodeRegistryInvalidTransition`.
 enum NodeStatus {
@@ -205,7 +206,7 @@ interface INodeRegistry {
     /// @notice Takes one heartbeat: the node's current key over Heartbeat(nodeId, blockNumber, hash of that block). Block
     /// numbers are strictly increasing per node, and recent.
     /// @dev Says that the key's holder is alive, no more. Whether the image was revoked meanwhile is read where trust is
-    /// consumed: `isActive`, `activeNodes`, `signingKey`, `keyValidAt`, and before a heartbeat leads back to Active.
+    /// consumed: `isActive`, `activeNodes`, `keyValidAt`, IKeyLedger.signingKey, and before a heartbeat leads back to Active.
     function heartbeat(bytes32 nodeId, uint64 blockNumber, bytes calldata signature) external;
 
     /// @notice Heartbeats of many Secp256k1 nodes for one block. A bad one is skipped and missing in `HeartbeatsAccepted`.
@@ -270,16 +271,8 @@ interface INodeRegistry {
     /// @notice Whether a receipt issued at `issuedAt` by this key may be posted at `postedAt`.
     function keyValidAt(bytes32 keyId, uint64 issuedAt, uint64 postedAt) external view returns (bool);
 
-    /// @notice All that settlement and feeds need to know about a key, in one call and three slots. Reverts unless the key is
-    /// this node's, the node has the role, and everything issued in [minIssuedAt, maxIssuedAt] may be posted at `postedAt`.
-    /// @return keyType How the key signs.
-    /// @return signer As in KeyEpoch: enough to check a Secp256k1 signature.
-    /// @return policyPrefix First 16 bytes of the node's policyId: compare it with bytes16 of the policy that was asked for.
-    /// Why 16 bytes are enough is said at IMeasurementPolicy.standing.
-    function signingKey(Role role, bytes32 nodeId, bytes32 keyId, uint64 minIssuedAt, uint64 maxIssuedAt, uint64 postedAt)
-        external
-        view
-        returns (KeyType keyType, address signer, bytes16 policyPrefix);
+    /// @return Image policies, and in the same contract what verifiers read of this registry's keys (IKeyLedger.signingKey).
+    function POLICY() external view returns (IMeasurementPolicy);
 
     /// @return The node's image policy; fixed at registration.
     function policyOf(bytes32 nodeId) external view returns (bytes32);

@@ -3,6 +3,7 @@ pragma solidity ^0.8.30;
 
 import {ISignatureChecker} from "../interfaces/ISignatureChecker.sol";
 import {KeyType} from "../types/Enums.sol";
+import {SigningKey} from "../types/SigningKey.sol";
 
 /// @title Signature check with the common key type in line
 /// @dev Secp256k1 is what most nodes sign with, and a call costs more than its recovery saves; the rest goes to the checker.
@@ -18,6 +19,13 @@ library NodeSignatures {
         if (keyType != KeyType.Secp256k1) return checker.verify(keyType, signer, digest, signature);
         address recovered = recover(digest, signature);
         return recovered == signer && recovered != address(0);
+    }
+
+    /// @param key As a key ledger keeps it.
+    function verify(ISignatureChecker checker, SigningKey key, bytes32 digest, bytes calldata signature) internal view returns (bool) {
+        if (!key.isSecp256k1()) return checker.verify(key.keyType(), key.signer(), digest, signature);
+        address recovered = recover(digest, signature);
+        return recovered == key.signer() && recovered != address(0);
     }
 
     /// @param signature r | s | v, s in the lower half, v 27 or 28.

@@ -5,24 +5,18 @@ import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManage
 
 import {Attestation} from "../interfaces/IAttestationVerifier.sol";
 import {IMeasurementPolicy, ImageApproval, Policy} from "../interfaces/IMeasurementPolicy.sol";
+import {Standing, StandingLib} from "../types/Standing.sol";
+import {KeyLedger} from "./KeyLedger.sol";
 
 /// @title Image policies
-contract MeasurementPolicy is IMeasurementPolicy, AccessManaged {
-    /// One slot: all that a key epoch's validity asks of its image.
-    struct Entry {
-        uint40 approvedFrom;
-        uint40 revokedAt;
-        uint40 compromisedSince;
-        bytes16 policyPrefix;
-    }
-
+contract MeasurementPolicy is IMeasurementPolicy, KeyLedger, AccessManaged {
     uint64 private constant MAX_DELAY = 30 days;
 
     mapping(bytes32 policyId => Policy) private _policies;
     mapping(bytes32 policyId => address) private _pendingOwners;
     mapping(bytes32 key => uint48 index) private _indices;
     /// Entry 0 stays empty: an unknown image is not approved.
-    mapping(uint48 index => Entry) private _entries;
+    mapping(uint48 index => Standing) private _entries;
     uint48 private _count;
 
     /// @param delay Of policy 0, as the other two.
@@ -59,27 +53,27 @@ contract MeasurementPolicy is IMeasurementPolicy, AccessManaged {
         require(imageId != 0, MeasurementPolicyBadParams("imageId"));
         bytes32 key = keccak256(abi.encode(policyId, workload, imageId));
         uint48 index = _indices[key];
-        require(_entries[index].revokedAt == 0, MeasurementPolicyImageRevoked(policyId, index));
+        require(_entries[index].revokedAt() == 0, MeasurementPolicyImageRevoked(policyId, index));
         require(index == 0, MeasurementPolicyAlreadyApproved(policyId, workload, imageId));
 
         uint64 from = uint64(block.timestamp) + _policies[policyId].delay;
         _indices[key] = index = ++_count;
-        _entries[index] = Entry({approvedFrom: uint40(from), revokedAt: 0, compromisedSince: 0, policyPrefix: bytes16(policyId)});
+        _entries[index] = StandingLib.approved(from, policyId);
         emit ImageApproved(policyId, workload, imageId, index, from);
     }
 
     /// @inheritdoc IMeasurementPolicy
     function revokeImage(bytes32 policyId, uint48 image_, uint64 compromisedSince) external override onlyOwner(policyId) {
         require(compromisedSince <= block.timestamp, MeasurementPolicyFutureCompromise(compromisedSince, block.timestamp));
-        Entry memory entry = _entries[image_];
-        bool known = entry.approvedFrom != 0 && entry.policyPrefix == bytes16(policyId);
+        Standing entry = _entries[image_];
+        bool known = entry.approvedFrom() != 0 && entry.policyPrefix() == bytes16(policyId);
         require(known, MeasurementPolicyUnknownImage(policyId, image_));
         // A compromise may become known after the revocation, and turn out older than thought; it never gets younger.
-        bool adds = compromisedSince != 0 && (entry.compromisedSince == 0 || compromisedSince < entry.compromisedSince);
-        require(entry.revokedAt == 0 || adds, MeasurementPolicyImageRevoked(policyId, image_));
+        bool adds = compromisedSince != 0 && (entry.compromisedSince() == 0 || compromisedSince < entry.compromisedSince());
+        require(entry.revokedAt() == 0 || adds, MeasurementPolicyImageRevoked(policyId, image_));
 
-        if (entry.revokedAt == 0) entry.revokedAt = uint40(block.timestamp);
-        if (adds) entry.compromisedSince = uint40(compromisedSince);
+        if (entry.revokedAt() == 0) entry = entry.revoked(block.timestamp);
+        if (adds) entry = entry.compromised(compromisedSince);
         _entries[image_] = entry;
         emit ImageRevoked(policyId, image_, compromisedSince);
     }
@@ -108,11 +102,11 @@ contract MeasurementPolicy is IMeasurementPolicy, AccessManaged {
         require(_hasBit(rules.tcbStatuses, attestation.tcbStatus), MeasurementPolicyTcbStatus(policyId, attestation.tcbStatus));
 
         uint48 index = indexOf(policyId, workload, attestation.imageId);
-        Entry storage entry = _entries[index];
-        require(entry.revokedAt == 0, MeasurementPolicyImageRevoked(policyId, index));
+        Standing entry = _entries[index];
+        require(entry.revokedAt() == 0, MeasurementPolicyImageRevoked(policyId, index));
         require(
-            entry.approvedFrom != 0 && entry.approvedFrom <= block.timestamp,
-            MeasurementPolicyImageNotApproved(policyId, workload, attestation.imageId, entry.approvedFrom)
+            entry.approvedFrom() != 0 && entry.approvedFrom() <= block.timestamp,
+            MeasurementPolicyImageNotApproved(policyId, workload, attestation.imageId, entry.approvedFrom())
         );
     }
 
@@ -123,20 +117,19 @@ contract MeasurementPolicy is IMeasurementPolicy, AccessManaged {
 
     /// @inheritdoc IMeasurementPolicy
     function image(bytes32 policyId, bytes32 workload, bytes32 imageId) external view override returns (ImageApproval memory) {
-        Entry storage entry = _entries[indexOf(policyId, workload, imageId)];
-        return ImageApproval(entry.approvedFrom, entry.revokedAt, entry.compromisedSince);
+        Standing entry = _entries[indexOf(policyId, workload, imageId)];
+        return ImageApproval(entry.approvedFrom(), entry.revokedAt(), entry.compromisedSince());
     }
 
     /// @inheritdoc IMeasurementPolicy
-    function standing(uint48 index) external view override returns (uint64, uint64, bytes16) {
-        Entry storage entry = _entries[index];
-        return (entry.revokedAt, entry.compromisedSince, entry.policyPrefix);
+    function standing(uint48 index) external view override returns (Standing) {
+        return _entries[index];
     }
 
     /// @inheritdoc IMeasurementPolicy
     function isApproved(bytes32 policyId, bytes32 workload, bytes32 imageId) external view override returns (bool) {
-        Entry storage entry = _entries[indexOf(policyId, workload, imageId)];
-        return entry.revokedAt == 0 && entry.approvedFrom != 0 && entry.approvedFrom <= block.timestamp;
+        Standing entry = _entries[indexOf(policyId, workload, imageId)];
+        return entry.revokedAt() == 0 && entry.approvedFrom() != 0 && entry.approvedFrom() <= block.timestamp;
     }
 
     /// @inheritdoc IMeasurementPolicy
@@ -147,6 +140,10 @@ contract MeasurementPolicy is IMeasurementPolicy, AccessManaged {
     /// @inheritdoc IMeasurementPolicy
     function indexOf(bytes32 policyId, bytes32 workload, bytes32 imageId) public view override returns (uint48) {
         return _indices[keccak256(abi.encode(policyId, workload, imageId))];
+    }
+
+    function _standingOf(uint48 index) internal view override returns (Standing) {
+        return _entries[index];
     }
 
     function _create(bytes32 policyId, address owner, string memory name, uint64 delay, uint16 teeTypes, uint32 tcbStatuses) private {

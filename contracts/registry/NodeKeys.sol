@@ -8,6 +8,8 @@ import {INodeRegistry, KeyEpoch, KeyParams, KeyStatus} from "../interfaces/INode
 import {ISignatureChecker} from "../interfaces/ISignatureChecker.sol";
 import {NodeSignatures} from "../libraries/NodeSignatures.sol";
 import {KeyType, Role} from "../types/Enums.sol";
+import {SigningKey, SigningKeyLib} from "../types/SigningKey.sol";
+import {Standing} from "../types/Standing.sol";
 import {Live} from "./Live.sol";
 import {NodeBonds} from "./NodeBonds.sol";
 
@@ -28,7 +30,7 @@ abstract contract NodeKeys is NodeBonds {
         string endpoint;
     }
 
-    /// The first two slots are all that settlement reads.
+    /// The whole story of a key; what verifiers read of it stands in the KeyLedger, see `_publish`.
     struct KeyRecord {
         address signer;
         KeyType keyType;
@@ -38,17 +40,16 @@ abstract contract NodeKeys is NodeBonds {
         uint40 endedAt;
         uint40 compromisedSince;
         uint48 image; // its number in the policy
-        bytes16 nodePrefix; // of nodeId, itself a hash
+        uint32 epoch;
+        uint8 teeType;
         bytes32 nodeId;
         bytes32 imageId;
         bytes32 publicKeyHash;
-        uint32 epoch;
-        uint8 teeType;
     }
 
     /// Clocks of enclaves and chains differ by that much.
     uint64 internal constant CLOCK_SKEW = 30;
-    IMeasurementPolicy public immutable POLICY;
+    IMeasurementPolicy public immutable override POLICY;
     IAttestationGate public immutable GATE;
     ISignatureChecker public immutable SIGNATURES;
 
@@ -78,26 +79,8 @@ abstract contract NodeKeys is NodeBonds {
     function keyValidAt(bytes32 keyId, uint64 issuedAt, uint64 postedAt) external view override returns (bool) {
         KeyRecord storage record = _keys[keyId];
         if (record.keyType == KeyType.None) return false;
-        (uint256 end, uint256 compromised,,) = _endOf(record);
+        (uint256 end, uint256 compromised,) = _endOf(record);
         return compromised == 0 && issuedAt + CLOCK_SKEW >= record.validFrom && issuedAt < end && postedAt <= end + POST_GRACE;
-    }
-
-    /// @inheritdoc INodeRegistry
-    function signingKey(Role role, bytes32 nodeId, bytes32 keyId, uint64 minIssuedAt, uint64 maxIssuedAt, uint64 postedAt)
-        external
-        view
-        override
-        returns (KeyType, address, bytes16)
-    {
-        KeyRecord storage record = _knownKey(keyId);
-        require(record.nodePrefix == bytes16(nodeId), NodeRegistryKeyNotOfNode(keyId, nodeId));
-        require(record.role == role, NodeRegistryWrongRole(nodeId, record.role, role));
-        (uint256 end, uint256 compromised, bool expires, bytes16 policyPrefix) = _endOf(record);
-        require(compromised == 0, NodeRegistryKeyNotValid(keyId, KeyStatus.Compromised));
-        require(postedAt <= end + POST_GRACE, NodeRegistryKeyNotValid(keyId, expires ? KeyStatus.Expired : KeyStatus.Retired));
-        require(minIssuedAt + CLOCK_SKEW >= record.validFrom, NodeRegistryIssuedOutside(keyId, minIssuedAt, record.validFrom, uint64(end)));
-        require(maxIssuedAt < end, NodeRegistryIssuedOutside(keyId, maxIssuedAt, record.validFrom, uint64(end)));
-        return (record.keyType, record.signer, policyPrefix);
     }
 
     /// @inheritdoc INodeRegistry
@@ -107,7 +90,7 @@ abstract contract NodeKeys is NodeBonds {
 
     /// @inheritdoc INodeRegistry
     function compromisedSince(bytes32 keyId) external view override returns (uint64) {
-        (, uint256 compromised,,) = _endOf(_knownKey(keyId));
+        (, uint256 compromised,) = _endOf(_knownKey(keyId));
         return uint64(compromised);
     }
 
@@ -146,15 +129,16 @@ abstract contract NodeKeys is NodeBonds {
         opened.signer = SIGNATURES.store(params_.keyType, params_.publicKey);
         opened.keyType = params_.keyType;
         opened.validFrom = uint40(block.timestamp);
-        opened.validUntil = attestation.validUntil > type(uint40).max ? type(uint40).max : uint40(attestation.validUntil);
+        uint256 longest = block.timestamp + SigningKeyLib.MAX_LIFETIME;
+        opened.validUntil = uint40(attestation.validUntil < longest ? attestation.validUntil : longest);
         opened.teeType = params_.teeType;
         opened.role = _live[nodeId].role();
         opened.nodeId = nodeId;
         opened.imageId = attestation.imageId;
         opened.image = POLICY.indexOf(_records[nodeId].policyId, _records[nodeId].workload, attestation.imageId);
-        opened.nodePrefix = bytes16(nodeId);
         keyId = keccak256(abi.encode(nodeId, opened.epoch, params_.publicKey));
         _keys[keyId] = opened;
+        _publish(keyId);
 
         _records[nodeId].keyId = keyId;
         address signer = opened.keyType == KeyType.Secp256k1 ? opened.signer : address(0);
@@ -169,17 +153,35 @@ abstract contract NodeKeys is NodeBonds {
         _records[nodeId].keyId = 0;
         _live[nodeId] = _live[nodeId].withKey(address(0), 0);
         _keys[keyId].endedAt = uint40(block.timestamp);
+        _publish(keyId);
         emit KeyEpochRetired(nodeId, keyId, uint64(block.timestamp));
+    }
+
+    /// Brings what verifiers read of a key up to what its record says. After every change of a record.
+    function _publish(bytes32 keyId) internal {
+        KeyRecord storage record = _keys[keyId];
+        require(record.image <= SigningKeyLib.MAX_IMAGE, NodeRegistryBadParams("image"));
+        bool ended = record.endedAt != 0 && record.endedAt < record.validUntil;
+        SigningKey word = SigningKeyLib.pack({
+            signer_: record.signer,
+            keyType_: record.compromisedSince == 0 ? record.keyType : KeyType.None,
+            role_: record.role,
+            ended_: ended,
+            image_: record.image,
+            from_: record.validFrom,
+            until_: ended ? record.endedAt : record.validUntil
+        });
+        POLICY.setSigningKey(record.nodeId, keyId, word);
     }
 
     function _keyValidNow(bytes32 keyId) internal view returns (bool) {
         if (keyId == 0) return false;
-        (uint256 end, uint256 compromised,,) = _endOf(_keys[keyId]);
+        (uint256 end, uint256 compromised,) = _endOf(_keys[keyId]);
         return compromised == 0 && block.timestamp < end;
     }
 
     function _statusOf(bytes32 keyId) internal view returns (KeyStatus) {
-        (uint256 end, uint256 compromised, bool expires,) = _endOf(_keys[keyId]);
+        (uint256 end, uint256 compromised, bool expires) = _endOf(_keys[keyId]);
         if (compromised != 0) return KeyStatus.Compromised;
         if (block.timestamp < end) return KeyStatus.Valid;
         return expires ? KeyStatus.Expired : KeyStatus.Retired;
@@ -197,15 +199,13 @@ abstract contract NodeKeys is NodeBonds {
     /// @return end When the key stopped, or will stop, signing valid receipts.
     /// @return compromised Since when; 0 if not.
     /// @return expires Whether `end` is the attestation's own.
-    /// @return policyPrefix Of the policy that approved the key's image.
     function _endOf(KeyRecord storage record)
         private
         view
-        returns (uint256 end, uint256 compromised, bool expires, bytes16 policyPrefix)
+        returns (uint256 end, uint256 compromised, bool expires)
     {
-        uint256 revokedAt;
-        uint256 imageCompromised;
-        (revokedAt, imageCompromised, policyPrefix) = POLICY.standing(record.image);
+        Standing image = POLICY.standing(record.image);
+        (uint256 revokedAt, uint256 imageCompromised) = (image.revokedAt(), image.compromisedSince());
         (end, expires) = (record.validUntil, true);
         if (record.endedAt != 0 && record.endedAt < end) (end, expires) = (record.endedAt, false);
         if (revokedAt != 0 && revokedAt < end) (end, expires) = (revokedAt, false);
@@ -216,7 +216,7 @@ abstract contract NodeKeys is NodeBonds {
     function _keyEpoch(bytes32 keyId) private view returns (KeyEpoch memory) {
         KeyRecord storage record = _knownKey(keyId);
         Record storage owner = _records[record.nodeId];
-        (, uint256 compromised,,) = _endOf(record);
+        (, uint256 compromised,) = _endOf(record);
         return KeyEpoch({
             nodeId: record.nodeId,
             epoch: record.epoch,

@@ -135,6 +135,7 @@ contract NodeRegistry is NodeKeys {
         // A compromise may turn out older than thought, never younger.
         require(record.compromisedSince == 0 || since < record.compromisedSince, NodeRegistryBadParams("since"));
         record.compromisedSince = uint40(since);
+        _publish(keyId);
         emit KeyEpochCompromised(nodeId, keyId, since);
         if (_records[nodeId].keyId != keyId) return;
         _retire(nodeId);

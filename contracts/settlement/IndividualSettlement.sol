@@ -13,6 +13,7 @@ import {BatchHeader, BatchLib, ChannelStretch} from "../types/Batch.sol";
 import {Outcome, SettlementMode, Verification} from "../types/Enums.sol";
 import {InferenceReceipt} from "../types/Receipt.sol";
 import {SettleItem, Settlement, SettlementParams} from "../types/Settlement.sol";
+import {SigningKey} from "../types/SigningKey.sol";
 import {Terms} from "../types/Terms.sol";
 import {SettlementCore} from "./SettlementCore.sol";
 
@@ -23,7 +24,8 @@ import {SettlementCore} from "./SettlementCore.sol";
 contract IndividualSettlement is SettlementCore {
     /// What is carried from one receipt to the next.
     struct Walk {
-        Signer key;
+        SigningKey key;
+        bytes16 policyPrefix; // of the key's image
         bytes32[] termsHashes;
         bytes32[] leaves;
         bytes32[] stretchLeaves;
@@ -55,7 +57,7 @@ contract IndividualSettlement is SettlementCore {
         BatchHeader calldata header = settlement.header;
         hash = CalldataDigest.header(header, DOMAIN);
         Walk memory walk;
-        walk.key = _accept(header, settlement.signature, hash, _oldest(MAX_AGE), uint64(block.timestamp));
+        (walk.key, walk.policyPrefix) = _accept(header, settlement.signature, hash, _oldest(MAX_AGE), uint64(block.timestamp));
         _verifyItems(settlement, walk);
 
         if (walk.vanilla) {
@@ -159,7 +161,7 @@ contract IndividualSettlement is SettlementCore {
             return;
         }
         if (method != Verification.Zkml) {
-            require(bytes16(terms.policyId) == walk.key.policyPrefix, SettlementBadTerms(index, "policyId"));
+            require(bytes16(terms.policyId) == walk.policyPrefix, SettlementBadTerms(index, "policyId"));
         }
         // An error gives no answer and takes no money: there is nothing that a proof could be about.
         if (method == Verification.Tee || item.receipt.outcome == uint8(Outcome.Error)) return;

@@ -6,6 +6,7 @@ import {PackedRun, PackedRunLib} from "../libraries/PackedRun.sol";
 import {PositionalTree} from "../libraries/PositionalTree.sol";
 import {RunFrame, RunFrameLib} from "../libraries/RunFrame.sol";
 import {Outcome, SettlementMode, Verification} from "../types/Enums.sol";
+import {SigningKey} from "../types/SigningKey.sol";
 import {SettlementCore} from "./SettlementCore.sol";
 
 /// @title Individual settlement without what follows from the rest
@@ -74,17 +75,18 @@ abstract contract RunSettlement is IInferenceSettlement, SettlementCore {
             emit HeaderSettled(hash, nodeId, nonce, channelsRoot);
         }
 
-        Signer memory key = _signer(nodeId, run.keyId(), oldest, newest, uint64(block.timestamp));
+        (SigningKey key, bytes16 policyPrefix) = _signer(nodeId, run.keyId(), oldest, newest, uint64(block.timestamp));
         require(_signed(key, hash, run.headerSignature()), SettlementBadHeaderSignature(hash));
         (uint256 item, uint256 stride) = (run.itemAt(0), run.stride());
         for (uint256 i = 0; i < digests.length; ++i) {
-            require(_signed(key, digests[i], run.signatureOf(item)), SettlementBadReceiptSignature(i, digests[i]));
+            bytes32 digest = digests[i];
+            require(_signed(key, digest, run.signatureOf(item)), SettlementBadReceiptSignature(i, digest));
             unchecked {
                 item += stride;
             }
         }
         if (run.verification() != uint8(Verification.Zkml)) {
-            require(bytes16(run.policyId()) == key.policyPrefix, SettlementBadTerms(0, "policyId"));
+            require(bytes16(run.policyId()) == policyPrefix, SettlementBadTerms(0, "policyId"));
         }
     }
 

@@ -4,29 +4,29 @@ pragma solidity ^0.8.30;
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 
 import {ICommittee} from "../interfaces/ICommittee.sol";
-import {INodeRegistry} from "../interfaces/INodeRegistry.sol";
+import {IKeyLedger, KeyUse} from "../interfaces/IKeyLedger.sol";
+import {INodeRegistry, RegistryParams} from "../interfaces/INodeRegistry.sol";
 import {ISettlementEvents} from "../interfaces/ISettlementEvents.sol";
 import {ISignatureChecker} from "../interfaces/ISignatureChecker.sol";
 import {IVerifierRouter} from "../interfaces/IVerifierRouter.sol";
 import {NodeSignatures} from "../libraries/NodeSignatures.sol";
+import {SigningKeys} from "../libraries/SigningKeys.sol";
 import {BatchHeader, BatchLib} from "../types/Batch.sol";
-import {BatchStatus, KeyType, Role} from "../types/Enums.sol";
+import {BatchStatus, Role} from "../types/Enums.sol";
 import {Batch, SettlementParams} from "../types/Settlement.sol";
+import {SigningKey} from "../types/SigningKey.sol";
 
 /// @title Headers: their chain, their slot, their lock
 /// @dev State and rules that the settlement contract and its part share. Both have the same storage in the same order.
 abstract contract SettlementCore is ISettlementEvents, AccessManaged {
-    /// A key of a header, checked against the header's times.
-    struct Signer {
-        KeyType keyType;
-        address signer;
-        bytes16 policyPrefix; // of the image policy under which the key was admitted
-    }
+    using SigningKeys for IKeyLedger;
 
     uint64 private constant CLOCK_SKEW = 30;
     bytes32 private constant PROOF_CONTEXT_TAG = keccak256("opengradient.proof-context.v1");
 
     INodeRegistry public immutable REGISTRY;
+    IKeyLedger internal immutable KEYS; // where the registry's keys stand beside their images
+    uint64 internal immutable GRACE; // in which what an ended key signed may still be posted
     ISignatureChecker public immutable SIGNATURES;
     IVerifierRouter public immutable ROUTER;
     ICommittee public immutable COMMITTEE;
@@ -66,9 +66,11 @@ abstract contract SettlementCore is ISettlementEvents, AccessManaged {
         require(params_.repostTime != 0, SettlementBadParams("repostTime"));
         require(params_.maxAge != 0, SettlementBadParams("maxAge"));
         // A member may vouch for a header in the first half of its slot's life; a false word must be punishable in the second.
-        require(params_.slotLife / 2 >= registry.params().stakeUnlock, SettlementBadParams("slotLife"));
+        RegistryParams memory given = registry.params();
+        require(params_.slotLife / 2 >= given.stakeUnlock, SettlementBadParams("slotLife"));
         require(params_.minLock != 0 && params_.bondPerCharge != 0, SettlementBadParams("minLock"));
         (REGISTRY, SIGNATURES, ROUTER, COMMITTEE) = (registry, signatures, router, committee);
+        (KEYS, GRACE) = (registry.POLICY(), given.postGrace);
         (MAX_AGE, SLOT_LIFE) = (params_.maxAge, params_.slotLife);
         (MIN_LOCK, BOND_PER_CHARGE) = (params_.minLock, params_.bondPerCharge);
         DOMAIN = domain;
@@ -86,7 +88,7 @@ abstract contract SettlementCore is ISettlementEvents, AccessManaged {
     /// @param postedAt When the key's grace is asked for.
     function _accept(BatchHeader calldata header, bytes calldata signature, bytes32 hash, uint64 oldest, uint64 postedAt)
         internal
-        returns (Signer memory key)
+        returns (SigningKey key, bytes16 policyPrefix)
     {
         require(header.count != 0, SettlementBadHeader("count"));
         require(header.channels != 0 && header.channels <= header.count, SettlementBadHeader("channels"));
@@ -94,7 +96,7 @@ abstract contract SettlementCore is ISettlementEvents, AccessManaged {
         _requireAge(header.minIssuedAt, header.maxIssuedAt, oldest);
 
         _advance(header, hash);
-        key = _signer(header.nodeId, header.keyId, header.minIssuedAt, header.maxIssuedAt, postedAt);
+        (key, policyPrefix) = _signer(header.nodeId, header.keyId, header.minIssuedAt, header.maxIssuedAt, postedAt);
         require(_signed(key, hash, signature), SettlementBadHeaderSignature(hash));
     }
 
@@ -103,13 +105,14 @@ abstract contract SettlementCore is ISettlementEvents, AccessManaged {
         require(maxIssuedAt <= block.timestamp + CLOCK_SKEW, SettlementFromTheFuture(maxIssuedAt, block.timestamp));
     }
 
+    /// The key of a header, checked against the header's times; and the image policy under which it was admitted, 16 bytes of it.
     function _signer(bytes32 nodeId, bytes32 keyId, uint64 minIssuedAt, uint64 maxIssuedAt, uint64 postedAt)
         internal
         view
-        returns (Signer memory key)
+        returns (SigningKey, bytes16)
     {
-        (key.keyType, key.signer, key.policyPrefix) =
-            REGISTRY.signingKey(Role.Inference, nodeId, keyId, minIssuedAt, maxIssuedAt, postedAt);
+        uint64 aliveAt = postedAt > GRACE ? postedAt - GRACE : 0;
+        return KEYS.ask(KeyUse(address(REGISTRY), nodeId, keyId, Role.Inference, minIssuedAt, maxIssuedAt, aliveAt));
     }
 
     /// The next nonce after the header that it names, and no other (S2).
@@ -211,8 +214,8 @@ abstract contract SettlementCore is ISettlementEvents, AccessManaged {
         return block.timestamp > age ? uint64(block.timestamp - age) : 0;
     }
 
-    function _signed(Signer memory key, bytes32 digest, bytes calldata signature) internal view returns (bool) {
-        return NodeSignatures.verify(SIGNATURES, key.keyType, key.signer, digest, signature);
+    function _signed(SigningKey key, bytes32 digest, bytes calldata signature) internal view returns (bool) {
+        return NodeSignatures.verify(SIGNATURES, key, digest, signature);
     }
 
     /// First public input of a receipt's proof. See IInferenceSettlement.proofContext.

@@ -46,8 +46,8 @@ describe("Admission of real formats", () => {
         expect([key.status, key.teeType, key.imageId, key.validUntil]).to.deep.equal([1n, BigInt(TDX), imageId, BigInt(validUntil)]);
         expect(await active(node)).to.equal(true);
         const now = await a.w.now();
-        const [keyType, signer] = await a.w.registry.signingKey(Role.Inference, node.nodeId, keyId, now, now, now);
-        expect([keyType, signer]).to.deep.equal([BigInt(KeyType.Secp256k1), a.w.ethers.computeAddress(node.signer.publicKey)]);
+        const [word] = await a.w.policy.signingKey({ registrar: a.w.addresses.NodeRegistry, nodeId: node.nodeId, keyId, role: Role.Inference, minIssuedAt: now, maxIssuedAt: now, aliveAt: now });
+        expect([(word >> 160n) & 3n, word & ((1n << 160n) - 1n)]).to.deep.equal([BigInt(KeyType.Secp256k1), BigInt(a.w.ethers.computeAddress(node.signer.publicKey))]);
       });
     }
 

@@ -38,6 +38,21 @@ describe("NodeRegistry", () => {
       });
     }
 
+    it("secp256k1: a signature's twin, another recovery id, a short form and another length are not signatures", async () => {
+      const order = 0xfffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141n;
+      const node = await w.addNode(Role.Inference, { signer: secpSigner("twin") });
+      const digest = bytes32("message");
+      const good = node.signer.sign(digest);
+      const verify = (signature: string) => w.registry.verifySignature(node.keyId, digest, signature);
+      expect(await verify(good)).to.equal(true);
+      const [r, s, v] = [good.slice(2, 66), BigInt(`0x${good.slice(66, 130)}`), Number(`0x${good.slice(130)}`)];
+      const join = (high: bigint, recovery: number) => `0x${r}${high.toString(16).padStart(64, "0")}${recovery.toString(16).padStart(2, "0")}`;
+      expect(join(s, v)).to.equal(good);
+      for (const bad of [join(order - s, 55 - v), join(order - s, v), join(s, 55 - v), join(s, v - 27), join(s, 29), join(0n, v), `0x${"00".repeat(65)}`, good.slice(0, -2), `${good}00`, "0x"]) {
+        expect(await verify(bad), bad).to.equal(false);
+      }
+    });
+
     it("OpenGradient's own vector: RSA-PSS over the 32 bytes", async function () {
       const path = "../shared/vectors/opengradient.json";
       if (!existsSync(path)) {
@@ -126,6 +141,72 @@ describe("NodeRegistry", () => {
       expect(await w.registry.keyValidAt(node.keyId, old.endedAt - 1n, old.endedAt + grace)).to.equal(true);
       expect(await w.registry.keyValidAt(node.keyId, old.endedAt - 1n, old.endedAt + grace + 1n)).to.equal(false);
       expect(await w.registry.keyValidAt(node.keyId, old.endedAt, old.endedAt)).to.equal(false);
+    });
+
+    const states: [string, string, (node: Awaited<ReturnType<World["addNode"]>>) => Promise<unknown>][] = [
+      ["a valid key", "Expired", async () => {}],
+      ["a retired key", "Retired", (node) => w.attest(node, secpSigner(`retired ${node.nodeId}`))],
+      ["a key of a node that moved", "Retired", (node) => w.registry.connect(node.operator).setEndpoint(node.nodeId, "https://moved.invalid", bytes32("tls"), ZERO)],
+      ["a compromised key", "Compromised", async (node) => w.registry.connect(node.operator).reportCompromise(node.nodeId, node.keyId, await w.now())],
+      ["a retired key, compromised afterwards", "Compromised", async (node) => {
+        await w.attest(node, secpSigner(`both ${node.nodeId}`));
+        await w.registry.connect(node.operator).reportCompromise(node.nodeId, node.keyId, await w.now());
+      }],
+      ["a revoked image's key", "Retired", async () => w.policy.revokeImage(ZERO, await w.policy.indexOf(ZERO, WORKLOAD, IMAGE), 0)],
+      ["a retired key whose image is revoked later", "Retired", async (node) => {
+        await w.attest(node, secpSigner(`later ${node.nodeId}`));
+        await w.networkHelpers.time.increase(50);
+        await w.policy.revokeImage(ZERO, await w.policy.indexOf(ZERO, WORKLOAD, IMAGE), 0);
+      }],
+      ["a compromised image's key", "Compromised", async () => w.policy.revokeImage(ZERO, await w.policy.indexOf(ZERO, WORKLOAD, IMAGE), await w.now())],
+    ];
+    for (const [title, why, reach] of states) {
+      it(`R5 R7 what verifiers read of ${title} is what the registry says of it, at every second that matters`, async () => {
+        const snapshot = await w.networkHelpers.takeSnapshot();
+        const node = await w.addNode(Role.Inference);
+        await w.networkHelpers.time.increase(100);
+        await reach(node);
+        const grace = w.parameters.registry.postGrace;
+        const key = await w.registry.key(node.keyId);
+        const image = await w.policy.image(ZERO, WORKLOAD, IMAGE);
+        const end = [key.validUntil, key.endedAt, image.revokedAt].filter((time) => time !== 0n).reduce((a, b) => (a < b ? a : b));
+        const statuses = { Expired: 3n, Retired: 2n, Compromised: 4n } as Record<string, bigint>;
+        let taken = 0;
+        for (const issuedAt of [key.validFrom - 31n, key.validFrom - 30n, key.validFrom, end - 1n, end, end + 1n]) {
+          for (const postedAt of [issuedAt, end + grace, end + grace + 1n]) {
+            const use = { registrar: w.addresses.NodeRegistry, nodeId: node.nodeId, keyId: node.keyId, role: Role.Inference, minIssuedAt: issuedAt, maxIssuedAt: issuedAt, aliveAt: postedAt - grace };
+            const label = `issued ${issuedAt - key.validFrom} s after the start and ${end - issuedAt} s before the end, posted ${postedAt - end} s after it`;
+            const valid = await w.registry.keyValidAt(node.keyId, issuedAt, postedAt);
+            if (valid) {
+              taken++;
+              const [word, prefix] = await w.policy.signingKey(use);
+              expect([word & ((1n << 160n) - 1n), prefix], label).to.deep.equal([BigInt(key.signer), `0x${"00".repeat(16)}`]);
+            } else if (why === "Compromised" || postedAt > end + grace) {
+              await expect(w.policy.signingKey(use), label).to.be.revertedWithCustomError(w.registry, "NodeRegistryKeyNotValid").withArgs(node.keyId, statuses[why]!);
+            } else {
+              await expect(w.policy.signingKey(use), label).to.be.revertedWithCustomError(w.registry, "NodeRegistryIssuedOutside").withArgs(node.keyId, issuedAt, key.validFrom, end);
+            }
+          }
+        }
+        expect(taken).to.equal(why === "Compromised" ? 0 : 6);
+        await snapshot.restore();
+      });
+    }
+
+    it("R9 a key counts for its own node, role and registry: nobody's word about it stands in another's room", async () => {
+      const node = await w.addNode(Role.Inference);
+      const other = await w.addNode(Role.Inference);
+      const now = await w.now();
+      const use = { registrar: w.addresses.NodeRegistry, nodeId: node.nodeId, keyId: node.keyId, role: Role.Inference as number, minIssuedAt: now, maxIssuedAt: now, aliveAt: now };
+      const [word] = await w.policy.signingKey(use);
+      await expect(w.policy.signingKey({ ...use, nodeId: other.nodeId })).to.be.revertedWithCustomError(w.registry, "NodeRegistryKeyNotOfNode").withArgs(node.keyId, other.nodeId);
+      await expect(w.policy.signingKey({ ...use, role: Role.Data })).to.be.revertedWithCustomError(w.registry, "NodeRegistryWrongRole").withArgs(node.nodeId, Role.Inference, Role.Data);
+      const stranger = w.policy.connect(w.relayer);
+      await stranger.setSigningKey(node.nodeId, node.keyId, word + 1n);
+      await stranger.setSigningKey(other.nodeId, node.keyId, word);
+      expect((await w.policy.signingKey(use))[0]).to.equal(word);
+      await expect(w.policy.signingKey({ ...use, nodeId: other.nodeId })).to.be.revertedWithCustomError(w.registry, "NodeRegistryKeyNotOfNode");
+      expect((await w.policy.signingKey({ ...use, registrar: w.relayer.address }))[0]).to.equal(word + 1n);
     });
 
     it("R7 revoking an image is O(1), ends its keys, and cannot be undone", async () => {
@@ -217,7 +298,7 @@ describe("NodeRegistry", () => {
           expect(listed).not.to.include(each.nodeId);
           const now = await w.now();
           expect(await w.registry.keyValidAt(each.keyId, now, now)).to.equal(false);
-          await expect(w.registry.signingKey(Role.Inference, each.nodeId, each.keyId, now, now, now)).to.be.revertedWithCustomError(
+          await expect(w.policy.signingKey({ registrar: w.addresses.NodeRegistry, nodeId: each.nodeId, keyId: each.keyId, role: Role.Inference, minIssuedAt: now, maxIssuedAt: now, aliveAt: now - w.parameters.registry.postGrace })).to.be.revertedWithCustomError(
             w.registry, since ? "NodeRegistryKeyNotValid" : "NodeRegistryIssuedOutside",
           );
         }

@@ -125,7 +125,7 @@ describe("InferenceSettlement, runs", () => {
     ["vanilla terms", "SettlementBadTerms", (run) => ({ ...run, terms: { ...run.terms, verification: 4 } })],
     ["terms that ask for a proof", "SettlementBadTerms", (run) => ({ ...run, terms: { ...run.terms, verification: 2 } })],
     ["another slot", "SettlementBadHeaderSignature", (run) => ({ ...run, slot: 7 })],
-    ["another key", "NodeRegistryUnknownKey", (run) => ({ ...run, keyId: bytes32("x") })],
+    ["another key", "NodeRegistryKeyNotOfNode", (run) => ({ ...run, keyId: bytes32("x") })],
     ["another node", "NodeRegistryKeyNotOfNode", (run) => ({ ...run, terms: { ...run.terms, nodeId: bytes32("x") } })],
   ];
   /** Changes the first receipt. */

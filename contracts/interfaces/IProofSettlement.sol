@@ -31,6 +31,8 @@ struct ProofRequests {
 /// WHAT A CALLER LEARNS. A call that returns has proved its words: the version's integer program gives `out` for an input `in` that
 /// the prover knows. Whether `in` is what was asked, the asker must compare; what to do with a status, it must decide. Contracts
 /// call in the transaction that uses the words, or `settleAndKeep`, if somebody else shall be able to ask later.
+/// LEVELS. A version's set-up level is its publisher's matter, and development keys count on development chains only. A contract that
+/// wants a ceremony behind its answers asks VerifierRouter.route once, when it chooses the version: a level never falls.
 /// VERSIONS. Any with proofs, by its own verifier (VerifierRouter: freezes, development keys): one circuit, a chain of layers, many
 /// items in one proof.
 /// GAS. Whole transactions, three public inputs: about 259,000 for one, 57,000 for each of 64 under one key, 5,500 for each of 64 in

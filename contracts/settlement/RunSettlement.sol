@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
+import {IGroth16Verifier} from "../interfaces/IGroth16Verifier.sol";
 import {IInferenceSettlement} from "../interfaces/IInferenceSettlement.sol";
 import {PackedRun, PackedRunLib} from "../libraries/PackedRun.sol";
 import {PositionalTree} from "../libraries/PositionalTree.sol";
@@ -180,7 +181,9 @@ abstract contract RunSettlement is IInferenceSettlement, SettlementCore {
             uint256 given = statements[place * width];
             require(given == context, SettlementProofContext(i, given, context));
         }
-        bool proved = count == 1 ? ROUTER.verify(modelId, proofs, statements) : ROUTER.verifyBatch(modelId, proofs, statements);
+        // Asked itself: many proofs are not copied through the router.
+        IGroth16Verifier verifier = ROUTER.verifierFor(modelId);
+        bool proved = count == 1 ? verifier.verify(proofs, statements) : verifier.verifyBatch(proofs, statements);
         require(proved, SettlementProofInvalid(0, modelId));
     }
 }

@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import type { Hex } from "viem";
 
+import { decodeOutput } from "../../circuits/compiler/index.ts";
 import { word } from "../../circuits/setup/encode.ts";
 import { BatchStatus, Role, requestBatch, requestContext, termsHash } from "../../sdk/protocol/index.ts";
 import { closeSnarkjs } from "../circuits/setup/tools.ts";
@@ -18,10 +19,12 @@ describe("compiled models, settled", function () {
   let w: World;
   let node: Awaited<ReturnType<World["addNode"]>>;
   const models: Record<string, ProvableModel> = {};
+  let one: Awaited<ReturnType<typeof bakedModel>>;
   before(async () => {
     w = await settlementWorld();
     node = await w.addNode(Role.Inference);
-    for (const [kind, model] of [["one", await bakedModel(w, 4)], ["committed", await bakedModel(w, 24)], ["chain", await chainModel(w)], ["many", await manyModel(w, SLOTS)]] as const) models[kind] = model;
+    one = await bakedModel(w, 4);
+    for (const [kind, model] of [["one", one], ["committed", await bakedModel(w, 24)], ["chain", await chainModel(w)], ["many", await manyModel(w, SLOTS)]] as const) models[kind] = model;
   });
   after(closeSnarkjs);
 
@@ -167,6 +170,31 @@ describe("compiled models, settled", function () {
         await refused(w.settlement.settleProvedRun(run, proofs, statements), "SettlementAlreadySettled");
       });
     }
+  });
+
+  it("a contract that asks reads from a proved word what the model answers", async () => {
+    const { model, modelId, prove } = one;
+    const lanes = model.graph.outputs;
+    for (const [i, lane] of lanes.entries()) {
+      if (lane.kind === "status") continue;
+      const consumer = await w.ethers.deployContract("ProofConsumer", [w.addresses.ProofSettlement, modelId, lane.shift, lane.w, lane.lo]);
+      const deadline = (await w.now()) + 3_600n;
+      const context = requestContext({ chainId: w.chainId, settlement: w.addresses.ProofSettlement, asker: (await consumer.getAddress()) as Hex }, { number: 0n, modelId, beneficiary: w.relayer.address as Hex, deadline });
+      const { proofs, statements } = await prove([context]);
+      await consumer.ask(statements[1]!, deadline, { value: 1n });
+      await (consumer.connect(w.relayer) as typeof consumer).answer(0, statements[2]!, proofs);
+      const { tensors, status } = decodeOutput(lanes, [statements[2]!]);
+      expect(status).to.equal(0);
+      const values = lanes.slice(0, i).filter((before) => before.tensor === lane.tensor).length;
+      expect(Number((await consumer.questions(0)).answer) * 2 ** lane.e).to.equal(tensors[lane.tensor]![values]);
+    }
+    expect(lanes.length).to.be.greaterThan(1);
+    const beyond = await w.ethers.deployContract("ProofConsumer", [w.addresses.ProofSettlement, modelId, 240, 9, 0]);
+    const deadline = (await w.now()) + 3_600n;
+    const context = requestContext({ chainId: w.chainId, settlement: w.addresses.ProofSettlement, asker: (await beyond.getAddress()) as Hex }, { number: 0n, modelId, beneficiary: w.admin.address as Hex, deadline });
+    const { proofs, statements } = await prove([context]);
+    await beyond.ask(statements[1]!, deadline);
+    await expect(beyond.answer(0, statements[2]!, proofs)).to.be.revertedWithCustomError(beyond, "OutputLanesRange").withArgs(240, 9);
   });
 
   it("a chain's layers serve one context: a layer of another receipt does not fit in", async () => {

@@ -63,7 +63,7 @@ const inOrder = (made: { proof: string; inputs: bigint[] }[]): Proofs => {
 };
 
 /** One circuit; `width` inputs: 4 fit into a word, 24 are committed to. */
-export async function bakedModel(w: World, width: number): Promise<ProvableModel> {
+export async function bakedModel(w: World, width: number): Promise<ProvableModel & { model: LoadedModel }> {
   const folder = `${CACHE}/settled-baked-${width}`;
   await writeArtifacts(compileModel(mlp([width, 3, 2], 5, true), { inputs: { x: { lo: -2, hi: 2 } } }), folder);
   const { zkey, key } = await keyOf(folder, join(folder, "model.r1cs"), BigInt(100 + width));
@@ -71,7 +71,7 @@ export async function bakedModel(w: World, width: number): Promise<ProvableModel
   const model = await loadModel(folder);
   const title = `one circuit, ${width} inputs`;
   return {
-    title, points: 1, modelId: await publish(w, title, keccak(encodeKey(key))),
+    model, title, points: 1, modelId: await publish(w, title, keccak(encodeKey(key))),
     async prove(contexts) {
       const made = [];
       for (const [i, ctx] of contexts.entries()) {

@@ -1,33 +1,24 @@
 /** `og zk` for models in several circuits: a folder for each layer, and chain.json that names them in order. */
-import { existsSync, readFileSync } from "node:fs";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { keccak_256 } from "@noble/hashes/sha3.js";
-
-import { calculateChain, compileChain, decodeOutput, loadModel, quantizeInput, writeArtifacts } from "../compiler/index.ts";
-import type { LoadedModel } from "../compiler/index.ts";
-import { decodeProof, word } from "../setup/encode.ts";
+import { calculateChain, chainSalts, compileChain, decodeOutput, joinChainProof, loadChain, quantizeInput, readChain, writeArtifacts, writeChain } from "../compiler/index.ts";
+import type { ChainFile, ChainModel, LoadedModel } from "../compiler/index.ts";
+import { chainHash, decodeProof } from "../setup/encode.ts";
 import type { Hex } from "../setup/encode.ts";
-import { mod } from "../setup/field.ts";
 import { setUpForDevelopment } from "../setup/manifest.ts";
 import { verifyProof } from "../setup/verify.ts";
 import { writeWitness } from "../setup/witness.ts";
 import { readVerifyingKey } from "../setup/zkey.ts";
 import { chooseProver } from "../../keepers/proving/provers.ts";
+import { explainChain } from "./explain.ts";
 import { compileOptions, readInputs, readJson, readModel, readWord, UsageError } from "./options.ts";
 import type { CompileFlags } from "./options.ts";
 import type { Print } from "./commands.ts";
 
-const FILE = "chain.json";
 const PROOF_DIGITS = 512;
 const LIMITS = { deadlineMs: 1_800_000, memoryMb: 16_000 };
-
-interface ChainFile {
-  format: 1;
-  layers: { folder: string; vkHash: Hex | null; rows: number }[];
-}
 
 /** `proof` is what Groth16ChainVerifier takes: the layers' proofs, then the words between them. */
 export interface ChainProofFile {
@@ -38,11 +29,17 @@ export interface ChainProofFile {
   publicInputs: string[];
 }
 
-export const isChain = (directory: string): boolean => existsSync(join(directory, FILE));
+async function chainOf(onnx: string, flags: CompileFlags & { layers: string }): Promise<ChainModel> {
+  if (!/^\d{1,3}$/.test(flags.layers) || Number(flags.layers) < 2) throw new UsageError(`--layers ${flags.layers}: write a number of circuits, at least 2`);
+  return compileChain(await readModel(onnx), Number(flags.layers), compileOptions(flags));
+}
+
+export async function explainLayers(onnx: string, flags: CompileFlags & { layers: string }, print: Print): Promise<void> {
+  explainChain(await chainOf(onnx, flags)).forEach((line) => print(line));
+}
 
 export async function compileLayers(onnx: string, directory: string, flags: CompileFlags & { keys?: boolean; layers: string }, print: Print): Promise<void> {
-  if (!/^\d{1,3}$/.test(flags.layers) || Number(flags.layers) < 2) throw new UsageError(`--layers ${flags.layers}: write a number of circuits, at least 2`);
-  const model = compileChain(await readModel(onnx), Number(flags.layers), compileOptions(flags));
+  const model = await chainOf(onnx, flags);
   const layers: ChainFile["layers"] = [];
   for (const [k, layer] of model.layers.entries()) {
     const folder = `layer-${k}`;
@@ -53,51 +50,41 @@ export async function compileLayers(onnx: string, directory: string, flags: Comp
     layers.push({ folder, vkHash: key?.manifest.vkHash ?? null, rows: layer.rows.total });
   }
   for (const e of model.errors) print(`error of "${e.tensor}": ${e.bound.toExponential(2)}, ${e.kind}${e.vacuous ? ", says little" : ""}`);
-  await writeFile(join(directory, FILE), `${JSON.stringify({ format: 1, layers } satisfies ChainFile, null, 2)}\n`);
-  print(`${directory}: ${layers.length} layers${flags.keys === false ? " without keys; docs/ceremony.md says how to make them" : ", level 0: development keys"}`);
+  await writeChain(directory, layers);
+  const hashes = layers.flatMap(({ vkHash }) => vkHash ?? []);
+  print(`${directory}: ${layers.length} layers${hashes.length < layers.length ? " without keys; docs/ceremony.md says how to make them" : `, vkHash ${chainHash(hashes)}, level 0: development keys`}`);
 }
 
-function chainFile(directory: string): ChainFile {
-  return JSON.parse(readFileSync(join(directory, FILE), "utf8")) as ChainFile;
-}
-
-const loadLayers = (directory: string): Promise<LoadedModel[]> => Promise.all(chainFile(directory).layers.map((l) => loadModel(join(directory, l.folder))));
-
-/** The input's salt as given; what layers hand on is hidden by salts that follow from it. */
-function saltsOf(salt: bigint, count: number): bigint[] {
-  const derived = (k: number): bigint => mod(BigInt(`0x${Buffer.from(keccak_256(new TextEncoder().encode(`og-zk chain salt ${salt} ${k}`))).toString("hex")}`));
-  return Array.from({ length: count }, (_, k) => (k === 0 ? salt : derived(k)));
-}
+const loadLayers = async (directory: string): Promise<LoadedModel[]> => (await loadChain(directory)).map(({ model }) => model);
 
 export async function proveLayers(directory: string, inputFile: string, flags: { ctx?: string; salt?: string; out?: string }, print: Print): Promise<ChainProofFile> {
   const layers = await loadLayers(directory);
   const first = layers[0] as LoadedModel;
   const { values, saturated } = quantizeInput(first, await readInputs(inputFile));
   if (saturated > 0) print(`${saturated} input elements lay outside of the model's range and were moved to its edge`);
-  const salts = saltsOf(readWord("--salt", flags.salt ?? "0"), layers.length);
+  const salt = readWord("--salt", flags.salt ?? "0");
+  const salts = chainSalts(salt, salt, layers.length);
   const witnesses = calculateChain(layers, values, readWord("--ctx", flags.ctx ?? "0"), salts);
   const folder = await mkdtemp(join(tmpdir(), "og-zk-"));
   try {
     const { prover } = chooseProver();
-    const proofs: Hex[] = [];
+    const proofs: { proof: Hex; publicInputs: readonly bigint[] }[] = [];
     for (const [k, w] of witnesses.entries()) {
       const path = join(folder, `${k}.wtns`);
       writeWitness(path, w.values);
-      const zkey = join(directory, chainFile(directory).layers[k]!.folder, "proving.zkey");
+      const zkey = join(directory, readChain(directory).layers[k]!.folder, "proving.zkey");
       const proven = await prover.prove({ zkey, witness: path, key: readVerifyingKey(zkey), publicInputs: w.publicInputs }, LIMITS);
-      proofs.push(proven.proof);
+      proofs.push(proven);
       print(`layer ${k}: proved and verified (${prover.name})`);
     }
-    const between = witnesses.slice(0, -1).map((w) => w.publicInputs[2]!);
-    const statement = [witnesses[0]!.publicInputs[0]!, witnesses[0]!.publicInputs[1]!, witnesses[witnesses.length - 1]!.publicInputs[2]!];
+    const joined = joinChainProof(proofs);
     const file: ChainProofFile = {
-      format: 1, vkHashes: chainFile(directory).layers.map((l) => l.vkHash), prover: prover.name,
-      proof: `0x${proofs.map((p) => p.slice(2)).join("")}${between.map(word).join("")}`, publicInputs: statement.map((v) => `0x${v.toString(16)}`),
+      format: 1, vkHashes: readChain(directory).layers.map((l) => l.vkHash), prover: prover.name, proof: joined.proof, publicInputs: joined.publicInputs.map((v) => `0x${v.toString(16)}`),
     };
     const out = flags.out ?? join(directory, "proof.json");
     await writeFile(out, `${JSON.stringify(file, null, 2)}\n`);
     print(`${out}: ${proofs.length} proofs, linked`);
-    printOutput(layers, statement, print);
+    printOutput(layers, joined.publicInputs, print);
     return file;
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -107,7 +94,7 @@ export async function proveLayers(directory: string, inputFile: string, flags: {
 /** Every layer against its own key, with the words between layers on both sides. */
 export async function verifyLayers(directory: string, proofFile: string, print: Print): Promise<boolean> {
   const file = (await readJson(proofFile)) as Partial<ChainProofFile>;
-  const { layers } = chainFile(directory);
+  const { layers } = readChain(directory);
   const digits = layers.length * PROOF_DIGITS + (layers.length - 1) * 64;
   const wellFormed = typeof file.proof === "string" && new RegExp(`^0x[0-9a-f]{${digits}}$`, "i").test(file.proof) && file.publicInputs?.length === 3;
   if (!wellFormed) throw new UsageError(`${proofFile} is not a proof file of a chain of ${layers.length} layers`);

@@ -2,7 +2,8 @@
 import { Command } from "commander";
 import * as snarkjs from "snarkjs";
 
-import { compileLayers, isChain, proveLayers, verifyLayers } from "./chain.ts";
+import { isChain } from "../compiler/index.ts";
+import { compileLayers, explainLayers, proveLayers, verifyLayers } from "./chain.ts";
 import { compile, explainModel, prove, verify, verifySetupOf } from "./commands.ts";
 import type { Print, VerifySetupFlags } from "./commands.ts";
 import { readDeployed } from "./deployed.ts";
@@ -35,9 +36,9 @@ export function zkCommand(print: Print = console.log): Command {
       .option("--output-bits <n>", "bits of an output element")
       .option("--words", "inputs as public words, even where there are several, instead of a commitment");
 
-  quantisation(zk.command("explain <model.onnx>").description("rows per layer, error, expected time and gas")).action(
-    guarded((onnx: string, flags) => explainModel(onnx, flags, print)),
-  );
+  quantisation(zk.command("explain <model.onnx>").description("rows per layer, error, expected time and gas"))
+    .option("--layers <n>", "as several circuits")
+    .action(guarded((onnx: string, flags) => (flags.layers ? explainLayers : explainModel)(onnx, flags, print)));
   quantisation(zk.command("compile <model.onnx> <directory>").description("circuit, certificate and development key"))
     .option("--no-keys", "leave the keys to a ceremony")
     .option("--layers <n>", "several circuits that hand commitments on, for models too large for one")

@@ -15,4 +15,5 @@ export { parseGraph, graphHash } from "./integer/canonical.ts";
 export type { IntGraph, Lane } from "./integer/finish.ts";
 export type { ErrorStatement } from "./error.ts";
 export { gateModel, gateInput, runGate, type GateReport } from "./gate/index.ts";
-export { calculateChain, compileChain, type ChainLayer, type ChainModel } from "./chain/chain.ts";
+export { calculateChain, calculateLayer, compileChain, enteringLayer, type ChainLayer, type ChainModel } from "./chain/chain.ts";
+export { chainSalts, isChain, joinChainProof, loadChain, readChain, writeChain, type ChainFile, type LoadedLayer } from "./chain/folder.ts";

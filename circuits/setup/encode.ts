@@ -37,6 +37,13 @@ export function vkHash(key: VerifyingKey): Hex {
   return keccak(encodeKey(key));
 }
 
+const CHAIN_TAG = keccak(`0x${Buffer.from("opengradient.groth16.chain.key.v1").toString("hex")}`);
+
+/** What Groth16Keys.registerChain calls a chain of these keys: keccak256(abi.encode(CHAIN_TAG, layers)). */
+export function chainHash(layers: readonly Hex[]): Hex {
+  return keccak(`${CHAIN_TAG}${word(64n)}${word(BigInt(layers.length))}${layers.map((hash) => hash.slice(2)).join("")}`);
+}
+
 /** Refuses anything but affine points: a projective point has many encodings and only one of them would verify. */
 export function encodeProof(proof: ProofJson): Hex {
   const [a, b, c] = [proof.pi_a.map(BigInt), proof.pi_b.map((pair) => pair.map(BigInt)), proof.pi_c.map(BigInt)];

@@ -41,6 +41,10 @@ export interface ProvingQueue {
   /** Queues the job again if that can help and attempts are left. */
   fail(job: Job, code: string, canRetry: boolean, now: number): boolean;
   get(id: string): Job | undefined;
+  /** Jobs that have ended, proven or failed, and whose end nobody was told of yet; oldest first. */
+  ended(limit: number): Job[];
+  /** Call it in the transaction that takes the outcome over: then it is taken over once, whenever the process dies. */
+  delivered(id: string): void;
   counts(): Record<JobState, number>;
 }
 
@@ -60,6 +64,10 @@ export const provingMigration: Migration = {
        error_code TEXT
      ) STRICT;
      CREATE INDEX proving_jobs_due ON proving_jobs (state, due);`,
+    // What had ended before there was this column was delivered when it ended.
+    `ALTER TABLE proving_jobs ADD COLUMN delivered INTEGER NOT NULL DEFAULT 0;
+     UPDATE proving_jobs SET delivered = 1 WHERE state IN ('proven', 'failed');
+     CREATE INDEX proving_jobs_ended ON proving_jobs (enqueued) WHERE delivered = 0 AND state IN ('proven', 'failed');`,
   ],
 };
 
@@ -105,6 +113,8 @@ export function openProvingQueue(store: Store, limits: QueueLimits): ProvingQueu
       return store.run(`UPDATE proving_jobs SET state = ?, error_code = ?, due = ? WHERE ${MINE}`, state, code, due, job.id, job.token) === 1;
     },
     get,
+    ended: (limit) => store.all<Job>(`SELECT ${COLUMNS} FROM proving_jobs WHERE delivered = 0 AND state IN ('proven', 'failed') ORDER BY enqueued, rowid LIMIT ?`, limit),
+    delivered: (id) => void store.run("UPDATE proving_jobs SET delivered = 1 WHERE id = ?", id),
     counts() {
       const counts: Record<JobState, number> = { queued: 0, leased: 0, proven: 0, failed: 0 };
       for (const { state, n } of store.all<{ state: JobState; n: number }>("SELECT state, count(*) AS n FROM proving_jobs GROUP BY state")) counts[state] = n;

@@ -1,6 +1,6 @@
-import { type Hex, encodeAbiParameters, keccak256, toBytes, zeroHash } from "viem";
+import { type Hex, concat, encodeAbiParameters, keccak256, toBytes, zeroHash } from "viem";
 import { canonicalJson } from "../protocol/commitments.ts";
-import { decodePackage, programHash } from "./package.ts";
+import { type IntegerPackage, type LayersPackage, decodePackage, programHash } from "./package.ts";
 
 /** What a version consists of, as the registry's manifestHash binds it: the tuple of ERC-7992. Zero for what a version does not have. */
 export interface ModelManifest {
@@ -19,8 +19,11 @@ export function manifestHash({ weights, circuit, verifyingKey }: ModelManifest):
 /** The manifest of a package's bytes. @throws TypeError for an `int` version whose bytes are no integer package. */
 export function manifestOf(kind: "float" | "int", bytes: Uint8Array, vkHash: Hex): ModelManifest {
   if (kind === "float") return { weights: keccak256(bytes), circuit: zeroHash, verifyingKey: vkHash };
-  const { graph, circuit } = integerPackage(bytes);
-  return { weights: keccak256(toBytes(graph)), circuit: circuit ?? zeroHash, verifyingKey: vkHash };
+  const content = integerPackage(bytes);
+  if (content.format === "og-model/layers/1") {
+    return { weights: keccak256(toBytes(graphsOf(content))), circuit: keccak256(concat(content.layers.map(({ circuit }) => circuit))), verifyingKey: vkHash };
+  }
+  return { weights: keccak256(toBytes(content.graph)), circuit: content.circuit ?? zeroHash, verifyingKey: vkHash };
 }
 
 /** What the registry says of a version. */
@@ -55,18 +58,27 @@ export function verifyPackage(bytes: Uint8Array, version: VersionHashes): { name
 
 function programOf(kind: "float" | "int", bytes: Uint8Array): Hex {
   if (kind === "float") return programHash("float", bytes);
-  const { graph, public: processing } = integerPackage(bytes);
-  return programHash("int", graph, JSON.parse(canonicalJson(processing)));
+  return integerProgram(integerPackage(bytes));
 }
 
 /** Whether the program's weights are inputs of its circuit. */
 function isUniversal(kind: "float" | "int", bytes: Uint8Array): boolean {
   if (kind === "float") return false;
-  return ((JSON.parse(integerPackage(bytes).graph) as { weights?: unknown[] }).weights ?? []).length > 0;
+  const content = integerPackage(bytes);
+  const graphs = content.format === "og-model/layers/1" ? content.layers.map(({ graph }) => graph) : [content.graph];
+  return graphs.some((graph) => ((JSON.parse(graph) as { weights?: unknown[] }).weights ?? []).length > 0);
 }
 
-function integerPackage(bytes: Uint8Array) {
+/** programHash of an integer package's content. */
+export function integerProgram(content: IntegerPackage | LayersPackage): Hex {
+  if (content.format === "og-model/integer/1") return programHash("int", content.graph, JSON.parse(canonicalJson(content.public)));
+  return programHash("int", graphsOf(content), JSON.parse(canonicalJson(content.layers.map((layer) => layer.public))));
+}
+
+const graphsOf = ({ layers }: LayersPackage): string => canonicalJson(layers.map(({ graph }) => graph));
+
+function integerPackage(bytes: Uint8Array): IntegerPackage | LayersPackage {
   const content = decodePackage(bytes);
-  if (content.format !== "og-model/integer/1") throw new TypeError(`An int version needs an integer package, not "${content.format}".`);
+  if (content.format !== "og-model/integer/1" && content.format !== "og-model/layers/1") throw new TypeError(`An int version needs an integer package, not "${content.format}".`);
   return content;
 }

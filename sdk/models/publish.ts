@@ -1,4 +1,5 @@
 import { type Account, type Address, type Hex, type WalletClient, keccak256, parseEventLogs, zeroAddress, zeroHash } from "viem";
+import { chainHash } from "../../circuits/setup/encode.ts";
 import { groth16KeysAbi } from "../../types/abi/Groth16Keys.ts";
 import { iModelRegistryAbi } from "../../types/abi/IModelRegistry.ts";
 import { type Fold, foldOnChain } from "./fold.ts";
@@ -24,6 +25,8 @@ export interface Publication {
   methods: readonly number[];
   /** Verifying key for Groth16Keys.register; needed for the zero-knowledge methods. */
   keyBytes?: Hex;
+  /** Instead of `keyBytes`, where the model is a chain of layers: the key of each, for Groth16Keys.registerChain. */
+  layerKeys?: readonly Hex[];
   /** Where the circuit is universal: out of what `keyBytes` is folded. */
   fold?: Fold;
   royaltyTo?: Address;
@@ -42,7 +45,7 @@ export interface PublishedModel {
 }
 
 /**
- * Stores the package, registers its verifying key if it has one (or folds it, where the circuit is universal), and publishes the version. What is there already is not sent
+ * Stores the package, registers its verifying key if it has one (those of all layers; or folds it, where the circuit is universal), and publishes the version. What is there already is not sent
  * again: the same publication twice gives the same modelId.
  */
 export async function publishModel(settlement: ChainAccess, wallet: WalletClient, account: Account, blobs: BlobStore, what: Publication): Promise<PublishedModel> {
@@ -56,15 +59,21 @@ export async function publishModel(settlement: ChainAccess, wallet: WalletClient
   };
 
   const { blobId } = await blobs.storeAndReadBack(what.bytes);
-  const vkHash = what.keyBytes ? keccak256(what.keyBytes) : zeroHash;
+  const keys = { address: settlement.address("Groth16Keys"), abi: groth16KeysAbi } as const;
+  const unknown = async (hash: Hex) => (await client.readContract({ ...keys, functionName: "verifierOf", args: [hash] })) === zeroAddress;
+  const register = async (key: Hex) => {
+    if (!(await unknown(keccak256(key)))) return;
+    const { request } = await client.simulateContract({ ...keys, functionName: "register", args: [key], account, chain });
+    await mined(await wallet.writeContract(request));
+  };
+  const layers = what.layerKeys?.map((key) => keccak256(key));
+  const vkHash = layers ? chainHash(layers) : what.keyBytes ? keccak256(what.keyBytes) : zeroHash;
   if (what.fold) await foldOnChain(settlement, wallet, account, what.fold, mined);
-  else if (what.keyBytes) {
-    const keys = { address: settlement.address("Groth16Keys"), abi: groth16KeysAbi } as const;
-    const known = await client.readContract({ ...keys, functionName: "verifierOf", args: [vkHash] });
-    if (known === zeroAddress) {
-      const { request } = await client.simulateContract({ ...keys, functionName: "register", args: [what.keyBytes], account, chain });
-      await mined(await wallet.writeContract(request));
-    }
+  else if (what.keyBytes) await register(what.keyBytes);
+  for (const key of what.layerKeys ?? []) await register(key);
+  if (layers && (await unknown(vkHash))) {
+    const { request } = await client.simulateContract({ ...keys, functionName: "registerChain", args: [layers], account, chain });
+    await mined(await wallet.writeContract(request));
   }
 
   const contentHash = keccak256(what.bytes);

@@ -153,3 +153,14 @@ export function calculateChain(layers: readonly ChainLayer[], inputs: readonly b
     return made;
   });
 }
+
+/** The witness of layer `k` alone: what a prover of one layer needs. */
+export function calculateLayer(layers: readonly ChainLayer[], k: number, inputs: readonly bigint[], ctx: bigint, salts: readonly bigint[]): Witness {
+  const layer = layers[k] as ChainLayer;
+  return calculateWitness(layer, layer.sym, enteringLayer(layers, k, inputs), ctx, salts[k] ?? 0n, salts[k + 1] ?? 0n);
+}
+
+/** The integers that layer `k` is given, for integers of the first. */
+export function enteringLayer(layers: readonly { graph: IntGraph }[], k: number, inputs: readonly bigint[]): bigint[] {
+  return layers.slice(0, k).reduce((ints, { graph }) => handedOn(graph, evaluateNodes(graph, ints)), [...inputs]);
+}

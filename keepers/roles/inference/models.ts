@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { type Hex, keccak256, zeroAddress, zeroHash } from "viem";
 import { z } from "zod";
-import { foldedKey, loadModel } from "../../../circuits/compiler/index.ts";
+import { foldedKey, isChain, loadChain, loadModel } from "../../../circuits/compiler/index.ts";
 import { openCircuit } from "../../../circuits/build.ts";
-import { vkHash } from "../../../circuits/setup/encode.ts";
+import { chainHash, vkHash } from "../../../circuits/setup/encode.ts";
 import { readVerifyingKey } from "../../../circuits/setup/zkey.ts";
 import type { Price } from "../../../sdk/payments/tariff.ts";
 import { decodePackage } from "../../../sdk/models/package.ts";
@@ -14,8 +14,8 @@ import type { OnnxInference } from "../../inference/index.ts";
 import type { WalrusClient } from "../../walrus/index.ts";
 import type { ChainAccess } from "../platform.ts";
 import type { ServedModel } from "./catalog.ts";
-import type { ProvingModel } from "./proofs.ts";
-import { integerRunner, onnxRunner } from "./runners.ts";
+import type { ProvingChain, ProvingModel } from "./proofs.ts";
+import { chainRunner, integerRunner, onnxRunner } from "./runners.ts";
 
 const amount = z.string().regex(/^\d{1,30}$/).transform(BigInt);
 
@@ -30,7 +30,7 @@ const modelsFile = z.strictObject({
         perMillionOutput: amount.default(0n),
         perMillionReasoning: amount.default(0n),
       }),
-      /** Folder with circuit and proving key; only for `int` programs that are to be proved here. */
+      /** Folder with circuit and proving key, or with chain.json and one such folder a layer; only for `int` programs that are to be proved here. */
       circuit: z.string().optional(),
       /** weights.json of this model, where the circuit is universal and its folder holds another model's. */
       weights: z.string().optional(),
@@ -43,7 +43,7 @@ export interface LoadedModels {
   served: ServedModel[];
   /** Strictly ascending by modelId. */
   prices: Price[];
-  proving: Map<Hex, ProvingModel>;
+  proving: Map<Hex, ProvingModel | ProvingChain>;
 }
 
 /**
@@ -69,6 +69,15 @@ export async function loadModels(file: string, chain: ChainAccess, walrus: Walru
 
     if (version.kind === ProgramKind.Int) {
       if (!circuit) throw fatal("models.circuit", `${version.name} is an integer program: name its folder as "circuit" in ${file}.`, { modelId });
+      if (isChain(circuit)) {
+        const layers = (await loadChain(circuit)).map(({ model, zkey }) => ({ model, zkey, key: readVerifyingKey(zkey) }));
+        const local = chainHash(layers.map(({ key }) => vkHash(key)));
+        if (local !== version.vkHash) throw fatal("models.key", `The layers' proving keys in ${circuit} are not those of the chain that the registry names.`, { modelId, local, registry: version.vkHash });
+        loaded.served.push({ ...common, kind: "tensor", runner: chainRunner(layers.map(({ model }) => model)) });
+        loaded.proving.set(modelId, { layers });
+        loaded.prices.push({ modelId, ...price });
+        continue;
+      }
       const model = await loadModel(circuit, weights);
       const built = openCircuit(circuit);
       const key = foldedKey(readVerifyingKey(built.zkey), model);

@@ -5,11 +5,11 @@ import { openProvingQueue } from "../../proving/queue.ts";
 import { proveNext } from "../../proving/worker.ts";
 import type { Platform } from "../platform.ts";
 import type { InferenceLedger } from "./ledger.ts";
-import { type ProofOrder, type ProvingModel, deliverProof, encodeProven, proofPreparation } from "./proofs.ts";
+import { type ProofOrder, type ProvingChain, type ProvingModel, deliverEnded, encodeProven, jobId, jobsOf, proofPreparation } from "./proofs.ts";
 
 export interface ProvingRoomOptions {
   ledger: InferenceLedger;
-  models: ReadonlyMap<Hex, ProvingModel>;
+  models: ReadonlyMap<Hex, ProvingModel | ProvingChain>;
   context(receipt: InferenceReceipt): Promise<bigint>;
   /** Directory for witness files; they hold clients' inputs and are removed after use. */
   scratch: string;
@@ -33,20 +33,21 @@ export function provingRoom({ store, clock, jobs, metrics, logger }: Platform, o
     const started = clock.now();
     const limits = { deadlineMs: timeoutMs, memoryMb, signal };
     const outcome = await proveNext({ queue, prover, now: () => clock.now(), prepare, encode: encodeProven, limits, heartbeatMs: HEARTBEAT_MS });
+    // Also what ended without a worker that tells: one that died after its proof, or a job that killed its workers each time.
+    await deliverEnded(store, queue, options.ledger, options.scratch);
     if (outcome.kind === "idle") return false;
-    const job = queue.get(outcome.job.id)!;
-    if (job.state === "proven" || job.state === "failed") await deliverProof(options.ledger, job, options.scratch);
     metrics.observe("proof_seconds", (clock.now() - started) / 1000, { outcome: outcome.kind });
-    logger.info({ digest: outcome.job.id, outcome: outcome.kind, code: outcome.code, prover: prover.name, ms: clock.now() - started }, "proof attempt ended");
+    logger.info({ job: outcome.job.id, outcome: outcome.kind, code: outcome.code, prover: prover.name, ms: clock.now() - started }, "proof attempt ended");
     return true;
   }
 
   return {
     /** Inside of the transaction that stores the receipt. @throws retryable when the queue is full: the answer is refused, nothing charged. */
     enqueue(order: ProofOrder): void {
-      queue.enqueue(order.digest, JSON.stringify(order), clock.now());
+      for (const job of jobsOf(order, options.models.get(order.modelId))) queue.enqueue(jobId(job), JSON.stringify(job), clock.now());
     },
     counts: () => queue.counts(),
+    pass,
     start: () => jobs.every("prove", 500, pass),
   };
 }

@@ -1,4 +1,4 @@
-import { type DecodedOutput, InputError, type LoadedModel, decodeOutput, evaluateInteger, inputOfWords, quantizeInput } from "../../../circuits/compiler/index.ts";
+import { type DecodedOutput, InputError, type LoadedModel, decodeOutput, enteringLayer, evaluateInteger, inputOfWords, quantizeInput } from "../../../circuits/compiler/index.ts";
 import { fatal } from "../../errors/index.ts";
 import type { OnnxInference, OnnxModel, RequestTensors, ResponseTensor } from "../../inference/index.ts";
 import type { TensorRunner } from "./catalog.ts";
@@ -29,11 +29,30 @@ export function integerRunner(model: LoadedModel): TensorRunner {
     async run(inputs) {
       const integers = integerInputs(model, inputs);
       const decoded = decodeOutput(model.graph.outputs, evaluateInteger(model.graph, integers, model.weights?.bytes).outputWords);
-      if (decoded.status !== 0) throw fatal("integer.domain", "An input leads outside of the domain of one of the model's functions.", { status: decoded.status });
+      refuseOutside(decoded);
       return { outputs: tensorsOf(model, decoded), units: maxUnits, witness: integers.map(String) };
     },
     ...(model.hashedInput ? {} : { runWords: async (words: readonly bigint[]) => ({ ...answerInWords(model, words), units: maxUnits }) }),
   };
+}
+
+/** An `int` program in several circuits: its integers go from layer to layer as in the proof. */
+export function chainRunner(layers: readonly LoadedModel[]): TensorRunner {
+  const [first, last] = [layers[0]!, layers[layers.length - 1]!];
+  const maxUnits = { input: BigInt(first.boxes.length), output: BigInt(last.graph.outputs.length) };
+  return {
+    maxUnits,
+    async run(inputs) {
+      const integers = integerInputs(first, inputs);
+      const decoded = decodeOutput(last.graph.outputs, evaluateInteger(last.graph, enteringLayer(layers, layers.length - 1, integers)).outputWords);
+      refuseOutside(decoded);
+      return { outputs: tensorsOf(last, decoded), units: maxUnits, witness: integers.map(String) };
+    },
+  };
+}
+
+function refuseOutside({ status }: DecodedOutput): void {
+  if (status !== 0) throw fatal("integer.domain", "An input leads outside of the domain of one of the model's functions.", { status });
 }
 
 /**

@@ -70,7 +70,7 @@ describe("og zk", function () {
     const folder = `${FOLDER}/chain`;
     const compiled = await og("compile", MODEL, folder, ...RANGE, "--layers", "2", "--output-bits", "20");
     expect(compiled.code, compiled.text).to.equal(0);
-    expect(compiled.text).to.match(/layer-1: .* rows/).and.match(/2 layers, level 0/);
+    expect(compiled.text).to.match(/layer-1: .* rows/).and.match(/2 layers, vkHash 0x[0-9a-f]{64}, level 0/);
     const proved = await og("prove", folder, `${FOLDER}/input.json`, "--ctx", "77", "--salt", "5");
     expect(proved.code, proved.text).to.equal(0);
     const verified = await og("verify", folder, `${folder}/proof.json`);

@@ -84,6 +84,17 @@ describe("Proving queue", () => {
     expect(queue.counts()).to.deep.equal({ queued: 4, leased: 0, proven: 0, failed: 0 });
   });
 
+  it("tells of every end until somebody has taken it over: proven, failed, and what killed its workers", () => {
+    for (const id of ["good", "bad", "deadly"]) queue.enqueue(id, "", 0);
+    expect(queue.complete(queue.lease(0)!, "proof")).to.equal(true);
+    expect(queue.fail(queue.lease(0)!, "proving.invalid_proof", false, 0)).to.equal(true);
+    let time = 0;
+    while (queue.lease(time)) time += LIMITS.leaseMs + 1;
+    expect(queue.ended(9).map(({ id, state, errorCode }) => [id, state, errorCode])).to.deep.equal([["good", "proven", null], ["bad", "failed", "proving.invalid_proof"], ["deadly", "failed", "proving.abandoned"]]);
+    queue.delivered("good");
+    expect(queue.ended(9).map(({ id }) => id)).to.deep.equal(["bad", "deadly"]);
+  });
+
   it("survives its process", () => {
     const file = ".cache/zk/test/queue.db";
     mkdirSync(".cache/zk/test", { recursive: true });

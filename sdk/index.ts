@@ -1,4 +1,5 @@
 export * from "./client/index.ts";
+export * from "./models/program.ts";
 export * from "./network/index.ts";
 export * from "./protocol/index.ts";
 export * from "./receipts/index.ts";

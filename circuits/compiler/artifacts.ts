@@ -146,18 +146,17 @@ interface PublicJson {
   boxes: { count: number; lo: string; hi: string; exponent: number; whole: boolean }[];
 }
 
-/** @param weights File with another model's weights, in place of the folder's own weights.json; for universal circuits only. */
-export async function loadModel(directory: string, weights?: string): Promise<LoadedModel> {
-  const text = async (name: string): Promise<string> => readFile(join(directory, name), "utf8");
-  const pub = JSON.parse(await text("public.json")) as PublicJson;
+/** What runs a program without proving it; a universal circuit's weights come with `LoadedModel`. */
+export type Program = Pick<LoadedModel, "graph" | "graphHash" | "inputs" | "outputs" | "boxes" | "hashedInput" | "hashedOutput" | "hashedWeights" | "names">;
+
+/** From the published files. @param graphText Of graph.json. @param processing Content of public.json. */
+export function programOf(graphText: string, processing: unknown): Program {
+  const pub = processing as PublicJson;
   const boxes = pub.boxes.flatMap((b) =>
     Array.from({ length: b.count }, (): InputScale => ({ lo: BigInt(b.lo), hi: BigInt(b.hi), e: b.exponent, whole: b.whole })),
   );
-  const graph = parseGraph(await text("graph.json"));
-  if (weights !== undefined && graph.weights.length === 0) throw new CompileError("WEIGHTS_FILE", `the weights of ${directory} are baked: leave ${weights} away`);
   return {
-    graph,
-    ...(graph.weights.length > 0 ? { weights: await readWeights(weights ?? join(directory, "weights.json"), graph, pub.graphHash, pub.weightMode === "hash") } : {}),
+    graph: parseGraph(graphText),
     graphHash: pub.graphHash,
     inputs: pub.tensors.inputs,
     outputs: pub.tensors.outputs,
@@ -166,6 +165,18 @@ export async function loadModel(directory: string, weights?: string): Promise<Lo
     hashedOutput: pub.outputMode === "hash",
     hashedWeights: pub.weightMode === "hash",
     names: pub.names,
+  };
+}
+
+/** @param weights File with another model's weights, in place of the folder's own weights.json; for universal circuits only. */
+export async function loadModel(directory: string, weights?: string): Promise<LoadedModel> {
+  const text = async (name: string): Promise<string> => readFile(join(directory, name), "utf8");
+  const program = programOf(await text("graph.json"), JSON.parse(await text("public.json")));
+  const { graph, graphHash, hashedWeights } = program;
+  if (weights !== undefined && graph.weights.length === 0) throw new CompileError("WEIGHTS_FILE", `the weights of ${directory} are baked: leave ${weights} away`);
+  return {
+    ...program,
+    ...(graph.weights.length > 0 ? { weights: await readWeights(weights ?? join(directory, "weights.json"), graph, graphHash, hashedWeights) } : {}),
     sym: readSym(await text("model.sym")),
   };
 }

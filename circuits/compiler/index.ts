@@ -8,7 +8,7 @@ export { CompileError, InputError, InvalidModelError, UnsupportedError, BudgetEr
 export { decodeOutput, evaluateInteger, inputOfWords, quantizeInput, runInteger, type DecodedOutput, type Inputs } from "./io.ts";
 export { calculateWitness, type Witness } from "./witness.ts";
 export { foldedKey, foldedWords, WEIGHT_LANES, type WeightOptions, type WeightTensor } from "./weights.ts";
-export { certificateJson, loadModel, readWeights, weightsJson, publicJson, writeArtifacts, type LoadedModel } from "./artifacts.ts";
+export { certificateJson, loadModel, programOf, readWeights, weightsJson, publicJson, writeArtifacts, type LoadedModel, type Program } from "./artifacts.ts";
 export { wtnsBytes } from "./emit/wtns.ts";
 export { readR1cs, readSym, violatedRow } from "./emit/r1cs.ts";
 export { parseGraph, graphHash } from "./integer/canonical.ts";

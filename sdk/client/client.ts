@@ -1,6 +1,8 @@
 import type { Hex } from "viem";
+import { type DecodedOutput, type Inputs, type Program, decodeOutput, evaluateInteger, quantizeInput } from "../../circuits/compiler/index.ts";
 import type { PaidResponse, Payment, PaymentClient } from "../payments/types.ts";
-import { type ChatAnswer, type ProtocolDomain, SettlementMode, type Value, Verification, chatContent, committedRequest, nameOf, receiptDigest, tensorContent } from "../protocol/index.ts";
+import { type ChatAnswer, type ProtocolDomain, SettlementMode, type Value, Verification, chatContent, committedRequest, nameOf, receiptDigest, tensorContent, wordList } from "../protocol/index.ts";
+import { type Runnable, WrongOutputError, isWrongOutput, rightWords } from "../receipts/output.ts";
 import { type Check, assertReceipt } from "../receipts/verify.ts";
 import { type SignedReceipt, signedReceiptFromJson } from "../receipts/wire.ts";
 import { NodeError, type NodeSession, nodeError } from "./session.ts";
@@ -86,6 +88,35 @@ export class InferenceClient {
     return this.#verify(paid, choice, body, json.opengradient, json.outputs, tensorContent(json.outputs));
   }
 
+  /**
+   * An `int` program in the words of its proofs: the answer has one text, so that a wrong one is a fault on chain.
+   * @param program Run here to compare the answer with: `integerProgram` of the version's package.
+   * @throws WrongOutputError with what convicts the node; nothing more is signed on the channel, and this answer not acknowledged.
+   */
+  async inferWords(model: string, words: readonly bigint[], choice: RequestChoice = {}, program?: Runnable): Promise<Verified<Hex[]>> {
+    const asked = wordList(words);
+    const body = { model, words: asked };
+    // Before anything is paid: words that are no admissible input have no right answer.
+    if (program) rightWords(program, words);
+    const paid = await this.#send("/v1/infer", body, choice);
+    const json = (await paid.response.json()) as { words: Hex[]; opengradient: unknown };
+    return this.#verify(paid, choice, body, json.opengradient, json.words, tensorContent({ words: json.words }), ({ receipt, signature, salt }) => {
+      const opening = { salt, model, words: asked };
+      if (program && isWrongOutput(program, receipt, opening)) throw new WrongOutputError({ receipt, signature, opening });
+    });
+  }
+
+  /**
+   * The same with tensors in and out: quantised and packed here, as the program's own processing says.
+   * @throws RangeError for a version with hashed words: it is asked with `infer`, and its answers cannot be disputed.
+   */
+  async inferProgram(model: string, program: Program & Runnable, inputs: Inputs, choice: RequestChoice = {}): Promise<Verified<DecodedOutput>> {
+    if (program.hashedInput || program.hashedOutput) throw new RangeError(`The words of "${model}" are hashed: ask it with "infer".`);
+    const { inputWords } = evaluateInteger(program.graph, quantizeInput(program, inputs).values, program.weights?.bytes);
+    const verified = await this.inferWords(model, inputWords, choice, program);
+    return { ...verified, answer: decodeOutput(program.graph.outputs, verified.answer.map(BigInt)) };
+  }
+
   /** State of a ZKML answer's proof. */
   async proof(digest: Hex): Promise<ProofAnswer> {
     return (await this.#options.session.get(`/v1/proofs/${digest}`)) as ProofAnswer;
@@ -122,7 +153,7 @@ export class InferenceClient {
     throw error;
   }
 
-  async #verify<T>(paid: PaidResponse, choice: RequestChoice, body: Record<string, unknown>, document: unknown, answer: T, content: string): Promise<Verified<T>> {
+  async #verify<T>(paid: PaidResponse, choice: RequestChoice, body: Record<string, unknown>, document: unknown, answer: T, content: string, judge: (signed: SignedReceipt) => void = () => {}): Promise<Verified<T>> {
     const { session, domain, now = () => BigInt(Math.floor(Date.now() / 1000)) } = this.#options;
     const { paymentId, ceiling, cumulativeBefore, termsHash } = paid;
     if (!paymentId || ceiling === undefined || cumulativeBefore === undefined || !termsHash) {
@@ -145,6 +176,7 @@ export class InferenceClient {
         response: content,
         now: now(),
       });
+      judge(signed);
       this.#nextSequence.set(paymentId, receipt.sequence + 1n);
       const payment = await paid.confirm({ paymentId, cumulativeBefore: receipt.cumulativeBefore, charge: receipt.charge, termsHash: receipt.termsHash });
       return { answer, receipt: signed, digest: receiptDigest(receipt, domain), checks, payment };

@@ -1,4 +1,5 @@
 /** What the chains say: nodes, keys, models. */
+export * from "./disputes.ts";
 export * from "./models.ts";
 export * from "./network.ts";
 export * from "./nodes.ts";

@@ -1,5 +1,6 @@
 /** The full node: follows both chains, checks every batch, signs what it saw, carries certificates, serves the ledger. */
-import { type Abi, keccak256, toHex } from "viem";
+import { join } from "node:path";
+import { type Abi, type Hex, keccak256, toHex } from "viem";
 import { Role as ProtocolRole } from "../../../sdk/protocol/index.ts";
 import { iCommitteeAbi } from "../../../types/abi/ICommittee.ts";
 import { iFaultCourtAbi } from "../../../types/abi/IFaultCourt.ts";
@@ -11,6 +12,8 @@ import { iSettlementInboxAbi } from "../../../types/abi/ISettlementInbox.ts";
 import { createFollower, followerMigration } from "../../chain/index.ts";
 import type { Deployment } from "../../config/index.ts";
 import { type HttpServer, serve, type TlsIdentity } from "../../http/index.ts";
+import type { ProvingModel } from "../../proving/program.ts";
+import { bestProver } from "../../proving/provers.ts";
 import { type PolicyRule, rulesFor } from "../../signer/index.ts";
 import type { WalrusClient } from "../../walrus/index.ts";
 import { demandRules } from "../demands/index.ts";
@@ -25,6 +28,7 @@ import { committeeWork } from "./committee.ts";
 import { createFullDemands } from "./data-demands.ts";
 import { applyChanges, readLog } from "./events.ts";
 import { createFoldGuard } from "./fold-guard.ts";
+import { createDisputeDesk } from "./disputes.ts";
 import { createHandover } from "./handover.ts";
 import { createHealthMetrics } from "./health.ts";
 import { createHeartbeatRelay } from "./heartbeats.ts";
@@ -32,6 +36,7 @@ import { createInboxGuard } from "./inbox-guard.ts";
 import { createJudge } from "./judge.ts";
 import { ledgerApi } from "./ledger-api.ts";
 import { createPeers } from "./peers.ts";
+import { loadPrograms } from "./programs.ts";
 import { askNode, createPreimages } from "./preimages.ts";
 import { createPunisher } from "./punish.ts";
 import { createRetention } from "./retention.ts";
@@ -59,6 +64,9 @@ export interface FullRoleOptions {
   /** Other nodes' heartbeats: how many make a transaction (0: none are carried), and how long one waits for others. */
   relaySize: number;
   relayWaitMs: number;
+  /** JSON file of `int` programs whose wrong answers this node proves; empty for none. */
+  courtModels: string;
+  proof: { deadlineMs: number; memoryMb: number };
   mirrorRetentionMs: number;
   demandAfterMs: number;
   demandsPerHeader: number;
@@ -123,7 +131,9 @@ export function createFullRole(platform: Platform, options: FullRoleOptions): Ro
   const rewards = createRewards({ platform, store, nodeId, leaderMs: options.leaderMs });
   const punisher = createPunisher({ platform, store, statements, domain });
   const summary = () => ({ chainId: settlement.chainId, settlement: addresses.settlement, head: follower.position()?.number ?? null, counts: store.counts() });
-  const watcher = createWatcher({ platform, store, domain, preimages });
+  const programs = new Map<Hex, ProvingModel>();
+  const desk = createDisputeDesk({ platform, store, domain, preimages, blobPath: checker.blobPath, programs, prover: bestProver(), scratch: join(options.blobDir, "..", "witnesses"), limits: options.proof });
+  const watcher = createWatcher({ platform, store, domain, preimages, desk });
   const relay = createHeartbeatRelay(platform, { size: options.relaySize, waitMs: options.relayWaitMs });
   const fetch = ledgerApi({ store, statements, watcher, relay, clock, logger: logger.child({ part: "api" }), blobPath: checker.blobPath, domain, summary });
 
@@ -145,6 +155,7 @@ export function createFullRole(platform: Platform, options: FullRoleOptions): Ro
     jobs.every("retention", 600_000, async () => void (await createRetention(platform, store, options.blobDir, options.mirrorRetentionMs)()));
     jobs.every("health", 60_000, createHealthMetrics(platform, store));
     jobs.every("watch", settlement.pollMs * 5, () => watcher.step());
+    if (programs.size > 0) jobs.every("disputes", settlement.pollMs * 2, () => desk.step());
     jobs.every("punish", settlement.pollMs * 5, () => punisher.step());
     if (options.relaySize > 0) jobs.every("heartbeats", Math.min(options.relayWaitMs, settlement.pollMs * 2), () => relay.step());
     jobs.every("rewards", settlement.pollMs * 10, () => rewards.step());
@@ -175,6 +186,7 @@ export function createFullRole(platform: Platform, options: FullRoleOptions): Ro
       unavailable: Object.fromEntries(checker.unavailable()),
     }),
     async start() {
+      if (options.courtModels && programs.size === 0) for (const [modelId, program] of await loadPrograms(options.courtModels, settlement)) programs.set(modelId, program);
       server ??= await serve({ fetch, ...options.listen, tls: options.tls });
       identity ??= createNodeIdentity(platform, {
         ...options.node, role: ProtocolRole.Full, workload: keccak256(toHex("og.full")), paymentAuthorizer: platform.signer.address,

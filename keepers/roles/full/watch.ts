@@ -10,6 +10,7 @@ import { iNodeRegistryAbi } from "../../../types/abi/INodeRegistry.ts";
 import { fatal, isKeeperError, messageOf } from "../../errors/index.ts";
 import { intentKey } from "../../tx/index.ts";
 import type { Platform } from "../platform.ts";
+import type { DisputeDesk, OutputVerdict } from "./disputes.ts";
 import type { Preimages } from "./preimages.ts";
 import type { FullStore } from "./store.ts";
 import { decideWatch, type Seen, type WatchState } from "./watch-plan.ts";
@@ -28,17 +29,27 @@ export interface WatchReport {
   state: WatchState;
   /** What is wrong with its charge by its own terms; null: nothing, or the terms are not known. Provable once it is posted. */
   overcharge: string | null;
+  /** Whether the answer is the program's; only of requests in words whose opening was left here. */
+  output?: OutputVerdict;
 }
 
 export interface Watcher {
-  /** @throws `watch.bad_receipt`, `watch.bad_signature`, `watch.unknown_key`, `watch.full` */
+  /** @throws `watch.bad_receipt`, `watch.bad_opening`, `watch.bad_signature`, `watch.unknown_key`, `watch.full` */
   receive(item: unknown): Promise<WatchReport>;
   report(digest: Hex): Promise<WatchReport | null>;
   /** Compares what is open again, and shows equivocation to the chain, once a key epoch. */
   step(): Promise<void>;
 }
 
-export function createWatcher({ platform, store: ledger, domain, preimages }: { platform: Platform; store: FullStore; domain: ProtocolDomain; preimages: Preimages }): Watcher {
+export interface WatcherDeps {
+  platform: Platform;
+  store: FullStore;
+  domain: ProtocolDomain;
+  preimages: Preimages;
+  desk: Pick<DisputeDesk, "take" | "of">;
+}
+
+export function createWatcher({ platform, store: ledger, domain, preimages, desk }: WatcherDeps): Watcher {
   const { settlement, journal, clock, metrics, store } = platform;
   const logger = platform.logger.child({ part: "watch" });
   const kept = watchStore(store);
@@ -59,14 +70,17 @@ export function createWatcher({ platform, store: ledger, domain, preimages }: { 
       kept.add({ digest, receipt, signature }, clock.now());
       metrics.count("watched_receipts_total");
     }
-    return (await report(digest))!;
+    const { opening } = item as { opening?: unknown };
+    const output = opening === undefined ? undefined : desk.take(digest, receipt, opening);
+    return { ...(await report(digest))!, ...(output ? { output } : {}) };
   }
 
   async function report(digest: Hex): Promise<WatchReport | null> {
     const mine = kept.get(digest);
     if (!mine) return null;
     const state = await compare(mine);
-    return { digest, state, overcharge: await overcharge(mine) };
+    const output = desk.of(digest);
+    return { digest, state, overcharge: await overcharge(mine), ...(output ? { output } : {}) };
   }
 
   async function compare(mine: Seen): Promise<WatchState> {

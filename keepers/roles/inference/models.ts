@@ -1,8 +1,7 @@
 import { readFileSync } from "node:fs";
-import { type Hex, keccak256, zeroAddress, zeroHash } from "viem";
+import { type Hex, keccak256, zeroAddress } from "viem";
 import { z } from "zod";
-import { foldedKey, isChain, loadChain, loadModel } from "../../../circuits/compiler/index.ts";
-import { openCircuit } from "../../../circuits/build.ts";
+import { isChain, loadChain } from "../../../circuits/compiler/index.ts";
 import { chainHash, vkHash } from "../../../circuits/setup/encode.ts";
 import { readVerifyingKey } from "../../../circuits/setup/zkey.ts";
 import type { Price } from "../../../sdk/payments/tariff.ts";
@@ -11,10 +10,11 @@ import { ProgramKind, Verification } from "../../../sdk/protocol/index.ts";
 import { iModelRegistryAbi } from "../../../types/abi/IModelRegistry.ts";
 import { fatal, messageOf } from "../../errors/index.ts";
 import type { OnnxInference } from "../../inference/index.ts";
+import { openProvingModel, type ProvingModel } from "../../proving/program.ts";
 import type { WalrusClient } from "../../walrus/index.ts";
 import type { ChainAccess } from "../platform.ts";
 import type { ServedModel } from "./catalog.ts";
-import type { ProvingChain, ProvingModel } from "./proofs.ts";
+import type { ProvingChain } from "./proofs.ts";
 import { chainRunner, integerRunner, onnxRunner } from "./runners.ts";
 
 const amount = z.string().regex(/^\d{1,30}$/).transform(BigInt);
@@ -78,16 +78,9 @@ export async function loadModels(file: string, chain: ChainAccess, walrus: Walru
         loaded.prices.push({ modelId, ...price });
         continue;
       }
-      const model = await loadModel(circuit, weights);
-      const built = openCircuit(circuit);
-      const key = foldedKey(readVerifyingKey(built.zkey), model);
-      const local = model.weights ? vkHash(key) : built.setup.vkHash;
-      if (local !== version.vkHash) throw fatal("models.key", `The proving key in ${circuit}${model.weights ? ", with the weights folded in," : ""} is not the one that the registry names.`, { modelId, local, registry: version.vkHash });
-      if (model.weights && version.circuitHash === zeroHash) {
-        throw fatal("models.fold", `${version.name} has a universal circuit, and the registry does not say what was folded into its key: whoever proves could choose the weights. Publish it with its fold ("og model publish").`, { modelId });
-      }
-      loaded.served.push({ ...common, kind: "tensor", runner: integerRunner(model) });
-      loaded.proving.set(modelId, { model, zkey: built.zkey, key });
+      const proving = await openProvingModel(circuit, weights, { ...version, modelId });
+      loaded.served.push({ ...common, kind: "tensor", runner: integerRunner(proving.model) });
+      loaded.proving.set(modelId, proving);
     } else if (isUpstreamPackage(bytes)) {
       loaded.served.push({ ...common, kind: "chat", upstreamModel: isUpstreamPackage(bytes)!.model });
     } else {

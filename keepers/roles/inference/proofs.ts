@@ -2,9 +2,10 @@ import { randomBytes } from "node:crypto";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Hex } from "viem";
-import { type LoadedModel, type Witness, calculateLayer, calculateWitness, chainSalts, joinChainProof, wtnsBytes } from "../../../circuits/compiler/index.ts";
+import { type Witness, calculateLayer, calculateWitness, chainSalts, joinChainProof, wtnsBytes } from "../../../circuits/compiler/index.ts";
 import type { InferenceReceipt } from "../../../sdk/protocol/index.ts";
 import { fatal } from "../../errors/index.ts";
+import type { ProvingModel } from "../../proving/program.ts";
 import type { Proven, ProvingTask } from "../../proving/prover.ts";
 import type { Job, ProvingQueue } from "../../proving/queue.ts";
 import type { Store } from "../../storage/index.ts";
@@ -12,13 +13,6 @@ import type { InferenceLedger } from "./ledger.ts";
 
 /** Ended jobs that one pass hands over. */
 const DELIVERIES = 64;
-
-/** A model's proving material on this machine. */
-export interface ProvingModel {
-  model: LoadedModel;
-  zkey: string;
-  key: ProvingTask["key"];
-}
 
 /** A model in several circuits: one proof is one of each, joined. */
 export interface ProvingChain {

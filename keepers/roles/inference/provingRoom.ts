@@ -2,10 +2,11 @@ import type { Hex } from "viem";
 import type { InferenceReceipt } from "../../../sdk/protocol/index.ts";
 import { chooseProver } from "../../proving/provers.ts";
 import { openProvingQueue } from "../../proving/queue.ts";
+import type { ProvingModel } from "../../proving/program.ts";
 import { proveNext } from "../../proving/worker.ts";
 import type { Platform } from "../platform.ts";
 import type { InferenceLedger } from "./ledger.ts";
-import { type ProofOrder, type ProvingChain, type ProvingModel, deliverEnded, encodeProven, jobId, jobsOf, proofPreparation } from "./proofs.ts";
+import { type ProofOrder, type ProvingChain, deliverEnded, encodeProven, jobId, jobsOf, proofPreparation } from "./proofs.ts";
 
 export interface ProvingRoomOptions {
   ledger: InferenceLedger;

@@ -202,7 +202,7 @@ describe("demands in keepers, on a chain", () => {
     await full.step();
     expect(full.store.check(built.hash)?.verdict, "it carries no terms, and holds").to.equal("unjudged");
     // The ledger's proof by place is one that the contract takes.
-    const watcher = createWatcher({ platform: full.platform, store: full.store, domain: domainOf(w), preimages: full.preimages });
+    const watcher = createWatcher({ platform: full.platform, store: full.store, domain: domainOf(w), preimages: full.preimages, desk: { take: () => "unknown", of: () => undefined } });
     const api = ledgerApi({ watcher, relay: createHeartbeatRelay(full.platform, { size: 0, waitMs: 0 }), store: full.store, statements: statementStore(full.platform.store), clock: full.platform.clock, logger: full.platform.logger, blobPath: full.checker.blobPath, domain: domainOf(w), summary: () => ({}) });
     const page = async (path: string) => (await api(new Request(`http://ledger/ledger/${path}`))).json() as Promise<{ path: Hex[]; digest: Hex; signature: Hex; receipt: object; error?: { code: string } }>;
     const proof = await page(`headers/${built.hash}/receipts/17`);

@@ -17,6 +17,7 @@ import { type BatchChecker, createBatchChecker } from "../../../keepers/roles/fu
 import { indexSettlements } from "../../../keepers/roles/full/calldata.ts";
 import { type CommitteeWork, committeeWork } from "../../../keepers/roles/full/committee.ts";
 import { applyChanges, readLog } from "../../../keepers/roles/full/events.ts";
+import { createDisputeDesk, type DisputeDesk } from "../../../keepers/roles/full/disputes.ts";
 import { createHandover, type Handover } from "../../../keepers/roles/full/handover.ts";
 import { fullRules } from "../../../keepers/roles/full/index.ts";
 import { createHeartbeatRelay, type HeartbeatRelay, type RelayOptions } from "../../../keepers/roles/full/heartbeats.ts";
@@ -33,6 +34,8 @@ import { type FullStore, fullStore } from "../../../keepers/roles/full/store.ts"
 import { createVerifyPool, type VerifyPool } from "../../../keepers/roles/full/verify-pool.ts";
 import { createWatcher, type Watcher } from "../../../keepers/roles/full/watch.ts";
 import type { ChainAccess, Platform } from "../../../keepers/roles/platform.ts";
+import type { ProvingModel } from "../../../keepers/proving/program.ts";
+import { bestProver } from "../../../keepers/proving/provers.ts";
 import { localSigner } from "../../../keepers/signer/index.ts";
 import { kvMigration, openStore } from "../../../keepers/storage/index.ts";
 import { createJournal } from "../../../keepers/tx/index.ts";
@@ -55,6 +58,7 @@ export interface RigOptions {
   /** What an inference node answers about its terms. */
   askTerms?: AskTerms;
   relay?: Partial<RelayOptions>;
+  programs?: ReadonlyMap<Hex, ProvingModel>;
 }
 
 export type FullRig = Awaited<ReturnType<typeof fullRig>>;
@@ -78,6 +82,7 @@ export interface Member {
   punisher: Punisher;
   rewards: Rewards;
   watcher: Watcher;
+  desk: DisputeDesk;
   relay: HeartbeatRelay;
   api(request: Request): Promise<Response>;
   pool: VerifyPool;
@@ -157,14 +162,15 @@ export async function fullRig(options: RigOptions = {}) {
     const preimages = createPreimages(platform, options.askTerms ?? (async () => null));
     const checker = createBatchChecker({ platform, store: ledger, walrus: options.walrus!, pool, domain, judge, preimages, blobDir: mkdtempSync(join(tmpdir(), "og-full-")) });
     const accuser = createAccuser({ platform, store: ledger, domain, preimages, blobPath: checker.blobPath });
-    const watcher = createWatcher({ platform, store: ledger, domain, preimages });
+    const desk = createDisputeDesk({ platform, store: ledger, domain, preimages, blobPath: checker.blobPath, programs: options.programs ?? new Map(), prover: bestProver(), scratch: mkdtempSync(join(tmpdir(), "og-witness-")), limits: { deadlineMs: 120_000, memoryMb: 4_096 } });
+    const watcher = createWatcher({ platform, store: ledger, domain, preimages, desk });
     const guard = createInboxGuard({ platform, store: ledger });
     const rewards = createRewards({ platform, store: ledger, nodeId: () => node.nodeId, leaderMs: options.leaderMs ?? 1 });
     const carrier = createCarrier(platform, ledger, statements, work);
     const punisher = createPunisher({ platform, store: ledger, statements, domain });
     const relay = createHeartbeatRelay(platform, { size: 20, waitMs: 0, ...options.relay });
     const api = ledgerApi({ store: ledger, statements, watcher, relay, clock, logger: silentLogger, blobPath: checker.blobPath, domain, summary: () => ({}) });
-    const member: Member = { node, platform, domain, judge, preimages, store: ledger, statements, follower, work, handover, checker, accuser, guard, carrier, punisher, rewards, watcher, relay, api, switches, pool };
+    const member: Member = { node, platform, domain, judge, preimages, store: ledger, statements, follower, work, handover, checker, accuser, guard, carrier, punisher, rewards, watcher, desk, relay, api, switches, pool };
     members.push(member);
     return member;
   }
@@ -190,6 +196,7 @@ export async function fullRig(options: RigOptions = {}) {
   return {
     world, inbox, payment, members, domain, addMember, peersOf, payer, wall,
     paymentHelpers: other.networkHelpers,
+    paymentChain: { ...other, provider: other.provider, chain },
     /** Everybody does what its jobs would do now. */
     async round(parts: readonly ("seat" | "check" | "accuse" | "sign" | "certify" | "finalize" | "handover" | "punish" | "rewards" | "watch")[] = ["seat", "sign", "certify", "finalize", "handover"]) {
       for (const member of online()) {

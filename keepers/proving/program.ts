@@ -1,0 +1,32 @@
+/** An `int` program's folder (`og zk compile`) with its proving key, held against the version that the registry names. */
+import { type Hex, zeroHash } from "viem";
+import { openCircuit } from "../../circuits/build.ts";
+import { foldedKey, type LoadedModel, loadModel } from "../../circuits/compiler/index.ts";
+import { vkHash } from "../../circuits/setup/encode.ts";
+import { readVerifyingKey } from "../../circuits/setup/zkey.ts";
+import { fatal } from "../errors/index.ts";
+import type { ProvingTask } from "./prover.ts";
+
+/** A model's proving material on this machine. */
+export interface ProvingModel {
+  model: LoadedModel;
+  zkey: string;
+  key: ProvingTask["key"];
+}
+
+/**
+ * @param circuit Folder with circuit and proving key. @param weights weights.json, where the circuit is universal and the folder holds another model's.
+ * @throws `models.key`, `models.fold`
+ */
+export async function openProvingModel(circuit: string, weights: string | undefined, version: { modelId: Hex; name: string; vkHash: Hex; circuitHash: Hex }): Promise<ProvingModel> {
+  const { modelId, name } = version;
+  const model = await loadModel(circuit, weights);
+  const { zkey } = openCircuit(circuit);
+  const key = foldedKey(readVerifyingKey(zkey), model);
+  const local = vkHash(key);
+  if (local !== version.vkHash) throw fatal("models.key", `The proving key in ${circuit}${model.weights ? ", with the weights folded in," : ""} is not the one that the registry names.`, { modelId, local, registry: version.vkHash });
+  if (model.weights && version.circuitHash === zeroHash) {
+    throw fatal("models.fold", `${name} has a universal circuit, and the registry does not say what was folded into its key: whoever proves could choose the weights. Publish it with its fold ("og model publish").`, { modelId });
+  }
+  return { model, zkey, key };
+}

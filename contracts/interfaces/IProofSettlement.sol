@@ -36,7 +36,7 @@ struct ProofRequests {
 /// VERSIONS. Any with proofs, by its own verifier (VerifierRouter: freezes, development keys): one circuit, a chain of layers, many
 /// items in one proof.
 /// GAS. Whole transactions, three public inputs: about 259,000 for one, 57,000 for each of 64 under one key, 5,500 for each of 64 in
-/// one proof; `settleAndKeep` is 22,100 more.
+/// one proof; `settleAndKeep` is 22,300 more.
 interface IProofSettlement {
     /// @param words in..., out...
     event ProofSettled(
@@ -72,7 +72,7 @@ interface IProofSettlement {
         external
         returns (bytes32 statement);
 
-    /// @notice The same, and `answers` tells it for ever: 22,100 gas more.
+    /// @notice The same, and `answers` tells it for ever: about 22,300 gas more.
     function settleAndKeep(ProofRequest calldata request, bytes calldata proof, uint256[] calldata words)
         external
         returns (bytes32 statement);

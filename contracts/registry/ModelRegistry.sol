@@ -34,6 +34,8 @@ contract ModelRegistry is IModelRegistry {
     bytes32[] private _all;
 
     constructor(IGroth16Keys keys, IGroth16Fold fold) {
+        require(address(keys) != address(0), ModelRegistryBadParams("keys"));
+        require(address(fold) != address(0), ModelRegistryBadParams("fold"));
         (KEYS, FOLD) = (keys, fold);
     }
 

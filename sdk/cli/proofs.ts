@@ -58,7 +58,7 @@ export function withProofCommands(zk: Command): Command {
 
   zk.command("settle <request.json> <proof.json>")
     .description("settles a proof for your request on chain, once")
-    .option("--keep", "keep the answer where contracts can ask for it later (22,200 gas more)")
+    .option("--keep", "keep the answer where contracts can ask for it later (22,300 gas more)")
     .option(...NETWORK_OPTION)
     .action(async (requestFile: string, proofFile: string, { keep, network }: { keep?: boolean; network?: string }) => {
       const { settlement } = await openNetwork(network);

@@ -61,7 +61,7 @@ export async function settledProof(settlement: ChainAccess, asker: Address, numb
 
 /**
  * Settles one request of `account`. Asked by a call first: what the chain would refuse is not sent.
- * @param keep Lets contracts ask for the answer later (`answers`), for 22,100 gas.
+ * @param keep Lets contracts ask for the answer later (`answers`), for about 22,300 gas.
  * @throws ProofRefused
  */
 export async function settleProof(

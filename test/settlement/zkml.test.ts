@@ -49,6 +49,12 @@ describe("models, routes and proofs", () => {
     await expect(w.models.connect(w.relayer).deprecate(next, ZERO)).to.be.revertedWithCustomError(w.models, "ModelRegistryNotPublisher");
   });
 
+  it("a registry without keys or fold cannot be deployed", async () => {
+    for (const [args, field] of [[[NOBODY, w.addresses.Groth16Fold], "keys"], [[w.addresses.Groth16Keys, NOBODY], "fold"]] as const) {
+      await expect(w.ethers.deployContract("ModelRegistry", [...args])).to.be.revertedWithCustomError(w.models, "ModelRegistryBadParams").withArgs(field);
+    }
+  });
+
   const bad: [string, Record<string, unknown>, string][] = [
     ["a float program with proofs", { kind: 1 }, "ModelRegistryBadParams"], ["proofs without a key", { vkHash: ZERO }, "ModelRegistryBadParams"],
     ["an unregistered key", { vkHash: bytes32("x") }, "ModelRegistryUnknownKey"], ["a royalty above 30 %", { royaltyBps: 3_001, royaltyTo: "0x1111111111111111111111111111111111111111" }, "ModelRegistryRoyalty"],

@@ -73,7 +73,7 @@ export function compileModel(onnx: Uint8Array, options: CompileOptions = {}): Co
   if (takesWeights(options) || !vacuous(first) || first.rows.total > SMALL_ROWS || chosen.length === 0) return first;
   for (const more of FINER) {
     const bits = Object.fromEntries(chosen.map((k) => [k, usual[k] + more]));
-    const next = finer(source, { ...usual, ...bits, outputBits: usual.outputBits + (given.outputBits === undefined ? more : 0) }, options);
+    const next = finer(source, { ...usual, ...bits, outputBits: usual.outputBits + (given.outputBits === undefined ? 4 * more : 0) }, options);
     if (!next) break;
     if (!vacuous(next)) {
       const list = chosen.map((k) => `${k} ${usual[k] + more}`).join(", ");

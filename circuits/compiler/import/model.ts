@@ -2,7 +2,7 @@ import onnxProto from "onnx-proto";
 import type { onnx } from "onnx-proto";
 
 import { InvalidModelError } from "../errors.ts";
-import { decodeTensor, kindOf, type Kind, type Tensor } from "./tensor.ts";
+import { decodeSparse, decodeTensor, kindOf, type Kind, type Tensor } from "./tensor.ts";
 
 export type Attribute = number | string | number[] | string[] | Tensor | Graph;
 
@@ -56,6 +56,8 @@ function attribute(proto: onnx.IAttributeProto): Attribute {
       return (proto.ints ?? []).map(Number);
     case 8:
       return (proto.strings ?? []).map(text);
+    case 11:
+      return decodeSparse(proto.sparseTensor ?? {});
     default:
       throw new InvalidModelError(`attribute "${proto.name}" has type ${proto.type}`);
   }
@@ -96,6 +98,7 @@ function sorted(nodes: GraphNode[], known: Iterable<string>): GraphNode[] {
 function graph(proto: onnx.IGraphProto, top = false): Graph {
   const constants = new Map<string, Tensor>();
   for (const t of proto.initializer ?? []) constants.set(t.name ?? "", decodeTensor(t));
+  for (const t of proto.sparseInitializer ?? []) constants.set(t.values?.name ?? "", decodeSparse(t));
   for (const [name, t] of constants) {
     if (t.data.some((v) => Number.isNaN(v))) throw new InvalidModelError(`weight "${name}" contains NaN`);
   }

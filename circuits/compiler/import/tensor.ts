@@ -92,3 +92,20 @@ export function decodeTensor(proto: onnx.ITensorProto): Tensor {
   }
   return { shape, kind: reader.kind, data, type };
 }
+
+/** A tensor that lists what is not zero: by flat position, or by a row of coordinates each. */
+export function decodeSparse(proto: onnx.ISparseTensorProto): Tensor {
+  const shape = (proto.dims ?? []).map(Number);
+  const size = sizeOf(shape);
+  if (!(size <= MAX_ELEMENTS) || shape.some((d) => !Number.isSafeInteger(d) || d < 0)) throw new InvalidModelError(`a sparse tensor has shape [${shape}]`);
+  const values = decodeTensor(proto.values ?? {});
+  const places = decodeTensor(proto.indices ?? {});
+  const data = new Array<number>(size).fill(0);
+  values.data.forEach((v, i) => {
+    const row = places.shape.length < 2 ? undefined : places.data.slice(i * shape.length, (i + 1) * shape.length);
+    const at = row ? row.reduce((flat, index, d) => flat * (shape[d] as number) + index, 0) : (places.data[i] as number);
+    if (!(at >= 0 && at < size)) throw new InvalidModelError(`a sparse tensor names position ${at} of ${size}`);
+    data[at] = v;
+  });
+  return { shape, kind: values.kind, data, type: values.type };
+}

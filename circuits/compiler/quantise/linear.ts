@@ -64,6 +64,7 @@ export function lowerProduct(q: Quantities, x: Quantity, y: Quantity, limit: num
     a = q.narrow(a, Math.max(limit >> 1, limit - q.width(b)));
     b = same ? a : q.narrow(b, limit - q.width(a));
   }
-  const err = up(q.magnitude(a) * b.err + q.magnitude(b) * a.err + a.err * b.err);
+  const times = (size: number, err: number): number => (size === 0 || err === 0 ? 0 : size * err);
+  const err = up(times(q.magnitude(a), b.err) + times(q.magnitude(b), a.err) + times(a.err, b.err));
   return { node: q.int.mul(a.node, b.node), e: a.e + b.e, err };
 }

@@ -4,6 +4,7 @@ import { functionSpec } from "../real/functions.ts";
 import { isConst, type Real, type Val } from "../real/graph.ts";
 import { ceilLog2, scaleRound, toReal, up } from "./dyadic.ts";
 import { lowerBitwise } from "./bitwise.ts";
+import { Certainty } from "./certainty.ts";
 import { lowerInverseSqrt, lowerSqrt } from "./divide.ts";
 import { Divisions } from "./division.ts";
 import { flagHull } from "./hull.ts";
@@ -43,6 +44,7 @@ export class Lowerer {
   readonly #gaps = new Map<string, Quantity>();
   readonly #steps = new Steps(this.q);
   readonly #divisions = new Divisions(this.q, this.violations);
+  readonly #certainty = new Certainty(this.q, this.ties, this.warnings, (x) => this.#sign(x));
 
   constructor(
     options: QuantiseOptions,
@@ -263,37 +265,30 @@ export class Lowerer {
     return hull ? { ...x, node: this.int.bound(x.node, "select", hull.lo, hull.hi, because.map((b) => b.node)) } : x;
   }
 
-  /** top - other_i >= 2 eps for every other i makes the class that of the real model; otherwise the tie is reported, never hidden. */
-  #sure(n: Real, x: Quantity, because: readonly Quantity[]): Quantity {
-    const { int, q } = this;
-    const count = (because.length - 1) / 2;
-    const compared = because.slice(0, count + 1);
-    const eps = compared.reduce((m, v) => Math.max(m, v.err), 0);
-    const e = compared.reduce((m, v) => Math.min(m, v.e), Infinity);
-    const top = q.align(compared[0] as Quantity, e);
-    if (!Number.isFinite(eps) || 2 * eps > 2 * q.magnitude(top)) {
-      const name = this.#layers[n.layer]?.node ?? "";
-      this.warnings.push(`the error before "${name}" is not proved small enough: its class carries no certainty bit`);
-      return x;
-    }
-    const margin = eps === 0 ? 0n : scaleRound(2 * eps, e) + 1n;
-    const near = compared.slice(1).map((v, i) => {
-      const far = this.#sign({ node: int.lin([top.node, q.align(v, e).node], [1n, -1n], -margin), e, err: 0 });
-      const flag = (because[count + 1 + i] as Quantity).node;
-      return int.mul(int.lin([far.node], [-1n], 1n), int.lin([flag], [-1n], 1n));
-    });
-    this.ties.push(int.lin(near, near.map(() => 1n)));
-    return { ...x, err: 0 };
-  }
-
   #bound(n: Real, x: Quantity, because: readonly Quantity[]): Quantity {
     const [lo, hi] = n.p as [number, number];
-    if (n.fn === "sure") return this.#sure(n, x, because);
+    if (n.fn === "sure") return this.#certainty.sure(this.#layers[n.layer]?.node ?? "", x, because);
+    if (n.fn === "apart") return this.#certainty.apart(this.#layers[n.layer]?.node ?? "", x, because);
+    if (n.fn === "side") return this.#certainty.side(this.#layers[n.layer]?.node ?? "", x, because[0] as Quantity, lo);
+    // Exact as long as no product on the way had to be narrowed.
+    if (n.fn === "sorted") return because.every((b) => this.q.width(b) < PRODUCT_BITS / 2) ? { ...x, err: Math.min(x.err, because.reduce((m, b) => Math.max(m, b.err), 0)) } : x;
+    if (n.fn === "defined") {
+      this.violations.push((because[0] as Quantity).node);
+      return x;
+    }
     if (n.fn === "rounded") return { ...x, err: up(x.err + hi * this.q.magnitude(x)) };
     if (n.fn === "select") return this.#hull(x, because);
     // Two units of slack: either side of a clip may have been rounded.
     const low = Number.isFinite(lo) ? scaleRound(lo, x.e) - 2n : this.q.at(x).lo;
     const high = Number.isFinite(hi) ? scaleRound(hi, x.e) + 2n : this.q.at(x).hi;
+    if (n.fn === "softmax") {
+      // The largest part is exp(0), whichever it is: only the piece's own rounding can move it, and never what its flags are in doubt about.
+      const most = BigInt(hi) * scaleRound(2 ** -Math.min(6, this.#options.pieceBits - 2), x.e);
+      const own = x.err === Infinity ? most : scaleRound(x.err, x.e) + 1n;
+      const off = own < most ? own : most;
+      if (this.q.at(x).hi < low - off) throw new RangeError("the operand spreads too far for an exponential");
+      return { ...x, node: this.int.bound(x.node, n.fn, low - off / BigInt(hi) - 1n, high + off, because.map((b) => b.node)) };
+    }
     const slack = n.fn === "clip" || n.fn === "cauchy" ? 0n : BigInt(Math.ceil(x.err === Infinity ? 0 : Number(scaleRound(x.err, x.e))));
     return { ...x, node: this.int.bound(x.node, n.fn, low - slack, high + slack, because.map((b) => b.node)) };
   }

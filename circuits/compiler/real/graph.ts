@@ -56,6 +56,10 @@ function following(v: number): number {
   return view.getFloat64(0);
 }
 
+/** Constants that close a place: as additions or as choices they stand for minus infinity, and no other number must be folded into them. */
+export const MASK = -1e4;
+const HUGE = 1e30;
+
 /** Below this a lower limit of a norm is no part of what the model means. */
 const SAFETY = 1e-6;
 
@@ -63,6 +67,8 @@ export class RealGraph {
   readonly nodes: Real[] = [];
   readonly layers: { operator: string; node: string }[] = [];
   layer = 0;
+  /** Inputs whose box is 0 to 1 and whole: as good as flags. */
+  readonly binary = new Set<Real>();
   readonly #known = new Map<string, Real>();
   #terms = 0;
 
@@ -96,7 +102,7 @@ export class RealGraph {
       const k = weights[i] as number;
       if (k === 0) continue;
       if (isConst(v)) c += v * k;
-      else if (v.op === "lin" && v.args.length === 1) {
+      else if (v.op === "lin" && v.args.length === 1 && Math.abs(v.c) < HUGE) {
         const inner = v.args[0] as Real;
         sum.set(inner, (sum.get(inner) ?? 0) + k * (v.w[0] as number));
         c += k * v.c;
@@ -147,6 +153,15 @@ export class RealGraph {
     return this.#node("relu", [a], { whole: a.whole });
   }
 
+  /** True for values that are 0 or 1 whatever the input, one less such a value included. */
+  isFlag(v: Val): boolean {
+    if (isConst(v)) return v === 0 || v === 1;
+    if (v.op === "lin" && v.args.length === 1) {
+      return ((v.w[0] === -1 && v.c === 1) || (v.w[0] === 1 && v.c === 0)) && this.isFlag(v.args[0] as Real);
+    }
+    return FLAGS.has(v.op) || this.binary.has(v) || (v.op === "mul" && v.args.every((a) => this.isFlag(a)));
+  }
+
   /** 1 when a >= 0, else 0. */
   ge0(a: Val): Val {
     if (isConst(a)) return Number(a >= 0);
@@ -169,7 +184,7 @@ export class RealGraph {
     if (isConst(c)) return c ? a : b;
     if (a === b) return a;
     const out = this.add(b, this.mul(c, this.sub(a, b)));
-    if (isConst(a) && isConst(b)) return out;
+    if (isConst(a) && isConst(b) && Math.min(a, b) > MASK) return out;
     const because = [c, a, b].filter((v): v is Real => !isConst(v));
     return this.bound(out, "select", isConst(a) ? a : NaN, isConst(b) ? b : NaN, because);
   }

@@ -1,6 +1,9 @@
 import type { OperatorTable } from "./context.ts";
 import { elementwise } from "./ops/elementwise.ts";
 import { layout } from "./ops/layout.ts";
+import { frames } from "./ops/frames.ts";
+import { fused } from "./ops/fused.ts";
+import { sampling } from "./ops/sampling.ts";
 import { indexing } from "./ops/indexing.ts";
 import { linear } from "./ops/linear.ts";
 import { normalise } from "./ops/normalise.ts";
@@ -22,4 +25,5 @@ import { signal } from "./ops/signal.ts";
 export const operators: OperatorTable = {
   ...linear, ...layout, ...elementwise, ...pool, ...reduce, ...normalise, ...indexing, ...recurrent, ...trees, ...control,
   ...integer, ...quantisedOperators, ...classic, ...sequence, ...signal, ...resizing, ...loss, ...attentionOperators,
+  ...sampling, ...frames, ...fused,
 };

@@ -1,6 +1,7 @@
 import { InvalidModelError, UnsupportedError } from "../errors.ts";
 import type { Graph, GraphNode, Model } from "../import/model.ts";
 import { sizeOf, type Kind } from "../import/tensor.ts";
+import type { QuantiseOptions } from "../quantise/options.ts";
 import { RealGraph } from "../real/graph.ts";
 import { takesWeights, type WeightOptions } from "../weights.ts";
 import { NodeContext, type OperatorTable } from "./context.ts";
@@ -38,6 +39,8 @@ export interface Shapes {
   readonly dimensions?: Readonly<Record<string, number>>;
   /** Inputs that are the same for every proof, such as a shape or a sequence length: they become constants of the circuit. */
   readonly fixed?: Readonly<Record<string, readonly number[]>>;
+  /** Boxes of inputs: whole ones from 0 to 1 are flags. */
+  readonly inputs?: QuantiseOptions["inputs"];
 }
 
 /** Specialises shapes, then executes the graph on references: folding, specialisation and CSE happen on the way. */
@@ -68,6 +71,9 @@ export function trace(model: Model, given: Shapes & WeightOptions): Traced {
     real.at("Input", info.name);
     const base = offset;
     const data = Array.from({ length: size }, (_, i) => real.input(base + i, info.kind !== "float"));
+    const box = given.inputs?.[info.name];
+    const flags = info.kind === "bool" || (info.kind === "int" && (box?.lo ?? 0) === 0 && box?.hi === 1);
+    if (flags) for (const v of data) real.binary.add(v);
     values.set(info.name, { shape, kind: info.kind, data });
     inputs.push({ name: info.name, kind: info.kind, shape, offset });
     offset += size;

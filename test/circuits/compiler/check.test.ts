@@ -40,6 +40,14 @@ describe("circuits/compiler/check: the independent checker", function () {
     "a GRU": () => publish(recurrent("GRU", 2, 2, 2)),
     "a transformer block": () => publish(transformerBlock(2, 4, 2, 4), { outputBits: 96 }),
     softmax: () => publish(one("Softmax", { x: [1, 4] })),
+    "a softmax whose places the data covers, and the best two of it": () => publish(encode({
+      inputs: { x: [1, 3], m: [1, 3] }, inputTypes: { m: "bool" }, constants: { far: { shape: [], data: [-Infinity] }, k: { shape: [1], data: [2], type: "int64" } },
+      nodes: [
+        { op: "Where", in: ["m", "x", "far"], out: ["w"] }, { op: "Softmax", in: ["w"], out: ["y"], attrs: { axis: 1 } },
+        { op: "TopK", in: ["y", "k"], out: ["v", "i"], attrs: { axis: 1 } },
+      ],
+      outputs: ["v", "i"], outputTypes: { i: "int64" },
+    })),
     division: () => publish(one("Div", { a: [2], b: [2] }), { inputs: { b: { lo: 1, hi: 2 } } }),
     "a square root": () => publish(one("Sqrt", { x: [2] })),
     "a wide sigmoid": () => publish(one("Sigmoid", { x: [2] }), { inputs: { x: { lo: -40, hi: 40 } } }),

@@ -2,10 +2,11 @@ import { isConst, type RealGraph, type Val } from "../../real/graph.ts";
 import type { NodeContext, OperatorTable } from "../context.ts";
 import { map, type SymTensor } from "../tensor.ts";
 import { abs, powerOf, sigmoid, tanh } from "./elementwise.ts";
+import { indexFlags } from "./indexing.ts";
 import { concat } from "./layout.ts";
 import { softmax } from "./normalise.ts";
 import { maximum } from "./pool.ts";
-import { oneHotMaximum, sure } from "./reduce.ts";
+import { decision, oneHotMaximum, sure } from "./reduce.ts";
 
 /** Rows of a [n, features] tensor; a vector is one row. */
 export function rowsOf(t: SymTensor): Val[][] {
@@ -71,8 +72,7 @@ function decided(x: NodeContext, scores: readonly Val[][], labels: readonly numb
       const p = transformed(x, [score])[0] as Val;
       const none = x.text("post_transform", "NONE") === "NONE";
       out.push([none ? r.mul(-1, p) : r.lin([p], [-1], 1), p]);
-      const positive = r.lin([r.ge0(r.mul(-1, score))], [-1], 1);
-      return r.lin([positive], [(labels[1] as number) - (labels[0] as number)], labels[0]);
+      return decision(r, score, 0, labels);
     }
     out.push(transformed(x, row));
     return labelOf(r, row, labels);
@@ -130,8 +130,9 @@ function svmClassifier(x: NodeContext): SymTensor[] {
   const rows = rowsOf(x.input(0));
   const counts = x.list("vectors_per_class") ?? [];
   const [weights, rho] = [x.list("coefficients") ?? [], x.list("rho") ?? [0]];
-  if ((x.list("prob_a") ?? []).length > 0) throw x.refuse("probabilities by Platt's scaling", "Export without probabilities");
+  const [platt, offset] = [x.list("prob_a") ?? [], x.list("prob_b") ?? []];
   const n = labels.length;
+  if (platt.length > 1) throw x.refuse("probabilities of more than two classes by Platt's scaling", "Export without probabilities");
   if (counts.length === 0) {
     // Without support vectors this is a linear classifier with one line of coefficients per class.
     const width = weights.length / n;
@@ -165,6 +166,12 @@ function svmClassifier(x: NodeContext): SymTensor[] {
         votes[j]?.push(r.lin([first], [-1], 1));
       }
     }
+    if (platt.length === 1) {
+      // The sigmoid that was fitted to the score; its value decides the class as well.
+      const first = sigmoid(r, r.lin([pairs[0] as Val], [-(platt[0] as number)], -(offset[0] as number)));
+      scores.push([first, r.lin([first], [-1], 1)]);
+      return decision(r, r.mul(-1, first), -0.5, labels);
+    }
     scores.push(n === 2 ? [r.mul(-1, pairs[0] as Val), pairs[0] as Val] : pairs);
     const sums = votes.map((v) => r.lin(v, v.map(() => 1)));
     const flags = oneHotMaximum(r, sums, false);
@@ -188,13 +195,24 @@ function normalizer(x: NodeContext): SymTensor {
   }) };
 }
 
+function chosenColumns(x: NodeContext, rows: readonly Val[][], indices: readonly Val[]): SymTensor {
+  const r = x.real;
+  const made = rows.map((row) => indices.map((index) => {
+    const flags = indexFlags(r, index, row.length);
+    const parts = flags.map((f, k) => r.mul(f, row[k] as Val));
+    return r.lin(parts, parts.map(() => 1));
+  }));
+  return { ...matrix(made), kind: x.input(0).kind };
+}
+
 /** Keys are compared one by one; what no key matches is the default. */
 function labelEncoder(x: NodeContext): SymTensor {
   const keys = x.list("keys_int64s") ?? x.list("keys_floats") ?? (x.tensorAttribute("keys_tensor")?.data as number[] | undefined);
   const floats = x.list("values_floats");
-  const values = x.list("values_int64s") ?? floats ?? (x.tensorAttribute("values_tensor")?.data as number[] | undefined);
+  // Text has no circuit: its place in the list of values stands for it, and what no key matches is -1.
+  const values = x.list("values_int64s") ?? floats ?? x.texts("values_strings")?.map((_, i) => i) ?? (x.tensorAttribute("values_tensor")?.data as number[] | undefined);
   if (!keys || !values) throw x.refuse("text labels", "Encode text outside of the model");
-  const fallback = floats ? x.number("default_float", 0) : x.number("default_int64", -1);
+  const fallback = floats ? x.number("default_float", 0) : x.texts("values_strings") ? -1 : x.number("default_int64", -1);
   const r = x.real;
   return map(x.input(0), (v) => {
     if (isConst(v)) return values[keys.indexOf(v)] ?? fallback;
@@ -228,8 +246,11 @@ export const classic: OperatorTable = {
     return { ...made, kind: x.input(0).kind };
   },
   ArrayFeatureExtractor: (x) => {
-    const at = x.known(1, "the choice of features") as number[];
     const rows = rowsOf(x.input(0));
+    const chosen = x.input(1);
+    // Pipelines look the class up by its index, which the data decides.
+    if (!chosen.data.every(isConst)) return chosenColumns(x, rows, chosen.data);
+    const at = chosen.data as number[];
     return { ...matrix(rows.map((row) => at.map((i) => row[i] as Val))), kind: x.input(0).kind };
   },
   FeatureVectorizer: (x) => concat(x.inputs.map((_, i) => matrix(rowsOf(x.input(i)))), 1),

@@ -2,9 +2,10 @@ import type { Kind } from "../../import/tensor.ts";
 import { isConst, type Real, type RealGraph, type Val } from "../../real/graph.ts";
 import { functionValue } from "../../real/functions.ts";
 import { caseCount, distributed, perCase } from "../../real/cases.ts";
-import { belongsTo, centred } from "../../real/variance.ts";
+import { centred } from "../../real/variance.ts";
 import type { NodeContext, Operator, OperatorTable } from "../context.ts";
 import { axisOf, map, zip, type SymTensor } from "../tensor.ts";
+import { exp } from "./exponential.ts";
 
 /** Below opset 7, `broadcast` and `axis` say where the right operand lies in the left one; later it is NumPy's rule. */
 function operands(x: NodeContext): [SymTensor, SymTensor] {
@@ -34,16 +35,6 @@ const variadic =
 /** A function of one variable: constants are evaluated, references become one node. */
 export function apply(r: RealGraph, name: string, a: Val): Val {
   return isConst(a) ? functionValue(name, a) : r.fn(name, a);
-}
-
-/** e^a; where a is a value less a maximum it belongs to, the decaying exponential covers it and cannot overflow. */
-export function exp(r: RealGraph, a: Val): Val {
-  if (isConst(a)) return Math.exp(a);
-  const [p, q] = a.op === "lin" && a.args.length === 2 && a.c === 0 ? a.args : [];
-  const [x, top] = a.w[0] === 1 && a.w[1] === -1 ? [p, q] : a.w[0] === -1 && a.w[1] === 1 ? [q, p] : [];
-  if (!x || !top || x === top || !belongsTo(top, x)) return r.fn("exp", a);
-  const gap = r.gap(top, x);
-  return isConst(gap) ? Math.exp(-gap) : r.fn("expneg", gap);
 }
 
 /** A variance that was written as a difference becomes a sum of squares before its root is taken. */

@@ -123,7 +123,7 @@ function squeeze(x: NodeContext): SymTensor {
 }
 
 function constantNode(x: NodeContext): SymTensor {
-  const t = x.tensorAttribute("value");
+  const t = x.tensorAttribute("value") ?? x.tensorAttribute("sparse_value");
   if (t) return constant(t);
   for (const [name, kind] of [["value_float", "float"], ["value_int", "int"]] as const) {
     if (x.node.attributes.has(name)) return { shape: [], kind, data: [x.number(name)] };

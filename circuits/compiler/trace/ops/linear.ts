@@ -51,7 +51,7 @@ export function matmul(r: RealGraph, x: SymTensor, y: SymTensor): SymTensor {
   return { shape, kind: x.kind, data };
 }
 
-function gemm(x: NodeContext): SymTensor {
+export function gemm(x: NodeContext): SymTensor {
   const t = (i: number, flag: string): SymTensor => (x.number(flag, 0) ? transpose(x.input(i), [1, 0]) : x.input(i));
   const alpha = x.number("alpha", 1);
   const beta = x.number("beta", 1);
@@ -63,7 +63,8 @@ function gemm(x: NodeContext): SymTensor {
 
 /** Batch normalisation with the stored statistics: one multiply-add per channel, which folds into the convolution before it. */
 function batchNormalization(x: NodeContext): SymTensor | SymTensor[] {
-  if (x.number("training_mode", 0) === 1) return trainedBatchNormalization(x);
+  // Before opset 14 a node that gives statistics is one in training; its last two outputs are those of the batch.
+  if (x.number("training_mode", 0) === 1 || (x.opset < 14 && x.node.outputs.filter((o) => o !== "").length > 1)) return trainedBatchNormalization(x);
   const r = x.real;
   const t = x.input(0);
   const [scale, bias, mean, variance] = [1, 2, 3, 4].map((i) => x.input(i).data) as [Val[], Val[], Val[], Val[]];

@@ -3,6 +3,7 @@ import { isConst, type Real, type RealGraph, type Val } from "../../real/graph.t
 import type { NodeContext, Operator, OperatorTable } from "../context.ts";
 import { alongAxis, axisOf, build, type SymTensor } from "../tensor.ts";
 import { abs, apply, powerOf } from "./elementwise.ts";
+import { placeOf, uncovered, type Place } from "./mask.ts";
 import { oneHotMaximum } from "./reduce.ts";
 
 interface Exponentials {
@@ -13,23 +14,23 @@ interface Exponentials {
 }
 
 /** exp(x_j - max): the differences are never negative, so the decaying exponential covers them all. */
-function exponentials(r: RealGraph, values: readonly Val[]): Exponentials {
-  const seen = values.filter((v) => !masked(v));
-  const open = seen.length > 0 ? seen : values;
-  const top = r.maxn(open);
-  const parts = values.map((v) => {
-    if (seen.length > 0 && masked(v)) return 0;
+function exponentials(r: RealGraph, given: readonly Val[]): Exponentials {
+  const places = given.map((v) => placeOf(r, v));
+  const seen = places.filter((p) => p.open !== 0);
+  const used = seen.length > 0 ? seen : given.map((v): Place => ({ open: 1, value: v, covered: "equal" }));
+  const { values, open, none } = uncovered(r, used);
+  const top = r.maxn(values);
+  const made = values.map((v, i) => {
     const d = r.gap(top, v);
-    return isConst(d) ? Math.exp(-d) : r.fn("expneg", d);
+    return r.mul(open[i] as Val, isConst(d) ? Math.exp(-d) : r.fn("expneg", d));
   });
-  const sum = r.lin(parts, parts.map(() => 1));
-  const refs = parts.filter((p): p is Real => !isConst(p));
-  return { top, parts, sum: r.bound(sum, "softmax", 1, open.length, refs.slice(0, 1)) };
+  let next = 0;
+  const parts = seen.length > 0 ? places.map((p) => (p.open === 0 ? 0 : (made[next++] as Val))) : made;
+  const sum = r.lin(made, made.map(() => 1));
+  const refs = made.filter((p): p is Real => !isConst(p));
+  const bounded = r.bound(sum, "softmax", 1, used.length, refs.slice(0, 1));
+  return { top, parts, sum: isConst(none) ? bounded : r.bound(bounded, "defined", -Infinity, Infinity, [none]) };
 }
-
-/** Attention masks add a number so large that the exponential is 0 in every float format. */
-const MASK = -1e4;
-const masked = (v: Val): boolean => (isConst(v) ? v <= MASK : v.op === "lin" && v.c <= MASK);
 
 export function softmax(r: RealGraph, values: readonly Val[]): Val[] {
   if (values.length === 1) return [1];
@@ -167,6 +168,7 @@ export function trainedBatchNormalization(x: NodeContext): SymTensor[] {
   const momentum = x.number("momentum", 0.9);
   const data = new Array<Val>(t.data.length);
   const [means, variances]: [Val[], Val[]] = [[], []];
+  const own: [Val[], Val[]] = [[], []];
   for (let c = 0; c < channels; c++) {
     const at = [...t.data.keys()].filter((i) => Math.floor(i / inner) % channels === c);
     const values = at.map((i) => t.data[i] as Val);
@@ -176,8 +178,11 @@ export function trainedBatchNormalization(x: NodeContext): SymTensor[] {
     const { mean, variance } = moments(r, values);
     means.push(r.lin([x.input(3).data[c] as Val, mean], [momentum, 1 - momentum]));
     variances.push(r.lin([x.input(4).data[c] as Val, variance], [momentum, 1 - momentum]));
+    own[0].push(mean);
+    own[1].push(variance);
   }
-  return [{ ...t, data }, { shape: [channels], kind: "float", data: means }, { shape: [channels], kind: "float", data: variances }];
+  const perChannel = (list: Val[]): SymTensor => ({ shape: [channels], kind: "float", data: list });
+  return [{ ...t, data }, ...[means, variances, ...own].map(perChannel)];
 }
 
 export const normalise: OperatorTable = {

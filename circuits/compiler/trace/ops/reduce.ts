@@ -52,6 +52,14 @@ export function sure(r: RealGraph, index: Val, values: readonly Val[], flags: re
   return because.length === 2 * values.length + 1 ? r.bound(index, "sure", -Infinity, Infinity, because) : index;
 }
 
+/** labels[1] where a score exceeds its threshold, else labels[0], with the certainty bit where the distance is proved. */
+export function decision(r: RealGraph, score: Val, threshold: number, labels: readonly number[]): Val {
+  const positive = r.lin([r.ge0(r.lin([score], [-1], threshold))], [-1], 1);
+  const [no, yes] = labels as [number, number];
+  const label = r.lin([positive], [yes - no], no);
+  return isConst(score) ? label : r.bound(label, "side", threshold, threshold, [score]);
+}
+
 const argument =
   (sign: number): Operator =>
   (x) => {
@@ -71,7 +79,10 @@ const argument =
     return keep ? made : { ...made, shape: t.shape.filter((_, i) => i !== axis) };
   };
 
-/** Compare-and-swap networks would cost more: for the k largest of n, the maximum is taken out k times. */
+/**
+ * Compare-and-swap networks would cost more: for the k largest of n, the maximum is taken out k times. An index is certain where its value
+ * stands clear of the one before and the one after it.
+ */
 function topK(x: NodeContext): SymTensor[] {
   const t = x.input(0);
   const k = x.opset < 10 ? x.number("k") : (x.known(1, "k")?.[0] as number);
@@ -97,11 +108,13 @@ function topK(x: NodeContext): SymTensor[] {
 function largest(r: RealGraph, list: readonly Val[], k: number, sign: number): { values: Val[]; indices: Val[] } {
   const values: Val[] = [];
   const indices: Val[] = [];
+  const all = list.filter((v): v is Real => !isConst(v));
   let rest = [...list];
   let names: Val[] = rest.map((_, i) => i);
   for (let j = 0; j < k; j++) {
     const flags = oneHotMaximum(r, rest, false);
-    values.push(r.mul(sign, maximum(r, rest)));
+    // The j-th largest moves by no more than the most that any of them moves.
+    values.push(r.bound(maximum(r, rest), "sorted", -Infinity, Infinity, all));
     const parts = flags.map((f, i) => r.mul(f, names[i] as Val));
     indices.push(r.bound(r.lin(parts, parts.map(() => 1)), "index", 0, list.length - 1, []));
     // Close the gap: element i becomes i + 1 from the removed position on.
@@ -116,7 +129,15 @@ function largest(r: RealGraph, list: readonly Val[], k: number, sign: number): {
     rest = shifted;
     names = moved;
   }
-  return { values, indices };
+  if (rest.length > 0) values.push(r.bound(maximum(r, rest), "sorted", -Infinity, Infinity, all));
+  const clear = (index: Val, above: Val | undefined, below: Val | undefined): Val => {
+    if (above === undefined || below === undefined || isConst(above) || isConst(below)) return index;
+    return r.bound(index, "apart", -Infinity, Infinity, [above, below]);
+  };
+  return {
+    values: values.slice(0, k).map((v) => r.mul(sign, v)),
+    indices: indices.map((index, j) => clear(clear(index, values[j - 1], values[j]), values[j], values[j + 1])),
+  };
 }
 
 export const reduce: OperatorTable = {

@@ -2,6 +2,7 @@ import type { RealGraph, Val } from "../../real/graph.ts";
 import type { NodeContext, OperatorTable } from "../context.ts";
 import { classLabels, labelOf, transformed } from "./classic.ts";
 import type { SymTensor } from "../tensor.ts";
+import { decision } from "./reduce.ts";
 
 /** A node of a decision tree: leaves have weights by target, branches test one feature. */
 interface TreeNode {
@@ -123,11 +124,10 @@ function classifier(x: NodeContext): SymTensor[] {
       const score = row[0] as Val;
       // Weights that are never negative are shares of votes; others are log odds.
       const shares = (x.list("class_weights") ?? []).every((w) => w >= 0);
-      const positive = r.lin([r.ge0(r.lin([score], [-1], shares ? 0.5 : 0))], [-1], 1);
       const p = transformed(x, [score])[0] as Val;
       const odds = !shares && x.text("post_transform", "NONE") === "NONE";
       out.push(r.lin([p], [-1], odds ? 0 : 1), p);
-      return r.lin([positive], [(labels[1] as number) - (labels[0] as number)], labels[0]);
+      return decision(r, score, shares ? 0.5 : 0, labels);
     }
     out.push(...transformed(x, row));
     return labelOf(r, row, labels);

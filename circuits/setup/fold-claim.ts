@@ -28,7 +28,7 @@ const { Point } = bn254.G1;
 type G1Point = InstanceType<typeof Point>;
 
 /** An honest claim of what `plan` computes. */
-export function planClaim(plan: FoldPlan, lanes: Lanes): Chunks {
+export function planClaim(plan: Pick<FoldPlan, "chunks">, lanes: Lanes): Chunks {
   let sum = Point.ZERO;
   const sums = plan.chunks.map((chunk) => {
     sum = sum.add(chunkSum(chunk.points, chunk.weights, lanes)!);

@@ -10,10 +10,11 @@ import { healthCommand } from "./health.ts";
 import { modelCommand } from "./models.ts";
 import { payloadCommand } from "./payload.ts";
 import { withProofCommands } from "./proofs.ts";
+import { withFoldCommand } from "./fold.ts";
 import { nodeCommand } from "./registry.ts";
 
 const og = new Command("og").description("OpenGradient protocol: verification and settlement for AI inference").showHelpAfterError();
-for (const make of [nodeCommand, modelCommand, chatCommand, inferCommand, settleCommand, payCommand, verifyCommand, healthCommand, payloadCommand, attestCommand, () => withProofCommands(zkCommand())]) og.addCommand(make());
+for (const make of [nodeCommand, modelCommand, chatCommand, inferCommand, settleCommand, payCommand, verifyCommand, healthCommand, payloadCommand, attestCommand, () => withFoldCommand(withProofCommands(zkCommand()))]) og.addCommand(make());
 
 try {
   await og.parseAsync();

@@ -37,7 +37,14 @@ export function foldOf(model: LoadedModel, key: VerifyingKey): Fold | undefined 
 }
 
 /** Folds, unless it was done before; what an interrupted run left is continued. One transaction for each 64 words, about 11,500 gas a word. */
-export async function foldOnChain(settlement: ChainAccess, wallet: WalletClient, account: Account, fold: Fold, mined: (hash: Hex) => Promise<TransactionReceipt>): Promise<void> {
+export async function foldOnChain(
+  settlement: ChainAccess,
+  wallet: WalletClient,
+  account: Account,
+  fold: Fold,
+  mined: (hash: Hex) => Promise<TransactionReceipt>,
+  told: (done: number, chunks: number) => void = () => {},
+): Promise<void> {
   const { client, chain } = settlement;
   const contract = { address: settlement.address("Groth16Fold"), abi: groth16FoldAbi } as const;
   const common = { ...contract, account, chain } as const;
@@ -60,13 +67,14 @@ export async function foldOnChain(settlement: ChainAccess, wallet: WalletClient,
   for (const { points, weights } of how.chunks.slice(done)) {
     const { request } = await client.simulateContract({ ...common, functionName: "fold", args: [circuitHash, salt, points, weights] });
     await mined(await wallet.writeContract(request));
+    told(++done, how.chunks.length);
   }
   const { request } = await client.simulateContract({ ...common, functionName: "finish", args: [circuitHash, salt, how.base] });
   await mined(await wallet.writeContract(request));
 }
 
 /** Chunks that are in; undefined where nobody has registered the circuit. */
-async function foldProgress(settlement: ChainAccess, sender: Address, circuitHash: Hex, salt: Hex): Promise<number | undefined> {
+export async function foldProgress(settlement: ChainAccess, sender: Address, circuitHash: Hex, salt: Hex): Promise<number | undefined> {
   try {
     const [done] = await settlement.client.readContract({ address: settlement.address("Groth16Fold"), abi: groth16FoldAbi, functionName: "progress", args: [circuitHash, sender, salt] });
     return Number(done);

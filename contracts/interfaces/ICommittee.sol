@@ -103,8 +103,12 @@ interface ICommittee {
     /// @notice Slashes the signers of a LeafCheck of a header with a proved fault, whether or not a certificate carried their
     /// signatures: one blind signature among honest ones costs the same as a certificate of blind ones.
     /// Not for a wrong output: whether it is right cannot be seen in the blob.
-    function slashFalseLeafCheck(bytes32 headerHash, uint64 epoch, CommitteeMember[] calldata members, QuorumSignature calldata quorum)
-        external;
+    function slashFalseLeafCheck(
+        BatchHeader calldata header,
+        uint64 epoch,
+        CommitteeMember[] calldata members,
+        QuorumSignature calldata quorum
+    ) external;
 
     /// @notice Admin, once: which settlement contract the statements are about.
     function connect(address settlement) external;

@@ -45,7 +45,7 @@ interface IInferenceSettlement is ISettlementEvents {
     ///   1         2           stretches
     ///   3         4           receipts
     ///   7         2           S
-    ///   9         4           slot of the node that keeps the header: its contentHash; 0 for a slot of its own
+    ///   9         4           number of the node's slot that keeps the header; 0 for one of its own
     ///   13        162         terms: nodeId 32, payout 20, settlementMode 1, verification 1, tariffHash 32, policyId 32,
     ///                         royaltyTo 20, royaltyBps 2, feeBpsCap 2, inbox 20
     ///   175       32          keyId
@@ -114,22 +114,22 @@ interface IInferenceSettlement is ISettlementEvents {
 
     // -------------------------------------------------------------------------------------------- views
 
-    /// @return What the chain keeps of a header under its hash; zeros for one in a numbered slot.
-    function batch(bytes32 headerHash) external view returns (Batch memory);
+    /// @return What the chain keeps of a header; zeros for an unknown one, and for one whose numbered slot has meanwhile taken another.
+    function batch(BatchHeader calldata header) external view returns (Batch memory);
 
-    /// @return Of any header. None also for a settled one whose numbered slot has meanwhile taken another.
+    /// @return Its status alone.
     function status(BatchHeader calldata header) external view returns (BatchStatus);
 
     /// @notice The same, for who has the hash alone.
     /// @param slot BatchLib.slotOf the header.
-    /// @return status_ None when the slot does not keep this header.
+    /// @return status_ None when the slot does not keep this header. A certificate is not looked for: Posted also for a Certified one.
     /// @return replacedAt 0, or when the slot took another header in the place of an earlier one, in seconds: what is None may have stood there before.
     function statusIn(bytes32 slot, bytes32 headerHash) external view returns (BatchStatus status_, uint64 replacedAt);
 
-    /// @param number Of a slot of the node, as in the header's contentHash.
-    /// @return header First 24 bytes of the hash of the header that stands in it; 0 if none ever did.
-    /// @return freeAt Second after which `settle` and `settleRun` may use it again.
-    function numberedSlot(bytes32 nodeId, bytes32 number) external view returns (bytes24 header, uint256 freeAt);
+    /// @param number Of a slot of the node, as in the last 8 bytes of a header's prevHeader.
+    /// @return header First 22 bytes of the hash of the header that stands in it; 0 if none ever did.
+    /// @return freeAt Second after which another one may: SettlementSlotTaken.
+    function numberedSlot(bytes32 nodeId, uint64 number) external view returns (bytes22 header, uint256 freeAt);
 
     function isArbiter(address account) external view returns (bool);
 
@@ -146,7 +146,7 @@ interface IInferenceSettlement is ISettlementEvents {
 
     /// @return time When `finalize` opens, by time.
     /// @return block_ And by block number.
-    function finalizableAt(bytes32 headerHash) external view returns (uint256 time, uint256 block_);
+    function finalizableAt(BatchHeader calldata header) external view returns (uint256 time, uint256 block_);
 
     function headerHash(BatchHeader calldata header) external view returns (bytes32);
     function receiptDigest(InferenceReceipt calldata receipt) external view returns (bytes32);

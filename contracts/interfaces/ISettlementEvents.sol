@@ -72,8 +72,8 @@ interface ISettlementEvents {
     error SettlementOpenDemands(bytes32 headerHash, uint256 open);
     error SettlementTooManyDemands(bytes32 headerHash, uint256 open, uint256 total);
     error SettlementNotCertifiable(bytes32 headerHash, uint256 signed, uint256 total);
-    /// The node's slot of this number keeps another header until `freeAt`, in seconds.
-    error SettlementSlotTaken(bytes32 nodeId, bytes32 number, uint256 freeAt);
+    /// The node's slot of this number keeps another header until `freeAt`, in seconds; for good while that is not decided (2^256 - 1).
+    error SettlementSlotTaken(bytes32 nodeId, uint64 number, uint256 freeAt);
     error SettlementNothingToAnnul(bytes32 headerHash);
     /// The part of the settlement contract was called by itself.
     error SettlementIsPart(address settlement);

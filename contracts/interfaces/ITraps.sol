@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
+import {BatchHeader} from "../types/Batch.sol";
 import {FaultOpening} from "./IFaultCourt.sol";
 
 /// A planted header, as long as nobody knows which one.
@@ -56,7 +57,7 @@ interface ITraps {
     /// back. RejectedNoFault: all back. Final, or rejected for missing data: all to the pool.
     /// @param finder Who proved the fault, with what its call showed; anything where nobody did. Naming another one costs the
     /// planter its surety as well.
-    function reveal(bytes32 headerHash, bytes32 salt, address finder, FaultOpening calldata opening) external;
+    function reveal(BatchHeader calldata header, bytes32 salt, address finder, FaultOpening calldata opening) external;
 
     /// @notice Anyone, `revealTime` after planting: all to the pool.
     function forfeit(bytes32 commitment) external;

@@ -51,8 +51,8 @@ contract HealthLens is IHealthLens {
     function header(BatchHeader calldata value) external view override returns (Finding[] memory list) {
         list = new Finding[](4);
         bytes32 hash = SETTLEMENT.headerHash(value);
-        Batch memory entry = SETTLEMENT.batch(hash);
-        BatchStatus status = SETTLEMENT.status(value);
+        Batch memory entry = SETTLEMENT.batch(value);
+        BatchStatus status = entry.status;
         bool known = status != BatchStatus.None;
         bool pending = status == BatchStatus.Posted || status == BatchStatus.Certified;
         bool isFinal = status == BatchStatus.Final;
@@ -63,7 +63,7 @@ contract HealthLens is IHealthLens {
         bool chained = nonce > value.nonce || (nonce == value.nonce && tip == bytes24(hash));
         list[2] = Finding("S2", !known || chained, value.nonce, nonce);
         // An individual settlement names no blob: it was verified whole, and had no window to run.
-        (uint256 time,) = SETTLEMENT.finalizableAt(hash);
+        (uint256 time,) = SETTLEMENT.finalizableAt(value);
         list[3] = _atMost("S4", isFinal && value.blobId != 0 ? time : 0, block.timestamp);
     }
 

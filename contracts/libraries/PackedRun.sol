@@ -51,8 +51,8 @@ library PackedRunLib {
     }
 
     /// @return number Of the node's slot that keeps the header; 0 for one of its own.
-    function slot(PackedRun run) internal pure returns (bytes32 number) {
-        return bytes32(uint256(uint32(run.uintAt(0) >> 152)));
+    function slot(PackedRun run) internal pure returns (uint64 number) {
+        return uint32(run.uintAt(0) >> 152);
     }
 
     function nodeId(PackedRun run) internal pure returns (bytes32) {

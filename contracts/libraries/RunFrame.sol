@@ -129,7 +129,7 @@ library RunFrameLib {
         internal
         pure
     {
-        (bytes32 typehash, uint256 count, uint256 channels, bytes32 slot) = (BatchLib.HEADER_TYPEHASH, run.count(), run.stretches(), run.slot());
+        (bytes32 typehash, uint256 count, uint256 channels) = (BatchLib.HEADER_TYPEHASH, run.count(), run.stretches());
         assembly ("memory-safe") {
             mstore(frame, typehash)
             mstore(add(frame, 0xa0), receiptsRoot)
@@ -139,9 +139,9 @@ library RunFrameLib {
             mstore(add(frame, 0x120), total)
             mstore(add(frame, 0x140), oldest)
             mstore(add(frame, 0x160), newest)
-            // blobId, contentHash, format: a run's header has no blob, and names its slot instead.
+            // blobId, contentHash, format: a run's header has no blob.
             mstore(add(frame, 0x180), 0)
-            mstore(add(frame, 0x1a0), slot)
+            mstore(add(frame, 0x1a0), 0)
             mstore(add(frame, 0x1c0), 0)
         }
     }

@@ -129,15 +129,16 @@ contract Committee is ICommittee, AccessManaged {
 
     /// @inheritdoc ICommittee
     function slashFalseLeafCheck(
-        bytes32 headerHash,
+        BatchHeader calldata header,
         uint64 epoch,
         CommitteeMember[] calldata members_,
         QuorumSignature calldata quorum
     ) external override {
+        bytes32 headerHash = settlement.headerHash(header);
         // Reposted stands for a header that was Rejected before.
-        Batch memory header = settlement.batch(headerHash);
-        bool fell = header.status == BatchStatus.Rejected || header.status == BatchStatus.Reposted;
-        require(fell && !header.hiddenFault, CommitteeStatementTrue(headerHash));
+        Batch memory entry = settlement.batch(header);
+        bool fell = entry.status == BatchStatus.Rejected || entry.status == BatchStatus.Reposted;
+        require(fell && !entry.hiddenFault, CommitteeStatementTrue(headerHash));
         _slashShown(headerHash, epoch, StatementLib.digest(LeafCheck(headerHash, epoch), _domain()), members_, quorum);
     }
 

@@ -115,7 +115,7 @@ contract Demands is IDemands {
     /// @inheritdoc IDemands
     function close(uint256 demandId, BatchHeader calldata header) external override {
         Demand storage entry = _opened(demandId, header);
-        BatchStatus status = SETTLEMENT.batch(entry.headerHash).status;
+        BatchStatus status = SETTLEMENT.status(header);
         bool pending = status == BatchStatus.Posted || status == BatchStatus.Certified;
         require(!pending, DemandsStillPending(entry.headerHash));
         entry.open = false;

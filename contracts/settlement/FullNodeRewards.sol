@@ -74,7 +74,7 @@ contract FullNodeRewards is IFullNodeRewards {
         uint64 total = 0;
         for (uint256 i = 0; i < headers.length; ++i) {
             bytes32 hash = BatchLib.digest(headers[i], DOMAIN);
-            Batch memory entry = SETTLEMENT.batch(hash);
+            Batch memory entry = SETTLEMENT.batch(headers[i]);
             bool counts = entry.status == BatchStatus.Final && entry.signers != 0 && entry.committeeEpoch == epoch && !_counted[hash];
             if (!counts) continue;
             _counted[hash] = true;

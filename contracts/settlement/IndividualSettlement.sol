@@ -10,7 +10,7 @@ import {IVerifierRouter} from "../interfaces/IVerifierRouter.sol";
 import {CalldataDigest} from "../libraries/CalldataDigest.sol";
 import {PositionalTree} from "../libraries/PositionalTree.sol";
 import {BatchHeader, BatchLib, ChannelStretch} from "../types/Batch.sol";
-import {Outcome, SettlementMode, Verification} from "../types/Enums.sol";
+import {BatchStatus, Outcome, SettlementMode, Verification} from "../types/Enums.sol";
 import {InferenceReceipt} from "../types/Receipt.sol";
 import {SettleItem, Settlement, SettlementParams} from "../types/Settlement.sol";
 import {SigningKey} from "../types/SigningKey.sol";
@@ -61,12 +61,10 @@ contract IndividualSettlement is SettlementCore {
         _verifyItems(settlement, walk);
 
         if (walk.vanilla) {
-            // What waits for its window stands under its hash.
-            require(header.blobId != 0 || header.contentHash == 0, SettlementBadHeader("contentHash"));
             _post(header, hash, settlement.fullBond);
             return hash;
         }
-        _keepFinal(header.nodeId, header.blobId == 0 ? header.contentHash : bytes32(0), hash);
+        _keep(header.nodeId, header.prevHeader, hash, BatchStatus.Final, false);
         if (header.channels == 1) {
             ChannelStretch memory only = walk.stretch;
             emit StretchSettled(hash, header.nodeId, only.paymentId, header.nonce, header.channelsRoot, only.to, walk.nextSequence);

@@ -14,8 +14,10 @@ import {BatchHeader} from "../types/Batch.sol";
 import {CommitteeLib, CommitteeMember, QuorumSignature} from "../types/Committee.sol";
 import {BatchStatus} from "../types/Enums.sol";
 import {FaultKind} from "../types/Faults.sol";
-import {Batch, Settlement, SettlementParams} from "../types/Settlement.sol";
+import {Settlement, SettlementParams} from "../types/Settlement.sol";
 import {LeafCheck, StatementLib} from "../types/Statements.sol";
+import {ChecksWord} from "./ChecksWord.sol";
+import {HeadWord} from "./HeadWord.sol";
 import {IndividualSettlement} from "./IndividualSettlement.sol";
 import {RunSettlement} from "./RunSettlement.sol";
 import {SettlementCore} from "./SettlementCore.sol";
@@ -95,19 +97,18 @@ contract InferenceSettlement is SettlementViews, RunSettlement {
         override
         returns (bytes32 hash)
     {
-        bytes32 old = CalldataDigest.header(rejected, DOMAIN);
-        Batch storage entry = _batches[old];
-        require(entry.status == BatchStatus.Rejected, SettlementInvalidTransition(old, entry.status, BatchStatus.Reposted));
-        uint256 deadline = uint256(entry.postedAt) + _params.repostTime;
+        Found memory old = _find(rejected);
+        require(old.status == BatchStatus.Rejected, SettlementInvalidTransition(old.hash, old.status, BatchStatus.Reposted));
+        uint256 deadline = uint256(old.head.postedAt()) + _params.repostTime;
         require(block.timestamp <= deadline, SettlementTooLate(block.timestamp, deadline));
         require(header.nodeId == rejected.nodeId, SettlementBadHeader("nodeId"));
         require(header.totalCharge <= rejected.totalCharge && header.count <= rejected.count, SettlementBadHeader("totalCharge"));
         require(header.minIssuedAt >= rejected.minIssuedAt, SettlementBadHeader("minIssuedAt"));
         require(header.maxIssuedAt <= rejected.maxIssuedAt, SettlementBadHeader("maxIssuedAt"));
-        entry.status = BatchStatus.Reposted;
+        _slots[old.slot].head = old.head.moved(BatchStatus.Reposted);
 
         hash = CalldataDigest.header(header, DOMAIN);
-        emit BatchReposted(old, hash);
+        emit BatchReposted(old.hash, hash);
         _checkRoots(header);
         // Age and key grace were in order when the rejected header was posted, and its times bound the new one's.
         _accept(header, signature, hash, rejected.minIssuedAt, header.maxIssuedAt);
@@ -124,90 +125,87 @@ contract InferenceSettlement is SettlementViews, RunSettlement {
         external
         override
     {
-        bytes32 hash = CalldataDigest.header(header, DOMAIN);
-        Batch storage entry = _batches[hash];
-        uint64 before = entry.signers;
+        Found memory found = _find(header);
+        bytes32 hash = found.hash;
+        uint64 before = found.checks.signers();
         // Who checked and came late joins the certificate, in pay and in risk: no carrier can leave a member out.
-        bool joins = entry.status == BatchStatus.Certified && entry.committeeEpoch == epoch && quorum.signers & ~uint256(before) != 0;
-        bool may = entry.status == BatchStatus.Posted || joins;
-        require(may, SettlementInvalidTransition(hash, entry.status, BatchStatus.Certified));
+        bool joins = found.status == BatchStatus.Certified && found.checks.committeeEpoch() == epoch && quorum.signers & ~uint256(before) != 0;
+        bool may = found.status == BatchStatus.Posted || joins;
+        require(may, SettlementInvalidTransition(hash, found.status, BatchStatus.Certified));
         bytes32 digest = StatementLib.digest(LeafCheck(hash, epoch), DOMAIN);
         (uint256 signed, uint256 total) = COMMITTEE.signedStake(epoch, members, digest, quorum);
         require(joins || CommitteeLib.isQuorum(signed, total), SettlementNotCertifiable(hash, signed, total));
 
-        entry.status = BatchStatus.Certified;
-        entry.committeeEpoch = uint32(epoch);
-        entry.signers = before | uint64(quorum.signers);
+        _slots[found.slot].checks = found.checks.certified(uint32(epoch), uint64(quorum.signers));
         emit BatchCertified(hash, uint32(epoch), before | uint64(quorum.signers), signed);
     }
 
     /// @inheritdoc IInferenceSettlement
     function finalize(BatchHeader calldata header) external override {
-        bytes32 hash = CalldataDigest.header(header, DOMAIN);
-        Batch storage entry = _batches[hash];
-        bool may = entry.status == BatchStatus.Certified || (entry.status == BatchStatus.Posted && entry.fullBond);
-        require(may, SettlementInvalidTransition(hash, entry.status, BatchStatus.Final));
-        require(entry.openDemands == 0, SettlementOpenDemands(hash, entry.openDemands));
-        (uint256 time, uint256 block_) = finalizableAt(hash);
+        Found memory found = _find(header);
+        (bytes32 hash, HeadWord head) = (found.hash, found.head);
+        bool may = found.status == BatchStatus.Certified || (found.status == BatchStatus.Posted && head.fullBond());
+        require(may, SettlementInvalidTransition(hash, found.status, BatchStatus.Final));
+        require(found.checks.openDemands() == 0, SettlementOpenDemands(hash, found.checks.openDemands()));
+        (uint256 time, uint256 block_) = _finalizableAt(found);
         require(block.timestamp >= time && block.number >= block_, SettlementNotYet(block.timestamp, time, block.number, block_));
         uint64 since = REGISTRY.compromisedSince(header.keyId);
-        require(since == 0 || since > entry.postedAt, SettlementCompromised(hash, since));
+        require(since == 0 || since > head.postedAt(), SettlementCompromised(hash, since));
 
-        entry.status = BatchStatus.Final;
+        _slots[found.slot].head = head.moved(BatchStatus.Final);
         emit BatchFinalized(hash, header.nodeId);
-        REGISTRY.unlock(header.nodeId, hash, _lockOf(header.totalCharge, entry.fullBond));
+        REGISTRY.unlock(header.nodeId, hash, _lockOf(header.totalCharge, head.fullBond()));
     }
 
     /// @inheritdoc IInferenceSettlement
     function annul(BatchHeader calldata header) external override {
-        (bytes32 hash, Batch storage entry) = _pending(header, BatchStatus.RejectedNoFault);
+        Found memory found = _pending(header, BatchStatus.RejectedNoFault);
         uint64 since = REGISTRY.compromisedSince(header.keyId);
-        bool compromised = since != 0 && since <= entry.postedAt;
-        bool unbacked = entry.status == BatchStatus.Posted && !entry.fullBond
-            && block.timestamp > uint256(entry.postedAt) + _params.certTime;
-        require(compromised || unbacked, SettlementNothingToAnnul(hash));
-        _void(header, hash, entry, 0);
+        uint256 postedAt = found.head.postedAt();
+        bool compromised = since != 0 && since <= postedAt;
+        bool unbacked =
+            found.status == BatchStatus.Posted && !found.head.fullBond() && block.timestamp > postedAt + _params.certTime;
+        require(compromised || unbacked, SettlementNothingToAnnul(found.hash));
+        _void(header, found, 0);
     }
 
     /// @inheritdoc IInferenceSettlement
     function reject(BatchHeader calldata header, uint8 kind, address reporter) external override onlyArbiter {
-        (bytes32 hash, Batch storage entry) = _pending(header, BatchStatus.Rejected);
-        (bool certified, uint32 epoch, uint64 signers) = (entry.status == BatchStatus.Certified, entry.committeeEpoch, entry.signers);
-        entry.status = BatchStatus.Rejected;
-        entry.postedAt = uint40(block.timestamp);
-        emit BatchRejected(hash, header.nodeId, BatchStatus.Rejected, kind, reporter);
+        Found memory found = _pending(header, BatchStatus.Rejected);
+        // Whether an output is right no checker can know: the request is not in the blob.
+        bool hidden = kind == uint8(FaultKind.WrongOutput);
+        _slots[found.slot].head = found.head.rejected(hidden);
+        emit BatchRejected(found.hash, header.nodeId, BatchStatus.Rejected, kind, reporter);
 
-        REGISTRY.slash(header.nodeId, hash, _lockOf(header.totalCharge, entry.fullBond), true, reporter);
-        // Signing blindly must cost more than checking (S6). Whether an output is right no checker can know: the request is not in the blob.
-        if (kind == uint8(FaultKind.WrongOutput)) entry.hiddenFault = true;
-        else if (certified) COMMITTEE.slashLeafCheck(hash, epoch, signers, reporter);
+        REGISTRY.slash(header.nodeId, found.hash, _lockOf(header.totalCharge, found.head.fullBond()), true, reporter);
+        // Signing blindly must cost more than checking (S6).
+        bool signed = found.status == BatchStatus.Certified && !hidden;
+        if (signed) COMMITTEE.slashLeafCheck(found.hash, found.checks.committeeEpoch(), found.checks.signers(), reporter);
     }
 
     /// @inheritdoc IInferenceSettlement
     function void(BatchHeader calldata header, uint8 kind) external override onlyArbiter {
-        (bytes32 hash, Batch storage entry) = _pending(header, BatchStatus.RejectedNoFault);
-        _void(header, hash, entry, kind);
+        _void(header, _pending(header, BatchStatus.RejectedNoFault), kind);
     }
 
     /// @inheritdoc IInferenceSettlement
     function countDemand(BatchHeader calldata header, bool opened) external override onlyArbiter {
-        bytes32 hash = CalldataDigest.header(header, DOMAIN);
-        Batch storage entry = _batches[hash];
+        Found memory found = _find(header);
+        ChecksWord checks = found.checks;
         if (opened) {
-            bool pending = entry.status == BatchStatus.Posted || entry.status == BatchStatus.Certified;
-            require(pending, SettlementInvalidTransition(hash, entry.status, entry.status));
-            (uint256 ends,) = finalizableAt(hash);
+            bool pending = found.status == BatchStatus.Posted || found.status == BatchStatus.Certified;
+            require(pending, SettlementInvalidTransition(found.hash, found.status, found.status));
+            (uint256 ends,) = _finalizableAt(found);
             require(block.timestamp < ends, SettlementTooLate(block.timestamp, ends));
-            bool room = entry.openDemands < MAX_OPEN_DEMANDS && entry.totalDemands < MAX_DEMANDS;
-            require(room, SettlementTooManyDemands(hash, entry.openDemands, entry.totalDemands));
-            if (entry.totalDemands == 0) entry.extension += uint32(_params.responseTime);
-            ++entry.openDemands;
-            ++entry.totalDemands;
+            bool room = checks.openDemands() < MAX_OPEN_DEMANDS && checks.totalDemands() < MAX_DEMANDS;
+            require(room, SettlementTooManyDemands(found.hash, checks.openDemands(), checks.totalDemands()));
+            checks = checks.demanded(uint32(_params.responseTime));
         } else {
-            require(entry.openDemands != 0, SettlementOpenDemands(hash, 0));
-            --entry.openDemands;
+            require(checks.openDemands() != 0, SettlementOpenDemands(found.hash, 0));
+            checks = checks.answered();
         }
-        emit DemandCounted(hash, entry.openDemands, entry.totalDemands, entry.extension);
+        _slots[found.slot].checks = checks;
+        emit DemandCounted(found.hash, checks.openDemands(), checks.totalDemands(), checks.extension());
     }
 
     /// @inheritdoc IInferenceSettlement
@@ -221,17 +219,16 @@ contract InferenceSettlement is SettlementViews, RunSettlement {
         return _arbiters[account];
     }
 
-    function _void(BatchHeader calldata header, bytes32 hash, Batch storage entry, uint8 kind) private {
-        entry.status = BatchStatus.RejectedNoFault;
-        emit BatchRejected(hash, header.nodeId, BatchStatus.RejectedNoFault, kind, address(0));
-        REGISTRY.unlock(header.nodeId, hash, _lockOf(header.totalCharge, entry.fullBond));
+    function _void(BatchHeader calldata header, Found memory found, uint8 kind) private {
+        _slots[found.slot].head = found.head.moved(BatchStatus.RejectedNoFault);
+        emit BatchRejected(found.hash, header.nodeId, BatchStatus.RejectedNoFault, kind, address(0));
+        REGISTRY.unlock(header.nodeId, found.hash, _lockOf(header.totalCharge, found.head.fullBond()));
     }
 
-    function _pending(BatchHeader calldata header, BatchStatus to) private view returns (bytes32 hash, Batch storage entry) {
-        hash = CalldataDigest.header(header, DOMAIN);
-        entry = _batches[hash];
-        bool pending = entry.status == BatchStatus.Posted || entry.status == BatchStatus.Certified;
-        if (!pending) revert SettlementInvalidTransition(hash, _statusOf(header, hash), to);
+    function _pending(BatchHeader calldata header, BatchStatus to) private view returns (Found memory found) {
+        found = _find(header);
+        bool pending = found.status == BatchStatus.Posted || found.status == BatchStatus.Certified;
+        require(pending, SettlementInvalidTransition(found.hash, found.status, to));
     }
 
     /// A batch's data stands elsewhere: it must be findable and checkable.

@@ -6,7 +6,7 @@ import {IInferenceSettlement} from "../interfaces/IInferenceSettlement.sol";
 import {PackedRun, PackedRunLib} from "../libraries/PackedRun.sol";
 import {PositionalTree} from "../libraries/PositionalTree.sol";
 import {RunFrame, RunFrameLib} from "../libraries/RunFrame.sol";
-import {Outcome, SettlementMode, Verification} from "../types/Enums.sol";
+import {BatchStatus, Outcome, SettlementMode, Verification} from "../types/Enums.sol";
 import {SigningKey} from "../types/SigningKey.sol";
 import {SettlementCore} from "./SettlementCore.sol";
 
@@ -68,8 +68,9 @@ abstract contract RunSettlement is IInferenceSettlement, SettlementCore {
         frame.sum(run, PositionalTree.rootOf(trace.leaves), channelsRoot, trace.total, oldest, newest);
         bytes32 nodeId = run.nodeId();
         uint64 nonce;
-        (hash, nonce) = _chain(nodeId, frame);
-        _keepFinal(nodeId, run.slot(), hash);
+        bytes32 prevHeader;
+        (hash, nonce, prevHeader) = _chain(nodeId, frame, run.slot());
+        _keep(nodeId, prevHeader, hash, BatchStatus.Final, false);
         if (run.stretches() == 1) {
             emit StretchSettled(hash, nodeId, trace.paymentId, nonce, channelsRoot, uint128(trace.end), uint64(trace.sequence));
         } else {
@@ -92,10 +93,12 @@ abstract contract RunSettlement is IInferenceSettlement, SettlementCore {
     }
 
     /// The header's place in its node's chain is the next one: there is nothing to compare (S2).
-    function _chain(bytes32 nodeId, RunFrame frame) private returns (bytes32 hash, uint64 nonce) {
+    /// @param slot Number of the slot that is to keep it.
+    function _chain(bytes32 nodeId, RunFrame frame, uint64 slot) private returns (bytes32 hash, uint64 nonce, bytes32 prevHeader) {
         bytes24 previous;
         (nonce, previous) = _tipOf(nodeId);
-        hash = frame.header(++nonce, previous);
+        prevHeader = bytes32(previous) | bytes32(uint256(slot));
+        hash = frame.header(++nonce, prevHeader);
         _setTip(nodeId, nonce, hash);
     }
 

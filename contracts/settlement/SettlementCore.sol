@@ -13,13 +13,21 @@ import {NodeSignatures} from "../libraries/NodeSignatures.sol";
 import {SigningKeys} from "../libraries/SigningKeys.sol";
 import {BatchHeader, BatchLib} from "../types/Batch.sol";
 import {BatchStatus, Role} from "../types/Enums.sol";
-import {Batch, SettlementParams} from "../types/Settlement.sol";
+import {SettlementParams} from "../types/Settlement.sol";
 import {SigningKey} from "../types/SigningKey.sol";
+import {ChecksWord} from "./ChecksWord.sol";
+import {HeadLib, HeadWord} from "./HeadWord.sol";
 
 /// @title Headers: their chain, their slot, their lock
 /// @dev State and rules that the settlement contract and its part share. Both have the same storage in the same order.
 abstract contract SettlementCore is ISettlementEvents, AccessManaged {
     using SigningKeys for IKeyLedger;
+
+    /// Where a header stands: BatchLib.slotOf.
+    struct HeaderSlot {
+        HeadWord head;
+        ChecksWord checks;
+    }
 
     uint64 private constant CLOCK_SKEW = 30;
     bytes32 private constant PROOF_CONTEXT_TAG = keccak256("opengradient.proof-context.v1");
@@ -38,10 +46,8 @@ abstract contract SettlementCore is ISettlementEvents, AccessManaged {
 
     SettlementParams internal _params;
     uint64 internal _pausedUntil;
-    mapping(bytes32 headerHash => Batch) internal _batches;
-    /// Header that a numbered slot keeps, in one word: 192 bits of its hash, 63 bits of the second when it was settled, and in the
-    /// lowest bit whether there was another one before. Only headers that are Final from the start stand here.
-    mapping(bytes32 slot => uint256) private _settled;
+    /// Two words a header (BatchLib.slotOf).
+    mapping(bytes32 slot => HeaderSlot) internal _slots;
     /// Last header of a node, in one word: 192 bits of its hash, collision resistant to 2^96, and 64 of its nonce.
     mapping(bytes32 nodeId => uint256) private _tips;
     /// What was settled of one payment, in one word: 128 bits `settledTo`, 64 bits `nextSequence`.
@@ -67,6 +73,7 @@ abstract contract SettlementCore is ISettlementEvents, AccessManaged {
         require(params_.maxAge != 0, SettlementBadParams("maxAge"));
         // A member may vouch for a header in the first half of its slot's life; a false word must be punishable in the second.
         RegistryParams memory given = registry.params();
+        require(params_.slotLife > params_.repostTime, SettlementBadParams("slotLife"));
         require(params_.slotLife / 2 >= given.stakeUnlock, SettlementBadParams("slotLife"));
         require(params_.minLock != 0 && params_.bondPerCharge != 0, SettlementBadParams("minLock"));
         (REGISTRY, SIGNATURES, ROUTER, COMMITTEE) = (registry, signatures, router, committee);
@@ -119,8 +126,7 @@ abstract contract SettlementCore is ISettlementEvents, AccessManaged {
     function _advance(BatchHeader calldata header, bytes32 hash) private {
         (uint64 nonce, bytes24 previous) = _tipOf(header.nodeId);
         require(header.nonce == nonce + 1, SettlementNonce(header.nodeId, header.nonce, nonce + 1));
-        bool follows = bytes24(header.prevHeader) == previous && (nonce != 0 || header.prevHeader == 0);
-        require(follows, SettlementPrevHeader(header.nodeId, header.prevHeader));
+        require(bytes24(header.prevHeader) == previous, SettlementPrevHeader(header.nodeId, header.prevHeader));
         _setTip(header.nodeId, header.nonce, hash);
     }
 
@@ -157,7 +163,7 @@ abstract contract SettlementCore is ISettlementEvents, AccessManaged {
 
     /// None -> Posted: slot and lock.
     function _post(BatchHeader calldata header, bytes32 hash, bool fullBond) internal {
-        _record(hash, BatchStatus.Posted, fullBond);
+        _keep(header.nodeId, header.prevHeader, hash, BatchStatus.Posted, fullBond);
         emit HeaderPosted(hash, header.nodeId, header.nonce, fullBond, header);
         REGISTRY.lock(header.nodeId, hash, _lockOf(header.totalCharge, fullBond));
     }
@@ -170,44 +176,13 @@ abstract contract SettlementCore is ISettlementEvents, AccessManaged {
         return uint96(amount);
     }
 
-    /// None -> Final: every receipt was verified. A slot of its own costs 22,100 gas, a numbered one that is used again 5,000.
-    /// @param number Of the node's slot; 0 for one of its own.
-    function _keepFinal(bytes32 nodeId, bytes32 number, bytes32 hash) internal {
-        if (number == 0) {
-            _record(hash, BatchStatus.Final, false);
-            return;
-        }
-        bytes32 slot = BatchLib.numberedSlot(nodeId, number);
-        uint256 word = _settled[slot];
-        if (word != 0) {
-            uint256 freeAt = (uint64(word) >> 1) + SLOT_LIFE;
-            require(block.timestamp > freeAt, SettlementSlotTaken(nodeId, number, freeAt));
-        }
-        _settled[slot] = (uint256(hash) & ~uint256(type(uint64).max)) | (uint64(block.timestamp) << 1) | (word == 0 ? 0 : 1);
-    }
-
-    /// @return header First 24 bytes of the hash of the header that the numbered slot keeps.
-    /// @return settledAt When it was settled.
-    /// @return replaced Whether the slot has kept another one before.
-    function _settledIn(bytes32 slot) internal view returns (bytes24 header, uint64 settledAt, bool replaced) {
-        uint256 word = _settled[slot];
-        return (bytes24(bytes32(word)), uint64(word) >> 1, word & 1 == 1);
-    }
-
-    function _statusIn(bytes32 slot, bytes32 hash) internal view returns (BatchStatus) {
-        if (slot == hash) return _batches[hash].status;
-        (bytes24 header, uint64 settledAt,) = _settledIn(slot);
-        return settledAt != 0 && header == bytes24(hash) ? BatchStatus.Final : BatchStatus.None;
-    }
-
-    /// A new header's slot, in one write.
-    function _record(bytes32 hash, BatchStatus status_, bool fullBond) internal {
-        Batch storage entry = _batches[hash];
-        assembly ("memory-safe") {
-            // Fields from the lowest bit up as in Batch: 8 status, 8 fullBond, 40 postedAt, 40 postedBlock, zeros.
-            let times := or(shl(16, and(timestamp(), 0xffffffffff)), shl(56, and(number(), 0xffffffffff)))
-            sstore(entry.slot, or(or(status_, shl(8, fullBond)), times))
-        }
+    /// A new header's slot, in one write: 22,100 gas for a slot that was never used, 5,000 for one that is used again.
+    function _keep(bytes32 nodeId, bytes32 prevHeader, bytes32 hash, BatchStatus status_, bool fullBond) internal {
+        HeaderSlot storage slot = _slots[BatchLib.slotOf(nodeId, prevHeader, hash)];
+        HeadWord last = slot.head;
+        uint256 freeAt = last.freeAt(SLOT_LIFE);
+        require(block.timestamp > freeAt, SettlementSlotTaken(nodeId, uint64(uint256(prevHeader)), freeAt));
+        slot.head = HeadLib.pack(hash, status_, fullBond, !last.isEmpty());
     }
 
     function _oldest(uint256 age) internal view returns (uint64) {

@@ -8,11 +8,22 @@ import {BatchHeader, BatchLib} from "../types/Batch.sol";
 import {BatchStatus} from "../types/Enums.sol";
 import {InferenceReceipt} from "../types/Receipt.sol";
 import {Batch, SettlementParams} from "../types/Settlement.sol";
+import {ChecksWord} from "./ChecksWord.sol";
+import {HeadWord} from "./HeadWord.sol";
 import {SettlementCore} from "./SettlementCore.sol";
 
 /// @title What settlement answers, and its guardian's stop
 abstract contract SettlementViews is IInferenceSettlement, SettlementCore {
     uint64 private constant PAUSE = 7 days;
+
+    /// A header's slot as it was read.
+    struct Found {
+        bytes32 hash;
+        bytes32 slot;
+        BatchStatus status; // None: the slot does not keep this header, and the rest means nothing
+        HeadWord head;
+        ChecksWord checks;
+    }
 
     /// @inheritdoc IInferenceSettlement
     function pauseIntake() external override restricted {
@@ -23,28 +34,40 @@ abstract contract SettlementViews is IInferenceSettlement, SettlementCore {
     }
 
     /// @inheritdoc IInferenceSettlement
-    function batch(bytes32 headerHash_) external view override returns (Batch memory) {
-        return _batches[headerHash_];
+    function batch(BatchHeader calldata header) external view override returns (Batch memory) {
+        Found memory found = _find(header);
+        if (found.status == BatchStatus.None) return Batch(BatchStatus.None, false, 0, 0, 0, 0, 0, 0, 0, false);
+        (HeadWord head, ChecksWord checks) = (found.head, found.checks);
+        return Batch({
+            status: found.status,
+            fullBond: head.fullBond(),
+            postedAt: head.postedAt(),
+            postedBlock: head.postedBlock(),
+            committeeEpoch: checks.committeeEpoch(),
+            signers: checks.signers(),
+            openDemands: checks.openDemands(),
+            totalDemands: checks.totalDemands(),
+            extension: checks.extension(),
+            hiddenFault: head.hiddenFault()
+        });
     }
 
     /// @inheritdoc IInferenceSettlement
     function status(BatchHeader calldata header) external view override returns (BatchStatus) {
-        return _statusOf(header, CalldataDigest.header(header, DOMAIN));
+        return _find(header).status;
     }
 
     /// @inheritdoc IInferenceSettlement
-    function statusIn(bytes32 slot, bytes32 headerHash_) external view override returns (BatchStatus status_, uint64 replacedAt) {
-        status_ = _statusIn(slot, headerHash_);
-        if (slot == headerHash_ || status_ != BatchStatus.None) return (status_, 0);
-        (, uint64 settledAt, bool replaced) = _settledIn(slot);
-        return (status_, replaced ? settledAt : 0);
+    function statusIn(bytes32 slot, bytes32 headerHash_) external view override returns (BatchStatus, uint64) {
+        HeadWord head = _slots[slot].head;
+        if (head.keeps(headerHash_)) return (head.status(), 0);
+        return (BatchStatus.None, head.replaced() ? head.postedAt() : 0);
     }
 
     /// @inheritdoc IInferenceSettlement
-    function numberedSlot(bytes32 nodeId, bytes32 number) external view override returns (bytes24 header, uint256 freeAt) {
-        uint64 settledAt;
-        (header, settledAt,) = _settledIn(BatchLib.numberedSlot(nodeId, number));
-        freeAt = settledAt == 0 ? 0 : uint256(settledAt) + SLOT_LIFE;
+    function numberedSlot(bytes32 nodeId, uint64 number) external view override returns (bytes22 header, uint256 freeAt) {
+        HeadWord head = _slots[BatchLib.numberedSlot(nodeId, number)].head;
+        return (head.header(), head.freeAt(SLOT_LIFE));
     }
 
     /// @inheritdoc IInferenceSettlement
@@ -58,9 +81,8 @@ abstract contract SettlementViews is IInferenceSettlement, SettlementCore {
     }
 
     /// @inheritdoc IInferenceSettlement
-    function finalizableAt(bytes32 headerHash_) public view override returns (uint256 time, uint256 block_) {
-        Batch storage entry = _batches[headerHash_];
-        return (uint256(entry.postedAt) + _params.window + entry.extension, uint256(entry.postedBlock) + _params.windowBlocks);
+    function finalizableAt(BatchHeader calldata header) external view override returns (uint256 time, uint256 block_) {
+        return _finalizableAt(_find(header));
     }
 
     /// @inheritdoc IInferenceSettlement
@@ -84,7 +106,7 @@ abstract contract SettlementViews is IInferenceSettlement, SettlementCore {
         bytes32 leaf = CalldataDigest.receiptLeaf(CalldataDigest.receipt(receipt, DOMAIN), signature);
         bytes32 root = PositionalTree.rootOf(leaf, index, header.count, path);
         require(root == header.receiptsRoot, SettlementRootMismatch("receipts", header.receiptsRoot, root));
-        return _statusOf(header, CalldataDigest.header(header, DOMAIN));
+        return _find(header).status;
     }
 
     /// @inheritdoc IInferenceSettlement
@@ -107,8 +129,21 @@ abstract contract SettlementViews is IInferenceSettlement, SettlementCore {
         return _lockOf(totalCharge, fullBond);
     }
 
-    function _statusOf(BatchHeader calldata header, bytes32 hash) internal view returns (BatchStatus) {
-        bool numbered = header.blobId == 0 && header.contentHash != 0;
-        return _statusIn(numbered ? BatchLib.numberedSlot(header.nodeId, header.contentHash) : hash, hash);
+    /// What stands about a header; a Posted one with signers is Certified.
+    function _find(BatchHeader calldata header) internal view returns (Found memory found) {
+        found.hash = CalldataDigest.header(header, DOMAIN);
+        found.slot = BatchLib.slotOf(header.nodeId, header.prevHeader, found.hash);
+        HeaderSlot storage slot = _slots[found.slot];
+        found.head = slot.head;
+        if (!found.head.keeps(found.hash)) return found;
+        found.checks = slot.checks.about(header.nonce);
+        found.status = found.head.status();
+        if (found.status == BatchStatus.Posted && found.checks.signers() != 0) found.status = BatchStatus.Certified;
+    }
+
+    function _finalizableAt(Found memory found) internal view returns (uint256 time, uint256 block_) {
+        if (found.status == BatchStatus.None) return (0, 0);
+        time = uint256(found.head.postedAt()) + _params.window + found.checks.extension();
+        return (time, uint256(found.head.postedBlock()) + _params.windowBlocks);
     }
 }

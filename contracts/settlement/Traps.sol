@@ -8,6 +8,7 @@ import {FaultOpening, IFaultCourt} from "../interfaces/IFaultCourt.sol";
 import {IFullNodeRewards} from "../interfaces/IFullNodeRewards.sol";
 import {IInferenceSettlement} from "../interfaces/IInferenceSettlement.sol";
 import {ITraps, Trap, TrapParams} from "../interfaces/ITraps.sol";
+import {BatchHeader} from "../types/Batch.sol";
 import {BatchStatus} from "../types/Enums.sol";
 import {Batch, SettlementParams} from "../types/Settlement.sol";
 
@@ -57,15 +58,16 @@ contract Traps is ITraps {
     }
 
     /// @inheritdoc ITraps
-    function reveal(bytes32 headerHash, bytes32 salt, address finder, FaultOpening calldata opening) external override {
+    function reveal(BatchHeader calldata header, bytes32 salt, address finder, FaultOpening calldata opening) external override {
+        bytes32 headerHash = SETTLEMENT.headerHash(header);
         bytes32 commitment = keccak256(abi.encode(msg.sender, headerHash, salt));
         Trap memory entry = _take(commitment);
-        Batch memory header = SETTLEMENT.batch(headerHash);
-        bool decided = uint8(header.status) >= uint8(BatchStatus.Final);
+        Batch memory posted = SETTLEMENT.batch(header);
+        bool decided = uint8(posted.status) >= uint8(BatchStatus.Final);
         require(decided, TrapsNotDecided(headerHash));
-        require(header.postedBlock > entry.plantedBlock, TrapsPlantedLate(entry.plantedBlock, header.postedBlock));
+        require(posted.postedBlock > entry.plantedBlock, TrapsPlantedLate(entry.plantedBlock, posted.postedBlock));
 
-        if (header.status == BatchStatus.RejectedNoFault) {
+        if (posted.status == BatchStatus.RejectedNoFault) {
             emit TrapReturned(commitment, headerHash);
             TOKEN.safeTransfer(msg.sender, 2 * uint256(entry.prize));
         } else if (COURT.isProved(finder, headerHash, opening)) {

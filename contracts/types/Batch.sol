@@ -6,7 +6,7 @@ struct BatchHeader {
     bytes32 nodeId;
     bytes32 keyId;
     uint64 nonce; // from 1, without gap
-    bytes32 prevHeader; // digest of the header before, of which the first 24 bytes count; 0 for nonce 1
+    bytes32 prevHeader; // first 24 bytes of the header's digest before, 0 for nonce 1; then 8 bytes: number of the slot (`BatchLib.slotOf`)
     bytes32 receiptsRoot;
     bytes32 channelsRoot;
     uint32 count; // receipts
@@ -15,7 +15,7 @@ struct BatchHeader {
     uint64 minIssuedAt;
     uint64 maxIssuedAt;
     bytes32 blobId; // Walrus blob, 0 for a header whose receipts are all in the posting call
-    bytes32 contentHash; // keccak256 of the blob; without a blob, the number of the slot that keeps the header, or 0 (`BatchLib.slotOf`)
+    bytes32 contentHash; // keccak256 of the blob
     uint8 format; // blob format version, see docs/engineer/batch-format.md
 }
 
@@ -49,15 +49,20 @@ library BatchLib {
         return keccak256(abi.encodePacked(hex"1901", domainSeparator, structHash));
     }
 
-    /// @notice Where the settlement chain keeps a header: under its own hash; or, for one that has no blob and names a number, in
-    /// that slot of its node, which takes another header when SettlementParams.slotLife is over.
-    function slotOf(BatchHeader memory header, bytes32 hash) internal pure returns (bytes32) {
-        bool numbered = header.blobId == 0 && header.contentHash != 0;
-        return numbered ? numberedSlot(header.nodeId, header.contentHash) : hash;
+    /// @notice Where the settlement chain keeps a header: in the slot of its node that it names by number, which takes another
+    /// header when SettlementParams.slotLife is over; or, when the number is 0, in one of its own, under its hash.
+    /// @param prevHeader The header's: its last 8 bytes are the number.
+    function slotOf(bytes32 nodeId, bytes32 prevHeader, bytes32 hash) internal pure returns (bytes32 slot) {
+        uint64 no = uint64(uint256(prevHeader));
+        return no == 0 ? hash : numberedSlot(nodeId, no);
     }
 
-    function numberedSlot(bytes32 nodeId, bytes32 number) internal pure returns (bytes32) {
-        return keccak256(abi.encode(nodeId, number));
+    function numberedSlot(bytes32 nodeId, uint64 no) internal pure returns (bytes32 slot) {
+        assembly ("memory-safe") {
+            mstore(0x00, nodeId)
+            mstore(0x20, and(no, 0xffffffffffffffff))
+            slot := keccak256(0x00, 0x40)
+        }
     }
 
     /// @notice Receipt leaf. It commits to the signature, so that a bad signature can be proved.

@@ -44,7 +44,7 @@ library CommitteeLib {
             if (signers & (1 << i) == 0) continue;
             uint256 end = cursor + 65;
             require(end <= signatures.length, CommitteeBadSignerSet(signers, signatures.length, members.length));
-            (address recovered,,) = ECDSA.tryRecover(digest, signatures[cursor:end]);
+            (address recovered,,) = ECDSA.tryRecoverCalldata(digest, signatures[cursor:end]);
             require(recovered == member.signer && recovered != address(0), CommitteeWrongSigner(i, recovered, member.signer));
             signed += member.stake;
             cursor = end;

@@ -31,7 +31,7 @@ struct Settlement {
     bool fullBond; // as in postBatch; matters only for a header with vanilla receipts
 }
 
-/// What the chain keeps of a header under its hash, one storage slot.
+/// What the chain keeps of a header.
 struct Batch {
     BatchStatus status;
     bool fullBond; // lock is 2 x totalCharge instead of a tenth
@@ -53,7 +53,7 @@ struct SettlementParams {
     uint64 repostTime; // T_repost
     uint64 maxAge; // MAX_AGE
     uint64 certTime; // T_cert: an under-bonded header without LeafCheck is void after this
-    uint64 slotLife; // how long a numbered slot keeps its header
+    uint64 slotLife; // how long a numbered slot keeps its header, from postedAt
     uint96 minLock; // B_min
     uint96 bondPerCharge; // units of the bond token that stand for one unit of charge: 1e12 for 18 against 6 decimals
 }

@@ -44,7 +44,7 @@ export async function settlements(recorder: Recorder, context: DemoContext): Pro
       detail: `${count} receipts of ${channels} channels, ${totalCharge} units, ${lock / 10n ** 18n} OPG locked`,
       tx: posted.transactionHash,
       gas: await gasOf(posted.transactionHash),
-      value: { headerHash, block: posted.blockNumber },
+      value: { headerHash, header: posted.args.header, block: posted.blockNumber },
     };
   });
 
@@ -54,7 +54,7 @@ export async function settlements(recorder: Recorder, context: DemoContext): Pro
   await recorder.run("certify", "full nodes check every leaf and certify; final after the window", async () => {
     const certified = await until("the certificate", async () => (await events()).find((event) => event.eventName === "BatchCertified" && event.args.headerHash === batch.headerHash));
     const status = await until("finality", async () => {
-      const { status: now } = await settlement.client.readContract({ ...contract, functionName: "batch", args: [batch.headerHash] });
+      const now = await settlement.client.readContract({ ...contract, functionName: "status", args: [batch.header] });
       return now === BatchStatus.Final && now;
     }, 180);
     return {

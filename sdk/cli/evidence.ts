@@ -29,9 +29,9 @@ export function settleCommand(): Command {
       const rows = await Promise.all(wanted.map(async (event) => {
         const { headerHash: hash, nodeId, nonce } = event.args;
         // What was verified in its call is Final by it, for ever.
-        const posted = event.eventName === "HeaderPosted";
-        const status = posted ? (await settlement.client.readContract({ address, abi: iInferenceSettlementAbi, functionName: "batch", args: [hash] })).status : BatchStatus.Final;
-        const count = posted ? String(event.args.header.count) : "individual";
+        const posted = event.eventName === "HeaderPosted" ? event.args.header : undefined;
+        const status = posted ? await settlement.client.readContract({ address, abi: iInferenceSettlementAbi, functionName: "status", args: [posted] }) : BatchStatus.Final;
+        const count = posted ? String(posted.count) : "individual";
         return [hash, nameOf(BatchStatus, status), String(nonce), count, nodeId.slice(0, 12), event.transactionHash];
       }));
       printTable(["header", "status", "nonce", "receipts", "node", "transaction"], rows);

@@ -1,4 +1,4 @@
-import { type Address, type Hex, concatHex, hashStruct, hashTypedData, keccak256, padHex, sliceHex } from "viem";
+import { type Address, type Hex, concatHex, hashStruct, hashTypedData, hexToBigInt, keccak256, numberToHex, sliceHex } from "viem";
 import { eip712Domain, type ProtocolDomain } from "./domain.ts";
 import type { InferenceReceipt } from "./receipt.ts";
 
@@ -7,6 +7,7 @@ export interface BatchHeader {
   nodeId: Hex;
   keyId: Hex;
   nonce: bigint;
+  /** `prevHeaderOf`. */
   prevHeader: Hex;
   receiptsRoot: Hex;
   channelsRoot: Hex;
@@ -16,7 +17,6 @@ export interface BatchHeader {
   minIssuedAt: bigint;
   maxIssuedAt: bigint;
   blobId: Hex;
-  /** Of the blob; without one, the number of the slot that keeps the header, or 0. */
   contentHash: Hex;
   format: number;
 }
@@ -75,14 +75,24 @@ export function headerHash(header: BatchHeader, domain: ProtocolDomain): Hex {
   return hashTypedData(headerTypedData(header, domain));
 }
 
-/** Where the settlement chain keeps a header: under its hash; or, without a blob, in the slot of its node that contentHash names by number. */
-export function slotOf(header: BatchHeader, hash: Hex): Hex {
-  return BigInt(header.blobId) === 0n && BigInt(header.contentHash) !== 0n ? keccak256(concatHex([header.nodeId, header.contentHash])) : hash;
+/** Number of the slot that a header names, 0 for one of its own: the last 8 bytes of prevHeader. */
+export function slotNumberOf({ prevHeader }: Pick<BatchHeader, "prevHeader">): bigint {
+  return hexToBigInt(sliceHex(prevHeader, 24));
 }
 
-/** What the chain keeps of a node's last header, and the next one must name: its first 24 bytes, then zeros. */
-export function tipOf(hash: Hex): Hex {
-  return padHex(sliceHex(hash, 0, 24), { size: 32, dir: "right" });
+/** Where the settlement chain keeps a header: in its node's slot of that number, or under its hash. */
+export function slotOf(header: BatchHeader, hash: Hex): Hex {
+  const number = slotNumberOf(header);
+  return number === 0n ? hash : keccak256(concatHex([header.nodeId, numberToHex(number, { size: 32 })]));
+}
+
+/**
+ * A header's prevHeader.
+ * @param previous Hash of the node's header before, whole or as the chain keeps it; 0 for the first one.
+ * @param slot Number of the slot that is to keep the new header; 0 for one of its own.
+ */
+export function prevHeaderOf(previous: Hex, slot: bigint): Hex {
+  return concatHex([sliceHex(previous, 0, 24), numberToHex(slot, { size: 8 })]);
 }
 
 /** Leaf of the receipts tree: commits to digest and signature. */

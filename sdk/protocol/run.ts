@@ -1,6 +1,6 @@
 /** `settleRun`: an individual settlement without what follows from the rest. Fields as in contracts/types/Settlement.sol. */
-import { type Address, type Hex, hexToNumber, numberToHex, size, zeroHash } from "viem";
-import { type BatchHeader, type ChannelStretch, receiptLeaf, stretchLeaf, stretchesOf, tipOf } from "./batch.ts";
+import { type Address, type Hex, size, zeroHash } from "viem";
+import { type BatchHeader, type ChannelStretch, prevHeaderOf, receiptLeaf, slotNumberOf, stretchLeaf, stretchesOf } from "./batch.ts";
 import type { ProtocolDomain } from "./domain.ts";
 import { Verification } from "./enums.ts";
 import { type InferenceReceipt, receiptDigest } from "./receipt.ts";
@@ -69,7 +69,7 @@ export function runOf(
   const { receipt: first, signature: firstSignature } = receipts[0]!;
   const same = receipts.every(({ receipt, signature }) =>
     receipt.keyId === first.keyId && receipt.modelId === first.modelId && receipt.termsHash === first.termsHash && size(signature) === size(firstSignature));
-  const plain = header.blobId === zeroHash && BigInt(header.contentHash) < 2n ** 32n && header.format === 0 && tipOf(header.prevHeader) === header.prevHeader;
+  const plain = header.blobId === zeroHash && header.contentHash === zeroHash && header.format === 0 && slotNumberOf(header) < 2n ** 32n;
   if (!same || !plain || first.termsHash !== termsHash(terms) || terms.verification === Verification.Vanilla) return null;
   if (stretches.length > MAX_STRETCHES || stretches.some(({ paymentChainId }) => paymentChainId > MAX_CHAIN_ID)) return null;
   if (new Set(stretches.map(({ paymentId }) => paymentId)).size !== stretches.length) return null;
@@ -81,7 +81,7 @@ export function runOf(
     terms,
     keyId: first.keyId,
     modelId: first.modelId,
-    slot: hexToNumber(header.contentHash),
+    slot: Number(slotNumberOf(header)),
     stretches: stretches.map(({ paymentId, paymentChainId, escrow, from, firstLeaf, leafCount }) => ({
       paymentId, paymentChainId, escrow, cumulativeBefore: from, sequence: receipts[firstLeaf]!.receipt.sequence, count: leafCount,
     })),
@@ -126,7 +126,7 @@ export function readRun(
     nodeId,
     keyId,
     nonce: chain.nonce,
-    prevHeader: tipOf(chain.prevHeader),
+    prevHeader: prevHeaderOf(chain.prevHeader, BigInt(run.slot)),
     receiptsRoot: positionalTree(items.map(({ receipt, signature }) => receiptLeaf(receiptDigest(receipt, domain), signature))).root,
     channelsRoot: positionalTree(stretches.map(stretchLeaf)).root,
     count: items.length,
@@ -135,7 +135,7 @@ export function readRun(
     minIssuedAt: times.reduce((least, time) => (time < least ? time : least)),
     maxIssuedAt: times.reduce((most, time) => (time > most ? time : most)),
     blobId: zeroHash,
-    contentHash: numberToHex(run.slot, { size: 32 }),
+    contentHash: zeroHash,
     format: 0,
   };
   return { header, signature: run.signature, stretches, items };

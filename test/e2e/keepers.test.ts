@@ -95,8 +95,8 @@ describe("keepers as processes", function () {
     return { hash, header, leaves, domain };
   }
 
-  const reached = (hash: Hex, wanted: number) =>
-    until(`status ${wanted}`, async () => (await net.settlement.read(net.addresses.settlement.InferenceSettlement, artifact("InferenceSettlement").abi, "batch", [hash]) as { status: number }).status === wanted, 120);
+  const reached = (header: BatchHeader, wanted: number) =>
+    until(`status ${wanted}`, async () => (await net.settlement.read(net.addresses.settlement.InferenceSettlement, artifact("InferenceSettlement").abi, "status", [header])) === wanted, 120);
 
   it("take seats, start the first committee epoch, observe a feed; check, certify, finalize and carry a batch; reject a bad one; survive kill -9", async () => {
     const { settlement, payment } = net.addresses;
@@ -112,12 +112,12 @@ describe("keepers as processes", function () {
     const data = net.startKeeper("data", 1, {}, 120_000);
 
     const good = await post(1n, ZERO);
-    await reached(good.hash, BatchStatus.Certified);
+    await reached(good.header, BatchStatus.Certified);
     // One of three dies without a word; the other two are still two thirds.
     await net.kill("full-3");
     const bad = await post(2n, good.hash, true);
-    await reached(bad.hash, BatchStatus.Rejected);
-    await reached(good.hash, BatchStatus.Final);
+    await reached(bad.header, BatchStatus.Rejected);
+    await reached(good.header, BatchStatus.Final);
     const verdict = await until("the verdict on the payment chain", async () => {
       const found = (await net.payment.read(payment.SettlementInbox, artifact("SettlementInbox").abi, "verdictOf", [good.hash])) as { status: number; channelsRoot: Hex };
       return found.status !== 0 && found;

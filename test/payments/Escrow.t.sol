@@ -262,7 +262,7 @@ contract EscrowHandler is Test, IDepositCollector {
                 address(inbox),
                 1,
                 hash,
-                BatchLib.slotOf(header, hash),
+                BatchLib.slotOf(header.nodeId, header.prevHeader, hash),
                 header.channelsRoot,
                 status,
                 uint64(block.timestamp),

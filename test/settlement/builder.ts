@@ -2,7 +2,7 @@
 import { type Address, type Hex } from "viem";
 import {
   type BatchHeader, type ChannelStretch, type InferenceReceipt, type Run, type Terms,
-  compareReceipts, encodeRun, headerHash, positionalTree, receiptDigest, receiptLeaf, runOf, stretchLeaf, stretchesOf, termsHash,
+  compareReceipts, encodeRun, headerHash, positionalTree, prevHeaderOf, receiptDigest, receiptLeaf, runOf, stretchLeaf, stretchesOf, termsHash,
 } from "../../sdk/protocol/index.ts";
 import { type Signer, type World, ZERO, bytes32 } from "../utils/settlement-world.ts";
 
@@ -71,9 +71,9 @@ export function line(node: BuilderNode, issuedAt: bigint, count: number, change:
 }
 
 /** The node's next header over these receipts. */
-export async function build(w: World, node: BuilderNode, receipts: InferenceReceipt[], change: Partial<BatchHeader> = {}, prevHeader?: Hex): Promise<Built> {
+export async function build(w: World, node: BuilderNode, receipts: InferenceReceipt[], { slot = 0, ...change }: Partial<BatchHeader> & { slot?: number } = {}, prevHeader?: Hex): Promise<Built> {
   const [nonce, tip] = await w.settlement.tip(node.nodeId);
-  const previous = prevHeader ?? (nonce === 0n ? ZERO : (`${tip}${"00".repeat(8)}` as Hex));
+  const previous = prevHeader ?? prevHeaderOf(tip as Hex, BigInt(slot));
   return assemble(w, node, receipts, { nonce: nonce + 1n, prevHeader: previous, ...change });
 }
 

@@ -287,15 +287,15 @@ describe("faults", () => {
       const count = Math.min(2, built.receipts.length);
       await w.demands.ask(built.header, 1, 0, count, { value: bond });
       const id = (await w.demands.demandCount()) - 1n;
-      expect((await w.settlement.batch(built.hash)).openDemands).to.equal(1n);
-      expect((await w.settlement.batch(built.hash)).extension).to.equal(w.parameters.settlement.responseTime);
+      expect((await w.settlement.batch(built.header)).openDemands).to.equal(1n);
+      expect((await w.settlement.batch(built.header)).extension).to.equal(w.parameters.settlement.responseTime);
       const { leaf } = parts(built);
       const answer = Array.from({ length: count }, (_, i) => leaf(i));
       await expect(w.demands.answerReceipts(id, built.header, [...answer].reverse())).to.revert(w.ethers);
       const paid = (await w.demands.demand(id)).bond;
       await w.demands.connect(w.relayer).answerReceipts(id, built.header, answer);
       expect(await w.demands.credit(w.relayer.address)).to.be.greaterThanOrEqual(paid);
-      expect((await w.settlement.batch(built.hash)).openDemands).to.equal(0n);
+      expect((await w.settlement.batch(built.header)).openDemands).to.equal(0n);
       await expect(w.demands.enforce(id, built.header)).to.be.revertedWithCustomError(w.demands, "DemandsNotOpen");
       await w.demands.connect(w.relayer).withdraw();
     });

@@ -118,7 +118,7 @@ function walk(seed: number, steps: number): void {
         let locks = 0n;
         const nonces = new Set<bigint>();
         for (const built of a.batches) {
-          const entry = await w.settlement.batch(built.hash);
+          const entry = await w.settlement.batch(built.header);
           const now = Number(entry.status);
           const before = statuses.get(built.hash) ?? BatchStatus.None;
           if (now !== before) expect(MOVES[before], `S1 ${at}: ${nameOf(BatchStatus, before)} -> ${nameOf(BatchStatus, now)}`).to.include(now);

@@ -137,7 +137,7 @@ describe("FaultCourt, wrong output", () => {
       await prove(made.built, await evidenceOf(made));
       expect(await status(made.built)).to.equal(BatchStatus.Rejected);
       const shown = await quorumOf(w, epoch, leafCheckDigest({ headerHash: made.built.hash, committeeEpoch: epoch }, domainOf(w)), members);
-      await refused(w.committee.slashFalseLeafCheck(made.built.hash, epoch, await membersOf(w, epoch), shown), "CommitteeStatementTrue", w.committee);
+      await refused(w.committee.slashFalseLeafCheck(made.built.header, epoch, await membersOf(w, epoch), shown), "CommitteeStatementTrue", w.committee);
       expect(await standing()).to.deep.equal(before);
     });
 

@@ -1,10 +1,10 @@
 import { expect } from "chai";
 import { AbiCoder } from "ethers";
-import { type Hex, type Log, encodePacked, keccak256, numberToHex } from "viem";
+import { type Hex, type Log, encodePacked, keccak256 } from "viem";
 import { readFileSync } from "node:fs";
 import { encodeProof, statementHash } from "../../circuits/setup/encode.ts";
 import { settlementsIn } from "../../keepers/roles/full/calldata.ts";
-import { BatchStatus, Role, type InferenceReceipt, type Run, RunEncodingError, type Terms, decodeRun, encodeRun, headerHash, readRun, runOf, termsHash, tipOf } from "../../sdk/protocol/index.ts";
+import { BatchStatus, Role, type InferenceReceipt, type Run, RunEncodingError, type Terms, decodeRun, encodeRun, headerHash, prevHeaderOf, readRun, runOf, slotNumberOf, termsHash } from "../../sdk/protocol/index.ts";
 import { closeSnarkjs, proveTiny, tiny } from "../circuits/setup/tools.ts";
 import { runs } from "../utils/deep.ts";
 import { Random } from "../utils/random.ts";
@@ -27,7 +27,7 @@ describe("InferenceSettlement, runs", () => {
   /** All that a settlement leaves behind. */
   async function trace(built: Built, call: () => Promise<{ wait(): Promise<{ logs: readonly { topics: readonly string[]; data: string }[] } | null> }>) {
     const logs = (await (await call()).wait())!.logs.map(({ topics, data }) => ({ topics: [...topics], data }) as unknown as Log);
-    const [{ fullBond, openDemands }, status, [slot]] = await Promise.all([w.settlement.batch(built.hash), w.settlement.status(built.header), w.settlement.numberedSlot(node.nodeId, built.header.contentHash)]);
+    const [{ status, fullBond, openDemands }, [slot]] = await Promise.all([w.settlement.batch(built.header), w.settlement.numberedSlot(node.nodeId, slotNumberOf(built.header))]);
     expect(status).to.equal(BigInt(BatchStatus.Final));
     const lines = await Promise.all(built.stretches.map(({ paymentId }) => w.settlement.line(node.nodeId, paymentId)));
     return JSON.stringify({ logs: logs.sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1)), status, slot, fullBond, openDemands, lines, tip: await w.settlement.tip(node.nodeId) }, (_, value: unknown) => (typeof value === "bigint" ? String(value) : value));
@@ -35,7 +35,7 @@ describe("InferenceSettlement, runs", () => {
 
   /** Both calls from the same state: header, state and events must be the same. */
   async function expectSame(receipts: InferenceReceipt[], slot = 0) {
-    const built = await build(w, node, receipts, { ...PLAIN, contentHash: slot === 0 ? ZERO : numberToHex(slot, { size: 32 }) });
+    const built = await build(w, node, receipts, { ...PLAIN, slot });
     const snapshot = await w.networkHelpers.takeSnapshot();
     const general = await trace(built, () => w.settlement.settle(settlementOf(built, [terms(node)])));
     await snapshot.restore();
@@ -81,14 +81,14 @@ describe("InferenceSettlement, runs", () => {
     await expect(w.settlement.settleRun(run)).to.be.revertedWithCustomError(w.settlement, "SettlementAlreadySettled").withArgs(0n, bytes32("payment"), 200n, 2n);
     const again = await build(w, node, first.receipts);
     await expect(w.settlement.settle(settlementOf(again, [terms(node)]))).to.be.revertedWithCustomError(w.settlement, "SettlementAlreadySettled");
-    const second = await build(w, node, line(node, await w.now(), 1, { cumulativeBefore: 200n, sequence: 2n }), { ...PLAIN, prevHeader: tipOf(first.hash) });
+    const second = await build(w, node, line(node, await w.now(), 1, { cumulativeBefore: 200n, sequence: 2n }), { ...PLAIN, prevHeader: prevHeaderOf(first.hash, 0n) });
     await w.settlement.settleRun(runSettlement(second, terms(node)));
     expect(await w.settlement.status(second.header)).to.equal(BigInt(BatchStatus.Final));
     expect(await w.settlement.line(node.nodeId, bytes32("payment"))).to.deep.equal([300n, 3n]);
   });
 
   it("a header that was signed for another place in the chain: refused", async () => {
-    const later = await build(w, node, line(node, await w.now(), 1), { ...PLAIN, nonce: 2n, prevHeader: tipOf(bytes32("x")) });
+    const later = await build(w, node, line(node, await w.now(), 1), { ...PLAIN, nonce: 2n, prevHeader: prevHeaderOf(bytes32("x"), 0n) });
     await expect(w.settlement.settleRun(runSettlement(later, terms(node)))).to.be.revertedWithCustomError(w.settlement, "SettlementBadHeaderSignature");
   });
 
@@ -230,7 +230,7 @@ describe("InferenceSettlement, runs", () => {
 
   it("full nodes read every settling call: header and receipts of a run, of `settle`, and of many", async () => {
     const first = await build(w, node, line(node, await w.now(), 2), PLAIN);
-    const second = await build(w, node, line(node, await w.now(), 1, { cumulativeBefore: 200n, sequence: 2n }), { ...PLAIN, nonce: 2n, prevHeader: tipOf(first.hash) });
+    const second = await build(w, node, line(node, await w.now(), 1, { cumulativeBefore: 200n, sequence: 2n }), { ...PLAIN, nonce: 2n, prevHeader: prevHeaderOf(first.hash, 0n) });
     const { interface: abi } = w.settlement;
     const whole = [first, second].map((built) => settlementOf(built, [terms(node)]));
     const bytes = whole.map((settlement) => AbiCoder.defaultAbiCoder().encode([abi.getFunction("settle").inputs[0]!], [settlement]));

@@ -194,7 +194,7 @@ describe("InferenceSettlement", () => {
     it("a key compromised since before the posting voids it, without a slash", async () => {
       const built = await build(w, node, line(node, await w.now(), 2));
       await post(built, true);
-      const { postedAt } = await w.settlement.batch(built.hash);
+      const { postedAt } = await w.settlement.batch(built.header);
       await w.registry.connect(node.operator).reportCompromise(node.nodeId, node.keyId, postedAt);
       await wait();
       await expect(w.settlement.finalize(built.header)).to.be.revertedWithCustomError(w.settlement, "SettlementCompromised");

@@ -1,12 +1,11 @@
 /** Numbered slots: where the chain keeps headers that are Final from the start, and uses the place again. */
 import { expect } from "chai";
-import { type Hex, numberToHex } from "viem";
-import { BatchStatus, type Finality, Role, Verification, finalityDigest, slotOf, termsHash } from "../../sdk/protocol/index.ts";
+import type { Result } from "ethers";
+import type { Hex } from "viem";
+import { BatchStatus, type Finality, Role, finalityDigest, positionalTree, slotOf } from "../../sdk/protocol/index.ts";
 import { type World, ZERO, bytes32, settlementWorld } from "../utils/settlement-world.ts";
-import { type Built, PLAIN, build, domainOf, line, receipt, runSettlement, settlementOf, terms } from "./builder.ts";
-import { type FullNode, membersOf, quorumOf } from "./quorum.ts";
-
-const numbered = (number: number) => ({ ...PLAIN, contentHash: numberToHex(number, { size: 32 }) });
+import { type Built, PLAIN, build, domainOf, line, runSettlement, settlementOf, terms } from "./builder.ts";
+import { type FullNode, certify, elapse, membersOf, quorumOf } from "./quorum.ts";
 
 describe("InferenceSettlement, numbered slots", () => {
   let w: World;
@@ -21,9 +20,9 @@ describe("InferenceSettlement, numbered slots", () => {
   });
 
   /** The next receipt of the node's line, in a header of its own. */
-  async function next(slot: number, change: Partial<Built["header"]> = {}): Promise<Built> {
+  async function next(slot: number): Promise<Built> {
     const [settledTo, sequence] = await w.settlement.line(node.nodeId, bytes32("payment"));
-    return build(w, node, line(node, await w.now(), 1, { cumulativeBefore: settledTo, sequence }), { ...numbered(slot), ...change });
+    return build(w, node, line(node, await w.now(), 1, { cumulativeBefore: settledTo, sequence }), { ...PLAIN, slot });
   }
   const run = (built: Built) => w.settlement.settleRun(runSettlement(built, terms(node)));
   const settle = (built: Built) => w.settlement.settle(settlementOf(built, [terms(node)]));
@@ -34,9 +33,8 @@ describe("InferenceSettlement, numbered slots", () => {
       const built = await next(1);
       await call(built);
       expect(await status(built)).to.equal(BatchStatus.Final);
-      expect((await w.settlement.batch(built.hash)).status).to.equal(BigInt(BatchStatus.None));
       const { timestamp } = (await w.ethers.provider.getBlock("latest"))!;
-      expect(await w.settlement.numberedSlot(node.nodeId, built.header.contentHash)).to.deep.equal([built.hash.slice(0, 50), BigInt(timestamp) + life]);
+      expect(await w.settlement.numberedSlot(node.nodeId, 1)).to.deep.equal([built.hash.slice(0, 46), BigInt(timestamp) + life]);
       expect(await w.settlement.statusIn(slotOf(built.header, built.hash), built.hash)).to.deep.equal([BigInt(BatchStatus.Final), 0n]);
       expect(await w.settlement.statusIn(slotOf(built.header, built.hash), bytes32("another"))).to.deep.equal([BigInt(BatchStatus.None), 0n]);
     });
@@ -47,7 +45,7 @@ describe("InferenceSettlement, numbered slots", () => {
       const { timestamp } = (await w.ethers.provider.getBlock("latest"))!;
       const freeAt = BigInt(timestamp) + life;
       const early = await next(1);
-      await expect(call(early)).to.be.revertedWithCustomError(w.settlement, "SettlementSlotTaken").withArgs(node.nodeId, early.header.contentHash, freeAt);
+      await expect(call(early)).to.be.revertedWithCustomError(w.settlement, "SettlementSlotTaken").withArgs(node.nodeId, 1n, freeAt);
       await call(await next(2));
 
       await w.networkHelpers.time.setNextBlockTimestamp(freeAt - 10n);
@@ -60,7 +58,7 @@ describe("InferenceSettlement, numbered slots", () => {
       expect([await status(first), await status(late)]).to.deep.equal([BatchStatus.None, BatchStatus.Final]);
       expect(await w.settlement.statusIn(slotOf(first.header, first.hash), first.hash)).to.deep.equal([BigInt(BatchStatus.None), freeAt + 1n]);
       // Forgotten is not unsettled: its line has passed it.
-      const again = await build(w, node, line(node, await w.now(), 1), numbered(3));
+      const again = await build(w, node, line(node, await w.now(), 1), { ...PLAIN, slot: 3 });
       await expect(call(again)).to.be.revertedWithCustomError(w.settlement, "SettlementAlreadySettled");
     });
   }
@@ -84,10 +82,61 @@ describe("InferenceSettlement, numbered slots", () => {
     expect(Math.abs(fresh - again - 17_100)).to.be.lessThan(300);
   });
 
-  it("what waits for its window stands under its hash: vanilla receipts name no slot", async () => {
-    const vanilla = terms(node, { verification: Verification.Vanilla });
-    const built = await build(w, node, [receipt(node, await w.now(), { termsHash: termsHash(vanilla) })], numbered(1));
-    await expect(w.settlement.settle(settlementOf(built, [vanilla]))).to.be.revertedWithCustomError(w.settlement, "SettlementBadHeader").withArgs("contentHash");
+  describe("batches", () => {
+    const post = async (slot: number, fullBond = true) => {
+      const [settledTo] = await w.settlement.line(node.nodeId, bytes32("batches"));
+      const [nonce] = await w.settlement.tip(node.nodeId);
+      const built = await build(w, node, line(node, await w.now(), 2, { paymentId: bytes32("batches"), cumulativeBefore: settledTo + nonce * 200n, sequence: nonce * 2n }), { slot });
+      await w.settlement.postBatch(built.header, built.signature, fullBond);
+      return built;
+    };
+
+    it("S1 a slot is not given away while its header is undecided, however old", async () => {
+      const first = await post(1, false);
+      await w.networkHelpers.time.increase(2n * life);
+      await expect(post(1)).to.be.revertedWithCustomError(w.settlement, "SettlementSlotTaken").withArgs(node.nodeId, 1n, 2n ** 256n - 1n);
+      await w.settlement.annul(first.header); // nobody certified it
+      const second = await post(1);
+      expect([await status(first), await status(second)]).to.deep.equal([BatchStatus.None, BatchStatus.Posted]);
+    });
+
+    it("certificate and demands of a slot's last header are nothing to the next one", async () => {
+      const full = await w.addNode(Role.Full, { bond: 20n * w.parameters.registry.minBondFull });
+      await w.committee.join(full.nodeId);
+      await w.committee.rotate();
+      const epoch = await w.committee.currentEpoch();
+      const first = await post(2, false);
+      await w.demands.ask(first.header, 1, 0, 1, { value: await w.demands.bondFor(1) });
+      await w.demands.answerReceipts((await w.demands.demandCount()) - 1n, first.header, [{ receipt: first.receipts[0]!, signature: first.signatures[0]!, index: 0, path: positionalTree(first.leaves).path(0) }]);
+      await certify(w, first, epoch, [full]);
+      expect(await status(first)).to.equal(BatchStatus.Certified);
+      const { signers, extension, totalDemands } = await w.settlement.batch(first.header);
+      expect([signers !== 0n, extension, totalDemands]).to.deep.equal([true, w.parameters.settlement.responseTime, 1n]);
+      const [time] = await w.settlement.finalizableAt(first.header);
+      await elapse(w);
+      await w.networkHelpers.time.increaseTo(time);
+      await w.settlement.finalize(first.header);
+      expect((await w.settlement.batch(first.header)).signers).to.equal(signers);
+
+      await w.networkHelpers.time.increase(life + 1n);
+      const second = await post(2, false);
+      expect(await status(second)).to.equal(BatchStatus.Posted);
+      const fresh = await w.settlement.batch(second.header);
+      expect([fresh.signers, fresh.committeeEpoch, fresh.openDemands, fresh.totalDemands, fresh.extension]).to.deep.equal([0n, 0n, 0n, 0n, 0n]);
+      await elapse(w);
+      await expect(w.settlement.finalize(second.header)).to.be.revertedWithCustomError(w.settlement, "SettlementInvalidTransition").withArgs(second.hash, BatchStatus.Posted, BatchStatus.Final);
+    });
+
+    it("a posted header in a used slot costs 17,100 gas less than in a new one", async () => {
+      const gas = async (slot: number) => Number((await w.ethers.provider.getTransactionReceipt((await w.settlement.queryFilter(w.settlement.filters.HeaderPosted((await post(slot)).hash)))[0]!.transactionHash))!.gasUsed);
+      await gas(1);
+      const [first] = await w.settlement.queryFilter(w.settlement.filters.HeaderPosted(undefined, node.nodeId));
+      await elapse(w);
+      await w.settlement.finalize((first!.args.header as unknown as Result).toObject() as never);
+      await w.networkHelpers.time.increase(life + 1n);
+      const fresh = await gas(2);
+      expect(Math.abs(fresh - (await gas(1)) - 17_100)).to.be.lessThan(300);
+    });
   });
 
   it("S1 a header in a slot is Final for good: nothing moves it, and the refusal names its state", async () => {
@@ -100,19 +149,22 @@ describe("InferenceSettlement, numbered slots", () => {
 
   describe("what members say about a slot", () => {
     let liar: FullNode;
+    let epoch: bigint;
     before(async () => {
       // Each lie below costs it once more.
       liar = await w.addNode(Role.Full, { bond: 20n * w.parameters.registry.minBondFull });
       await w.committee.join(liar.nodeId);
+      await w.networkHelpers.time.increase(Number(w.parameters.committee.epochLength));
       await w.committee.rotate();
+      epoch = await w.committee.currentEpoch();
     });
 
     const about = (built: Built, settledAt: bigint, change: Partial<Finality> = {}): Finality => ({
-      paymentChainId: 713371n, inbox: "0x2222222222222222222222222222222222222222", committeeEpoch: 1n, headerHash: built.hash, slot: slotOf(built.header, built.hash),
+      paymentChainId: 713371n, inbox: "0x2222222222222222222222222222222222222222", committeeEpoch: epoch, headerHash: built.hash, slot: slotOf(built.header, built.hash),
       channelsRoot: built.header.channelsRoot, status: BatchStatus.Final, settledAt, validUntil: settledAt + 1n, ...change,
     });
     const slash = async (built: Built, statement: Finality) =>
-      w.committee.connect(w.relayer).slashFalseFinality(statement, built.header, await membersOf(w, 1n), await quorumOf(w, 1n, finalityDigest(statement, domainOf(w)), [liar]));
+      w.committee.connect(w.relayer).slashFalseFinality(statement, built.header, await membersOf(w, epoch), await quorumOf(w, epoch, finalityDigest(statement, domainOf(w)), [liar]));
     const honest = (built: Built, statement: Finality) => expect(slash(built, statement)).to.be.revertedWithCustomError(w.committee, "CommitteeStatementTrue");
     const lie = (built: Built, statement: Finality) => expect(slash(built, statement)).to.emit(w.committee, "FalseStatementProved");
 
@@ -149,9 +201,10 @@ describe("InferenceSettlement, numbered slots", () => {
   });
 
   it("the zero number is a slot of its own, as before", async () => {
-    const built = await next(0, { contentHash: ZERO });
+    const built = await next(0);
     await run(built);
-    expect((await w.settlement.batch(built.hash)).status).to.equal(BigInt(BatchStatus.Final));
+    expect(await w.settlement.statusIn(built.hash, built.hash)).to.deep.equal([BigInt(BatchStatus.Final), 0n]);
     expect(await status(built)).to.equal(BatchStatus.Final);
+    expect(built.header.prevHeader.slice(-16)).to.equal(ZERO.slice(-16));
   });
 });

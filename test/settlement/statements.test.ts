@@ -48,7 +48,7 @@ describe("what members sign, and what a lie costs", () => {
   }
   const showLeafCheck = async (built: Built, nodes: FullNode[]) => {
     const quorum = await quorumOf(w, 1n, leafCheckDigest({ headerHash: built.hash, committeeEpoch: 1n }, domainOf(w)), nodes);
-    return w.committee.connect(w.relayer).slashFalseLeafCheck(built.hash, 1n, await membersOf(w, 1n), quorum);
+    return w.committee.connect(w.relayer).slashFalseLeafCheck(built.header, 1n, await membersOf(w, 1n), quorum);
   };
 
   describe("Rotation", () => {
@@ -169,7 +169,7 @@ describe("what members sign, and what a lie costs", () => {
       await post(built);
       await certify(w, built, 1n, full.slice(0, 3));
       await expect(certify(w, built, 1n, [full[3]!])).to.emit(w.settlement, "BatchCertified");
-      expect((await w.settlement.batch(built.hash)).signers).to.equal(0b1111n);
+      expect((await w.settlement.batch(built.header)).signers).to.equal(0b1111n);
       await expect(certify(w, built, 1n, [full[3]!])).to.be.revertedWithCustomError(w.settlement, "SettlementInvalidTransition");
       const before = await stakes();
       await prove(w, w.relayer, built.header, built.hash, FaultKind.BadSignature, evidence);

@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { globSync, readFileSync } from "node:fs";
 import { encodeProof } from "../../circuits/setup/encode.ts";
 import {
-  BatchStatus, FaultKind, type InferenceReceipt, Role, encodeEvidence, nameOf, positionalTree, receiptDigest, receiptLeaf, tipOf,
+  BatchStatus, FaultKind, type InferenceReceipt, Role, encodeEvidence, nameOf, positionalTree, receiptDigest, receiptLeaf, prevHeaderOf,
 } from "../../sdk/protocol/index.ts";
 import { closeSnarkjs, proveTiny, tiny } from "../circuits/setup/tools.ts";
 import { type World, ZERO, bytes32, secpSigner, settlementWorld } from "../utils/settlement-world.ts";
@@ -25,7 +25,7 @@ describe("settlement, system invariants", () => {
     await w.networkHelpers.time.increase(Number(w.parameters.settlement.window));
     await w.networkHelpers.mine(Number(w.parameters.settlement.windowBlocks));
   };
-  const status = async (hash: string) => Number((await w.settlement.batch(hash)).status);
+  const status = async (hash: string) => Number((await w.batchOf(hash)).status);
 
   describe("S8 a batch equals its singles", () => {
     it("what settles one by one is what a batch makes final: the same receipts, units and intervals", async () => {
@@ -41,7 +41,7 @@ describe("settlement, system invariants", () => {
 
       const singles: Built[] = [];
       for (const receipt of whole.receipts) {
-        const single = await build(w, node, [receipt], { ...PLAIN, ...(singles.length ? { prevHeader: tipOf(singles.at(-1)!.hash) } : {}) });
+        const single = await build(w, node, [receipt], { ...PLAIN, ...(singles.length ? { prevHeader: prevHeaderOf(singles.at(-1)!.hash, 0n) } : {}) });
         // Either call: they are one path.
         await (singles.length % 2 ? w.settlement.settleRun(runSettlement(single, terms(node))) : w.settlement.settle(settlementOf(single, [terms(node)])));
         singles.push(single);
@@ -144,7 +144,7 @@ describe("settlement, system invariants", () => {
     const everything = async (built: Built) =>
       JSON.stringify(
         [
-          await w.settlement.batch(built.hash), await w.settlement.tip(node.nodeId), await w.settlement.line(node.nodeId, bytes32("payment")), await w.settlement.params(),
+          await w.settlement.batch(built.header), await w.settlement.tip(node.nodeId), await w.settlement.line(node.nodeId, bytes32("payment")), await w.settlement.params(),
           await w.registry.bond(node.nodeId), await w.registry.node(node.nodeId), await w.registry.bondTotal(Role.Inference), await w.token.balanceOf(w.addresses.NodeRegistry),
         ],
         (_, value: unknown) => (typeof value === "bigint" ? String(value) : value),
@@ -172,14 +172,14 @@ describe("settlement, system invariants", () => {
       const before = await everything(built);
       const snapshot = await w.networkHelpers.takeSnapshot();
       await w.settlement.pauseIntake();
-      const late = await build(w, node, line(node, await w.now(), 1, { cumulativeBefore: 200n, sequence: 2n }), { ...PLAIN, prevHeader: tipOf(built.hash) });
+      const late = await build(w, node, line(node, await w.now(), 1, { cumulativeBefore: 200n, sequence: 2n }), { ...PLAIN, prevHeader: prevHeaderOf(built.hash, 0n) });
       await expect(w.settlement.settleRun(runSettlement(late, terms(node)))).to.be.revertedWithCustomError(w.settlement, "SettlementPaused");
       await expect(w.settlement.settle(settlementOf(late, [terms(node)]))).to.be.revertedWithCustomError(w.settlement, "SettlementPaused");
       await w.networkHelpers.time.increase(7 * 86_400 + 1);
       expect(await everything(built)).to.equal(before);
-      const next = await build(w, node, line(node, await w.now(), 1, { cumulativeBefore: 200n, sequence: 2n }), { ...PLAIN, prevHeader: tipOf(built.hash) });
+      const next = await build(w, node, line(node, await w.now(), 1, { cumulativeBefore: 200n, sequence: 2n }), { ...PLAIN, prevHeader: prevHeaderOf(built.hash, 0n) });
       await w.settlement.settleRun(runSettlement(next, terms(node)));
-      expect(await status(next.hash)).to.equal(BatchStatus.Final);
+      expect(Number(await w.settlement.status(next.header))).to.equal(BatchStatus.Final);
       await snapshot.restore();
     });
   });
@@ -190,7 +190,7 @@ describe("settlement, system invariants", () => {
     let previous: Built | undefined;
     for (let i = 0n; i < 30n; i++) {
       const receipts = line(node, await w.now(), 1, { cumulativeBefore: i * 100n, sequence: i });
-      const built = await build(w, node, receipts, { ...PLAIN, ...(previous ? { prevHeader: tipOf(previous.hash) } : {}) });
+      const built = await build(w, node, receipts, { ...PLAIN, ...(previous ? { prevHeader: prevHeaderOf(previous.hash, 0n) } : {}) });
       const tx = await w.settlement.settleRun(runSettlement(built, terms(node)));
       costs.push([Number((await tx.wait())!.gasUsed) - intrinsic(tx.data)]);
       previous = built;

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { encodeAbiParameters, type Hex, keccak256 } from "viem";
-import { encodeEvidence, FaultKind, headerHash, leafCheckDigest, positionalTree, receiptDigest, receiptLeaf, Role } from "../../sdk/protocol/index.ts";
+import { encodeEvidence, type BatchHeader, FaultKind, headerHash, leafCheckDigest, positionalTree, receiptDigest, receiptLeaf, Role } from "../../sdk/protocol/index.ts";
 import type { FullNodeRewards, Traps } from "../../types/contracts/index.js";
 import { type World, bytes32, settlementWorld } from "../utils/settlement-world.ts";
 import { type Built, build, domainOf, line } from "./builder.ts";
@@ -57,9 +57,9 @@ describe("planted bad headers: the game", () => {
   }
   const find = ({ built, evidence }: Awaited<ReturnType<typeof bad>>, by: { address: string } = finder) => prove(w, by, built.header, built.hash, FaultKind.BadSignature, evidence);
   const nothing = { kind: 0, evidenceHash: bytes32("none"), salt: bytes32("none") };
-  const reveal = async (hash: Hex) => {
-    const found = await foundFault(w, hash);
-    return traps.connect(planter).reveal(hash, salt, found?.finder ?? planter.address, found?.opening ?? nothing);
+  const reveal = async (header: BatchHeader) => {
+    const found = await foundFault(w, headerHash(header, domainOf(w)));
+    return traps.connect(planter).reveal(header, salt, found?.finder ?? planter.address, found?.opening ?? nothing);
   };
   const lock = () => w.parameters.settlement.minLock;
   /** Everything that a party owns or may withdraw. */
@@ -70,7 +70,7 @@ describe("planted bad headers: the game", () => {
     const before = await wealth(finder.address);
     const trap = await planted();
     await find(trap);
-    await expect(reveal(trap.built.hash)).to.emit(traps, "TrapFound").withArgs(commitmentOf(trap.built.hash), trap.built.hash, finder.address, prize);
+    await expect(reveal(trap.built.header)).to.emit(traps, "TrapFound").withArgs(commitmentOf(trap.built.hash), trap.built.hash, finder.address, prize);
     expect((await wealth(finder.address)) - before).to.equal(prize + (lock() * 3n) / 10n);
   });
 
@@ -78,7 +78,7 @@ describe("planted bad headers: the game", () => {
     const [money, bond] = [await wealth(planter.address), await standing()];
     const trap = await planted();
     await find(trap);
-    await reveal(trap.built.hash);
+    await reveal(trap.built.header);
     expect(money - (await wealth(planter.address))).to.equal(prize);
     expect(bond - (await standing())).to.equal(lock());
     expect(await w.registry.isActive(node.nodeId)).to.equal(true);
@@ -89,7 +89,7 @@ describe("planted bad headers: the game", () => {
     const before = (await wealth(planter.address)) + (await standing());
     const trap = await planted();
     await find(trap, planter);
-    await reveal(trap.built.hash);
+    await reveal(trap.built.header);
     expect(before - (await wealth(planter.address)) - (await standing())).to.equal((lock() * 7n) / 10n);
   });
 
@@ -103,7 +103,7 @@ describe("planted bad headers: the game", () => {
       await find(trap);
       if (quorum.length === 0) {
         const shown = await quorumOf(w, 1n, leafCheckDigest({ headerHash: trap.built.hash, committeeEpoch: 1n }, domainOf(w)), [full[2]!]);
-        await w.committee.connect(planter).slashFalseLeafCheck(trap.built.hash, 1n, await membersOf(w, 1n), shown);
+        await w.committee.connect(planter).slashFalseLeafCheck(trap.built.header, 1n, await membersOf(w, 1n), shown);
       }
       const lost = (await free()).map((left, i) => before[i]! - left);
       expect(lost).to.deep.equal(quorum.length > 0 ? [fine, fine, fine] : [0n, 0n, fine]);
@@ -123,7 +123,7 @@ describe("planted bad headers: the game", () => {
     const trap = await planted();
     await certify(w, trap.built, 1n, full);
     await find(trap, planter);
-    await reveal(trap.built.hash);
+    await reveal(trap.built.header);
     const gain = (await wealth(planter.address)) + (await standing()) - before;
     // It has the prize back, and 30 % of what three blind members lost.
     expect(gain).to.equal((3n * w.parameters.committee.falseStatementSlash * 3n) / 10n - (lock() * 7n) / 10n);
@@ -132,8 +132,8 @@ describe("planted bad headers: the game", () => {
   it("nobody can tell a trap before it is found: the commitment opens only with the planter's secret", async () => {
     const trap = await planted();
     await find(trap);
-    await expect(traps.connect(finder).reveal(trap.built.hash, salt, finder.address, nothing)).to.be.revertedWithCustomError(traps, "TrapsUnknown");
-    await expect(traps.connect(planter).reveal(trap.built.hash, bytes32("guess"), finder.address, nothing)).to.be.revertedWithCustomError(traps, "TrapsUnknown");
+    await expect(traps.connect(finder).reveal(trap.built.header, salt, finder.address, nothing)).to.be.revertedWithCustomError(traps, "TrapsUnknown");
+    await expect(traps.connect(planter).reveal(trap.built.header, bytes32("guess"), finder.address, nothing)).to.be.revertedWithCustomError(traps, "TrapsUnknown");
     expect(await traps.openTraps()).to.equal(1n);
   });
 
@@ -142,7 +142,7 @@ describe("planted bad headers: the game", () => {
     await find(trap);
     const opening = openingOf(FaultKind.BadSignature, trap.evidence);
     const before = await wealth(planter.address);
-    await expect(traps.connect(planter).reveal(trap.built.hash, salt, planter.address, opening)).to.emit(traps, "TrapForfeited");
+    await expect(traps.connect(planter).reveal(trap.built.header, salt, planter.address, opening)).to.emit(traps, "TrapForfeited");
     expect(await wealth(planter.address)).to.equal(before);
     expect(await rewards.pool()).to.equal(2n * prize);
   });
@@ -152,7 +152,7 @@ describe("planted bad headers: the game", () => {
     await w.settlement.postBatch(trap.built.header, trap.built.signature, false);
     await traps.connect(planter).plant(commitmentOf(trap.built.hash), prize);
     await find(trap);
-    await expect(reveal(trap.built.hash)).to.be.revertedWithCustomError(traps, "TrapsPlantedLate");
+    await expect(reveal(trap.built.header)).to.be.revertedWithCustomError(traps, "TrapsPlantedLate");
   });
 
   it("not told in time, everything goes to the full nodes' pool", async () => {
@@ -162,17 +162,17 @@ describe("planted bad headers: the game", () => {
     await w.networkHelpers.time.increase(Number((await traps.params()).revealTime) + 1);
     await expect(traps.connect(finder).forfeit(commitmentOf(trap.built.hash))).to.emit(traps, "TrapForfeited").withArgs(commitmentOf(trap.built.hash), 2n * prize);
     expect(await rewards.pool()).to.equal(2n * prize);
-    await expect(reveal(trap.built.hash)).to.be.revertedWithCustomError(traps, "TrapsUnknown");
+    await expect(reveal(trap.built.header)).to.be.revertedWithCustomError(traps, "TrapsUnknown");
   });
 
   it("a good header called a trap, and a bad one that nobody stopped, cost everything", async () => {
     const built = await build(w, node, line(node, await w.now(), 2, { paymentId: bytes32("good") }));
     await traps.connect(planter).plant(commitmentOf(built.hash), prize);
     await w.settlement.postBatch(built.header, built.signature, true);
-    await expect(reveal(built.hash)).to.be.revertedWithCustomError(traps, "TrapsNotDecided");
+    await expect(reveal(built.header)).to.be.revertedWithCustomError(traps, "TrapsNotDecided");
     await elapse(w);
     await w.settlement.finalize(built.header);
-    await expect(reveal(built.hash)).to.emit(traps, "TrapForfeited");
+    await expect(reveal(built.header)).to.emit(traps, "TrapForfeited");
     expect(await rewards.pool()).to.equal(2n * prize);
   });
 
@@ -180,7 +180,7 @@ describe("planted bad headers: the game", () => {
     const trap = await planted();
     await w.settlement.setArbiter(w.admin.address, true);
     await w.settlement.reject(trap.built.header, FaultKind.Unanswered, finder.address);
-    await expect(reveal(trap.built.hash)).to.emit(traps, "TrapForfeited");
+    await expect(reveal(trap.built.header)).to.emit(traps, "TrapForfeited");
   });
 
   it("a header that nobody signed nor found falls without a fault, and the planter has all back", async () => {
@@ -188,7 +188,7 @@ describe("planted bad headers: the game", () => {
     const trap = await planted();
     await w.networkHelpers.time.increase(Number(w.parameters.settlement.certTime) + 1);
     await w.settlement.annul(trap.built.header);
-    await expect(reveal(trap.built.hash)).to.emit(traps, "TrapReturned");
+    await expect(reveal(trap.built.header)).to.emit(traps, "TrapReturned");
     expect(await wealth(planter.address)).to.equal(before);
   });
 
@@ -196,8 +196,9 @@ describe("planted bad headers: the game", () => {
     await expect(traps.connect(planter).plant(bytes32("c"), prize - 1n)).to.be.revertedWithCustomError(traps, "TrapsPrizeTooSmall");
     await traps.connect(planter).plant(bytes32("c"), prize);
     await expect(traps.connect(planter).plant(bytes32("c"), prize)).to.be.revertedWithCustomError(traps, "TrapsKnown");
-    await traps.connect(planter).plant(commitmentOf(bytes32("never posted")), prize);
-    await expect(reveal(bytes32("never posted"))).to.be.revertedWithCustomError(traps, "TrapsNotDecided");
+    const { built } = await bad();
+    await traps.connect(planter).plant(commitmentOf(built.hash), prize);
+    await expect(reveal(built.header)).to.be.revertedWithCustomError(traps, "TrapsNotDecided");
     await expect(traps.forfeit(bytes32("unknown"))).to.be.revertedWithCustomError(traps, "TrapsUnknown");
   });
 });

@@ -1,5 +1,5 @@
 /** A settlement chain with everything deployed, and nodes that attest through a verifier which believes what it is told. */
-import { HDNodeWallet, SigningKey, type ContractTransactionResponse, type Wallet } from "ethers";
+import { HDNodeWallet, type Result, SigningKey, type ContractTransactionResponse, type Wallet } from "ethers";
 import { network } from "hardhat";
 import { type Address, type Hex, custom, defineChain, encodeAbiParameters, keccak256, toBytes } from "viem";
 import { mnemonicToAccount } from "viem/accounts";
@@ -183,8 +183,15 @@ export async function settlementWorld(change: (parameters: SettlementParameters)
     return { ...registered, keyId, signer };
   }
 
+  /** What the chain keeps of a posted header of this hash. */
+  async function batchOf(hash: string) {
+    const [posted] = await contracts.settlement.queryFilter(contracts.settlement.filters.HeaderPosted(hash));
+    if (!posted) throw new Error(`no header ${hash} was posted`);
+    return contracts.settlement.batch((posted.args.header as unknown as Result).toObject() as never);
+  }
+
   return {
     ...connection, provider, ...contracts, addresses, parameters, deployer, admin: admin!, relayer: relayer!, chainId, now, account,
-    registerNode, attestationFor, attest, addNode,
+    registerNode, attestationFor, attest, addNode, batchOf,
   };
 }

@@ -75,12 +75,13 @@ export function createDemandWork(platform: Platform, options: DemandOptions): De
     rollback: (block) => store.rollback(block),
   });
 
-  const statusOf = async (hash: Hex) =>
-    (await settlement.client.readContract({ address: settlement.deployment.address("InferenceSettlement"), abi: iInferenceSettlementAbi, functionName: "batch", args: [hash] })).status;
+  const statusOf = (header: BatchHeader) =>
+    settlement.client.readContract({ address: settlement.deployment.address("InferenceSettlement"), abi: iInferenceSettlementAbi, functionName: "status", args: [header] });
 
   async function view(row: DemandRow): Promise<DemandView | null> {
-    if (!options.header(row.headerHash)) return null; // another node's batch, or one that this node has not seen yet
-    const [[time, block], status, head] = await Promise.all([settlement.client.readContract({ ...contract, functionName: "deadline", args: [row.id] }), statusOf(row.headerHash), settlement.pool.head()]);
+    const header = options.header(row.headerHash);
+    if (!header) return null; // another node's batch, or one that this node has not seen yet
+    const [[time, block], status, head] = await Promise.all([settlement.client.readContract({ ...contract, functionName: "deadline", args: [row.id] }), statusOf(header), settlement.pool.head()]);
     const overdue = head.timestamp > time && head.number > block;
     return {
       id: row.id, headerHash: row.headerHash, mine: row.asker === signer.address.toLowerCase(), pending: PENDING.has(status),

@@ -37,8 +37,8 @@ export function committeeWork({ platform, store, statements, peers, domain, node
   const committeeAbi = iCommitteeAbi as unknown as Abi;
   const seatedSince = clock.now();
   const sent = new Set<string>();
-  const decidedAt = new Map<string, bigint>();
-  /** Individual settlements up to this block are older than half a slot's life. */
+  const times = new Map<bigint, bigint>();
+  /** Headers posted up to this block are older than half a slot's life. */
   let tooOld = -1n;
 
   const read = <const F extends "currentEpoch" | "seats" | "params">(functionName: F) => settlement.client.readContract({ address: committee, abi: iCommitteeAbi, functionName });
@@ -110,7 +110,7 @@ export function committeeWork({ platform, store, statements, peers, domain, node
         // While it may be reposted, "Rejected" is not the last word, and saying so would be slashable.
         if (status === BatchStatus.Rejected && head.timestamp <= (await decidedAtOf(row)) + (await settlementParams()).repostTime) continue;
         // Its slot will take another header: it is vouched for in the first half of the slot's life only, later words would be slashable.
-        if (row.kind === "settle" && head.timestamp > (await decidedAtOf(row)) + (await settlementParams()).slotLife / 2n) {
+        if (head.timestamp > (await timeOf(row.postedBlock)) + (await settlementParams()).slotLife / 2n) {
           if (row.postedBlock > tooOld) tooOld = row.postedBlock;
           continue;
         }
@@ -135,14 +135,16 @@ export function committeeWork({ platform, store, statements, peers, domain, node
     return decided + ((now - decided) / half) * half;
   }
 
-  async function decidedAtOf({ hash, statusBlock }: HeaderRow): Promise<bigint> {
-    let decided = decidedAt.get(`${hash}:${statusBlock}`);
-    if (decided === undefined) {
-      decided = (await settlement.moneyClient.getBlock({ blockNumber: statusBlock })).timestamp;
-      if (decidedAt.size > 10_000) decidedAt.clear();
-      decidedAt.set(`${hash}:${statusBlock}`, decided);
+  const decidedAtOf = ({ statusBlock }: HeaderRow) => timeOf(statusBlock);
+
+  async function timeOf(blockNumber: bigint): Promise<bigint> {
+    let time = times.get(blockNumber);
+    if (time === undefined) {
+      time = (await settlement.moneyClient.getBlock({ blockNumber })).timestamp;
+      if (times.size > 10_000) times.clear();
+      times.set(blockNumber, time);
     }
-    return decided;
+    return time;
   }
 
   const readParams = () => settlement.moneyClient.readContract({ address: contract, abi: iInferenceSettlementAbi, functionName: "params" });
@@ -229,9 +231,9 @@ export function committeeWork({ platform, store, statements, peers, domain, node
     const head = await settlement.pool.head();
     for (const status of [BatchStatus.Certified, BatchStatus.Posted]) {
       for (const row of store.headersIn(status, 100)) {
-        const [time, block] = await settlement.client.readContract({ address: contract, abi: iInferenceSettlementAbi, functionName: "finalizableAt", args: [row.hash] });
+        const [time, block] = await settlement.client.readContract({ address: contract, abi: iInferenceSettlementAbi, functionName: "finalizableAt", args: [row.header] });
         if (head.timestamp < time || head.number < block) continue;
-        const batch = await settlement.client.readContract({ address: contract, abi: iInferenceSettlementAbi, functionName: "batch", args: [row.hash] });
+        const batch = await settlement.client.readContract({ address: contract, abi: iInferenceSettlementAbi, functionName: "batch", args: [row.header] });
         if (batch.openDemands > 0 || (status === BatchStatus.Posted && !batch.fullBond)) continue;
         const epoch = store.lastEpoch();
         const waited = Number(head.timestamp - time) * 1000;

@@ -1,12 +1,12 @@
 /** Shows blind signatures to the chain: a LeafCheck of a header whose fault was proved costs its signer, carried by a certificate or not. */
-import { type Abi, type Hex, encodeFunctionData } from "viem";
+import { type Abi, encodeFunctionData } from "viem";
 import { BatchStatus, type ProtocolDomain } from "../../../sdk/protocol/index.ts";
 import { iCommitteeAbi } from "../../../types/abi/ICommittee.ts";
 import { isKeeperError, messageOf } from "../../errors/index.ts";
 import { intentKey } from "../../tx/index.ts";
 import type { Platform } from "../platform.ts";
 import { leafCheckStatement, pick, seatOf, type StatementStore } from "./statements.ts";
-import type { FullStore } from "./store.ts";
+import type { FullStore, HeaderRow } from "./store.ts";
 
 /** Epochs back to which signatures of a rejected header are looked for: one in its grace may have signed too. */
 const EPOCHS = 3;
@@ -23,7 +23,7 @@ export function createPunisher({ platform, store, statements, domain }: { platfo
   const abi = iCommitteeAbi as unknown as Abi;
   const shown = new Set<string>();
 
-  async function show(headerHash: Hex): Promise<void> {
+  async function show({ hash: headerHash, header }: HeaderRow): Promise<void> {
     for (const epoch of store.recentEpochs(EPOCHS)) {
       const { digest } = leafCheckStatement(headerHash, epoch.epoch, domain);
       const blind = statements.signatures(digest).filter((item) => seatOf(epoch, item.signer) >= 0 && item.signer.toLowerCase() !== signer.address.toLowerCase());
@@ -31,7 +31,7 @@ export function createPunisher({ platform, store, statements, domain }: { platfo
       const mark = `${digest}:${quorum.signers}`;
       if (quorum.signers === 0n || shown.has(mark)) continue;
       try {
-        const data = encodeFunctionData({ abi, functionName: "slashFalseLeafCheck", args: [headerHash, epoch.epoch, epoch.members, quorum] });
+        const data = encodeFunctionData({ abi, functionName: "slashFalseLeafCheck", args: [header, epoch.epoch, epoch.members, quorum] });
         const key = intentKey(platform.name, settlement.chainId, committee, "slashFalseLeafCheck", mark);
         const { receipt } = await journal.submit({ key, chainId: settlement.chainId, to: committee, data, label: "show blind signatures", abi, again: true });
         logger.warn({ header: headerHash, signers: blind.map((item) => item.signer), tx: receipt.transactionHash }, "blind signatures are shown");
@@ -46,7 +46,7 @@ export function createPunisher({ platform, store, statements, domain }: { platfo
 
   return {
     async step() {
-      for (const row of store.headers({ status: BatchStatus.Rejected, limit: 32 })) await show(row.hash);
+      for (const row of store.headers({ status: BatchStatus.Rejected, limit: 32 })) await show(row);
     },
   };
 }

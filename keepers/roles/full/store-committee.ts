@@ -21,15 +21,15 @@ export function committeeQueries(store: Store) {
 
     /**
      * Decided headers whose Finality nobody has carried yet, as far as this node knows.
-     * @param settledAfter Block; individual settlements up to it are left out.
+     * @param after Block; headers posted up to it are left out.
      */
-    undeclared(status: number, settledAfter: bigint, limit: number): HeaderRow[] {
+    undeclared(status: number, after: bigint, limit: number): HeaderRow[] {
       return store
         .all<Raw>(
-          `${WITH_STATUS} WHERE t.status = ? AND (h.kind = 'batch' OR h.posted_block > ?)
+          `${WITH_STATUS} WHERE t.status = ? AND h.posted_block > ?
            AND h.hash NOT IN (SELECT header_hash FROM statements WHERE kind = 'finality' AND carried_at IS NOT NULL)
            ORDER BY h.posted_block LIMIT ?`,
-          status, Number(settledAfter), limit,
+          status, Number(after), limit,
         )
         .map(toHeader);
     },

@@ -1,7 +1,7 @@
 import type { Hex } from "viem";
 import type { TermsBook } from "../../../sdk/batch/index.ts";
 import { type Tariff, tariffHash } from "../../../sdk/payments/tariff.ts";
-import { type BatchHeader, type ChannelStretch, type InferenceReceipt, SettlementMode, type Terms, slotOf } from "../../../sdk/protocol/index.ts";
+import { type BatchHeader, type ChannelStretch, type InferenceReceipt, SettlementMode, type Terms, slotNumberOf } from "../../../sdk/protocol/index.ts";
 import { receiptFromJson, receiptToJson } from "../../../sdk/receipts/wire.ts";
 import type { Migration, Store } from "../../storage/index.ts";
 
@@ -49,7 +49,7 @@ export const inferenceLedgerMigration: Migration = {
      CREATE TABLE terms (hash TEXT PRIMARY KEY, document TEXT NOT NULL) STRICT`,
     // Batches carry the price lists behind their terms.
     "CREATE TABLE tariff (hash TEXT PRIMARY KEY, document TEXT NOT NULL) STRICT",
-    // Slots of the chain that this node's individual settlements have used, with the last header of each.
+    // Slots of the chain that this node's headers have used, with the last header of each.
     "CREATE TABLE slot (number INTEGER PRIMARY KEY, nonce INTEGER NOT NULL) STRICT; CREATE INDEX slot_age ON slot (nonce)",
   ],
 };
@@ -122,15 +122,16 @@ export function inferenceLedger(store: Store) {
       store.transaction(() => {
         store.run("INSERT INTO header VALUES (?, ?, ?, 'signed', ?, ?, ?)", Number(nonce), hash, kind, toText(header), signature, toText(stretches));
         for (const digest of digests) store.run("UPDATE receipt SET header_nonce = ? WHERE digest = ? AND header_nonce IS NULL", Number(nonce), digest);
-        const slot = slotOf(header, hash) === hash ? 0n : BigInt(header.contentHash);
+        const slot = slotNumberOf(header);
         if (slot !== 0n) store.run("INSERT OR REPLACE INTO slot VALUES (?, ?)", Number(slot), Number(nonce));
       });
     },
 
-    /** @returns How many numbered slots the headers have used, and the one that was used longest ago. */
-    slots(): { used: number; oldest?: number } {
+    /** @returns How many numbered slots the headers have used, and the one used longest ago whose header is decided. */
+    slots(): { used: bigint; oldest?: bigint } {
       const used = store.get<{ n: number }>("SELECT count(*) AS n FROM slot")!.n;
-      return { used, oldest: store.get<{ number: number }>("SELECT number FROM slot ORDER BY nonce LIMIT 1")?.number };
+      const oldest = store.get<{ number: number }>("SELECT number FROM slot JOIN header USING (nonce) WHERE state IN ('done', 'failed') ORDER BY nonce LIMIT 1");
+      return { used: BigInt(used), oldest: oldest && BigInt(oldest.number) };
     },
 
     setHeaderState(nonce: bigint, state: HeaderState): void {

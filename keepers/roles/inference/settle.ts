@@ -10,7 +10,7 @@ import {
   encodeRun,
   headerHash,
   runOf,
-  tipOf,
+  prevHeaderOf,
 } from "../../../sdk/protocol/index.ts";
 import type { Clock } from "../../clock/index.ts";
 import { fatal } from "../../errors/index.ts";
@@ -92,10 +92,10 @@ async function signNext(deps: SettleDeps, plan: Plan, signer: ReceiptKey, last: 
   const { ledger, domain } = deps;
   const receipts = plan.receipts;
   const { keyId } = signer;
-  const chain = { nodeId: signer.nodeId, keyId, nonce: (last?.nonce ?? 0n) + 1n, prevHeader: last ? tipOf(last.hash) : zeroHash };
+  const chain = { nodeId: signer.nodeId, keyId, nonce: (last?.nonce ?? 0n) + 1n, prevHeader: prevHeaderOf(last?.hash ?? zeroHash, await slotFor(deps, signer.nodeId)) };
   await assertTip(deps, chain.nodeId, chain.nonce - 1n);
   const place = () => deps.place;
-  let built = buildHeader(plan, chain, place, { blobId: zeroHash, contentHash: plan.kind === "settle" ? await slotFor(deps, plan, chain.nodeId) : zeroHash, format: 0 });
+  let built = buildHeader(plan, chain, place);
   if (plan.kind === "batch") {
     // With the terms behind the receipts: full nodes certify only what they can compare with its prices.
     const book = ledger.bookOf(receipts.map(({ receipt }) => receipt.termsHash));
@@ -116,20 +116,18 @@ async function signNext(deps: SettleDeps, plan: Plan, signer: ReceiptKey, last: 
 const CLOCK_MARGIN = 60;
 
 /**
- * Number of the slot that keeps an individual settlement: the one used longest ago if its life is over, which costs 5,000 gas instead
- * of 22,100; else a new one. Vanilla receipts wait for their window and stand under the header's hash.
+ * Number of the slot that keeps the next header: the one used longest ago if it is free again, which costs 5,000 gas instead of 22,100;
+ * else a new one.
  */
-async function slotFor({ ledger, settlement, clock }: SettleDeps, plan: Plan, nodeId: Hex): Promise<Hex> {
-  if (plan.receipts.some(({ verification }) => verification === Verification.Vanilla)) return zeroHash;
+async function slotFor({ ledger, settlement, clock }: SettleDeps, nodeId: Hex): Promise<bigint> {
   const { used, oldest } = ledger.slots();
-  const numbered = (number: number) => numberToHex(number, { size: 32 });
   if (oldest !== undefined) {
     const [, freeAt] = await settlement.client.readContract({
-      address: settlement.deployment.address("InferenceSettlement"), abi: iInferenceSettlementAbi, functionName: "numberedSlot", args: [nodeId, numbered(oldest)],
+      address: settlement.deployment.address("InferenceSettlement"), abi: iInferenceSettlementAbi, functionName: "numberedSlot", args: [nodeId, oldest],
     });
-    if (clock.now() / 1_000 > Number(freeAt) + CLOCK_MARGIN) return numbered(oldest);
+    if (clock.now() / 1_000 > Number(freeAt) + CLOCK_MARGIN) return oldest;
   }
-  return numbered(used + 1);
+  return used + 1n;
 }
 
 /** A store that is behind the chain was restored from a copy: signing on would equivocate. */

@@ -1,10 +1,10 @@
 /** Gas of the settlement chain's calls, on a simulated chain with everything deployed. Exact, and the same on every machine. */
 import type { ContractTransactionResponse } from "ethers";
-import { type Hex, numberToHex } from "viem";
+import { type Hex } from "viem";
 import {
   FaultKind, Role, encodeEvidence, faultCommitment, heartbeatDigest, leafCheckDigest, positionalTree, receiptDigest, receiptLeaf, signedHeartbeat,
 } from "../../../sdk/protocol/index.ts";
-import { PLAIN, assemble, build, domainOf, line, runSettlement, settlementOf, terms } from "../../../test/settlement/builder.ts";
+import { type Built, PLAIN, assemble, build, domainOf, line, runSettlement, settlementOf, terms } from "../../../test/settlement/builder.ts";
 import { IMAGE, type World, WORKLOAD, ZERO, bytes32, settlementWorld } from "../../../test/utils/settlement-world.ts";
 import { proofs } from "./proofs.ts";
 
@@ -42,7 +42,7 @@ class Line {
 export async function individual(): Promise<Record<string, number>> {
   const w = await settlementWorld();
   const steady = new Line(w, await w.addNode(Role.Inference));
-  const at = (slot: number) => ({ ...PLAIN, contentHash: numberToHex(slot, { size: 32 }) });
+  const at = (slot: number) => ({ ...PLAIN, slot });
   const run = async (count: number, slot: number) => gasOf(w.settlement.settleRun(runSettlement(await steady.next(count, at(slot)), terms(steady.node))));
   const general = async (count: number, slot: number) => gasOf(w.settlement.settle(settlementOf(await steady.next(count, at(slot)), [terms(steady.node)])));
   for (const slot of [1, 2, 3, 4]) await run(1, slot);
@@ -57,7 +57,10 @@ export async function individual(): Promise<Record<string, number>> {
   };
 }
 
-/** Post, certificate of 7, use of one receipt, proof of a bad leaf, in batches of 1,024. */
+/**
+ * Post, certificate of 7, use of one receipt, proof of a bad leaf, in batches of 1,024. In a slot that is used again, as from the sixtieth
+ * day of a node's life on; `-new-slot` before that.
+ */
 export async function batch(): Promise<Record<string, number>> {
   const w = await settlementWorld();
   const steady = new Line(w, await w.addNode(Role.Inference));
@@ -70,21 +73,29 @@ export async function batch(): Promise<Record<string, number>> {
   await w.committee.rotate();
   const members = (await w.committee.members(1)).map(({ signer, stake }) => ({ signer, stake }));
 
-  const first = await steady.next(8);
-  await w.settlement.postBatch(first.header, first.signature, false);
-  const built = await steady.next(1_024);
-  const post = await gasOf(w.settlement.postBatch(built.header, built.signature, false));
-
-  const digest = leafCheckDigest({ headerHash: built.hash, committeeEpoch: 1n }, domainOf(w));
-  const signatures = members.map(({ signer }) => full.find((f) => f.authorizer.address === signer)!.authorizer.signingKey.sign(digest).serialized.slice(2));
-  const certificate = await gasOf(w.settlement.certify(built.header, 1, members, { signers: 127n, signatures: `0x${signatures.join("")}` }));
+  const post = async ({ header, signature }: Built) => gasOf(w.settlement.postBatch(header, signature, false));
+  const certify = async ({ header, hash }: Built) => {
+    const digest = leafCheckDigest({ headerHash: hash, committeeEpoch: 1n }, domainOf(w));
+    const signatures = members.map(({ signer }) => full.find((f) => f.authorizer.address === signer)!.authorizer.signingKey.sign(digest).serialized.slice(2));
+    return gasOf(w.settlement.certify(header, 1, members, { signers: 127n, signatures: `0x${signatures.join("")}` }));
+  };
+  for (const slot of [1, 2]) await post(await steady.next(8, { slot }));
+  const early = await steady.next(1_024, { slot: 3 });
+  const fresh = { post: await post(early), certificate: await certify(early) };
+  const { window, windowBlocks, slotLife } = w.parameters.settlement;
+  await w.networkHelpers.time.increase(Number(window));
+  await w.networkHelpers.mine(Number(windowBlocks));
+  await w.settlement.finalize(early.header);
+  await w.networkHelpers.time.increase(Number(slotLife) + 1);
+  const built = await steady.next(1_024, { slot: 3 });
+  const again = { post: await post(built), certificate: await certify(built) };
 
   const tree = positionalTree(built.leaves);
   const use = [built.header, built.receipts[77]!, built.signatures[77]!, 77, tree.path(77)] as const;
   const { data } = await w.settlement.verifyInclusion.populateTransaction(...use);
   const receiptUse = Number(await w.settlement.verifyInclusion.estimateGas(...use)) - intrinsic(data);
 
-  const bad = await steady.next(1_024);
+  const bad = await steady.next(1_024, { slot: 4 });
   const receipts = bad.receipts.map((r, i) => (i === 500 ? { ...r, responseHash: bytes32("x") } : r));
   const leaves = receipts.map((r, i) => receiptLeaf(receiptDigest(r, domainOf(w)), bad.signatures[i]!));
   const badTree = positionalTree(leaves);
@@ -94,7 +105,10 @@ export async function batch(): Promise<Record<string, number>> {
   const salt = bytes32("salt");
   const commit = await gasOf(w.court.connect(w.relayer).commit(faultCommitment(w.relayer.address as Hex, forged.hash, FaultKind.BadSignature, evidence, salt)));
   const prove = await gasOf(w.court.connect(w.relayer).prove(forged.header, FaultKind.BadSignature, evidence, salt));
-  return { "batch-post": post, "certificate-7": certificate, "receipt-use": receiptUse, "bad-leaf-challenge": prove, "bad-leaf-commit": commit };
+  return {
+    "batch-post": again.post, "batch-post-new-slot": fresh.post, "certificate-7": again.certificate, "certificate-7-new-slot": fresh.certificate,
+    "receipt-use": receiptUse, "bad-leaf-challenge": prove, "bad-leaf-commit": commit,
+  };
 }
 
 /** Revocation of an image that 50 nodes run, under an owner's policy and under the network's (behind the AccessManager). */

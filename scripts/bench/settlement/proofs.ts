@@ -7,7 +7,7 @@ import { encodeProof, keccak, statementHash, word } from "../../../circuits/setu
 import { mod } from "../../../circuits/setup/field.ts";
 import { setUpForDevelopment } from "../../../circuits/setup/manifest.ts";
 import { writeWitness } from "../../../circuits/setup/witness.ts";
-import { Role, termsHash, tipOf } from "../../../sdk/protocol/index.ts";
+import { Role, termsHash } from "../../../sdk/protocol/index.ts";
 import { PLAIN, build, line, runSettlement, terms } from "../../../test/settlement/builder.ts";
 import { ZERO, bytes32, settlementWorld } from "../../../test/utils/settlement-world.ts";
 
@@ -34,8 +34,7 @@ export async function proofs(sizes: readonly number[] = [1, 64]): Promise<Record
   const settle = async (count: number): Promise<number> => {
     const receipts = line(node, await w.now(), count, { modelId, termsHash: termsHash(t), cumulativeBefore: sequence * 100n, sequence });
     sequence += BigInt(count);
-    const [nonce, tip] = await w.settlement.tip(node.nodeId);
-    const built = await build(w, node, receipts, { ...PLAIN, ...(nonce === 0n ? {} : { prevHeader: tipOf(`${tip}${"00".repeat(8)}` as `0x${string}`) }) });
+    const built = await build(w, node, receipts, PLAIN);
     const made: { index: number; proof: string; inputs: bigint[] }[] = [];
     for (const [index, receipt] of built.receipts.entries()) {
       const context = await w.settlement.proofContext(receipt, t.payout);

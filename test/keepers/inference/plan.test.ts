@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { type Hex, keccak256, toBytes } from "viem";
-import { Outcome, SettlementMode, Verification, positionalTree, receiptLeaf, rootFromPath, stretchLeaf } from "../../../sdk/protocol/index.ts";
+import { prevHeaderOf, Outcome, SettlementMode, Verification, positionalTree, receiptLeaf, rootFromPath, stretchLeaf } from "../../../sdk/protocol/index.ts";
 import { inferenceLedger, type PendingReceipt } from "../../../keepers/roles/inference/ledger.ts";
 import { type BatchPolicy, buildHeader, planHeader } from "../../../keepers/roles/inference/plan.ts";
 import { openStore } from "../../../keepers/storage/index.ts";
@@ -87,7 +87,7 @@ describe("inference node: what the next header holds", () => {
   it("the header commits to the receipts in tree order, their stretches and sums", () => {
     const receipts = [entry({ sequence: 1n, before: 10n, charge: 7n }), entry({ payment: payments[1] }), entry({}), entry({ sequence: 4n, before: 40n })];
     const plan = planHeader(receipts, 10_000, policy)!;
-    const { header, stretches } = buildHeader(plan, { nodeId: id("node"), keyId: id("key"), nonce: 1n, prevHeader: id("0") }, place);
+    const { header, stretches } = buildHeader(plan, { nodeId: id("node"), keyId: id("key"), nonce: 1n, prevHeader: prevHeaderOf(id("0"), 1n) }, place);
     expect(plan.receipts.map(({ receipt }) => receipt.sequence)).to.deep.equal([0n, 1n, 4n, 0n]);
     expect(stretches.map(({ from, to, firstLeaf, leafCount, prefixTotal }) => [from, to, firstLeaf, leafCount, prefixTotal])).to.deep.equal([
       [0n, 17n, 0, 2, 17n],
@@ -104,7 +104,7 @@ describe("inference node: what the next header holds", () => {
 describe("inference node: the ledger", () => {
   const header = () => {
     const plan = planHeader([entry({})], 10_000, policy)!;
-    return { ...buildHeader(plan, { nodeId: id("node"), keyId: id("key"), nonce: 1n, prevHeader: id("0") }, place), kind: plan.kind };
+    return { ...buildHeader(plan, { nodeId: id("node"), keyId: id("key"), nonce: 1n, prevHeader: prevHeaderOf(id("0"), 1n) }, place), kind: plan.kind };
   };
 
   it("gives back what was stored, big integers included", () => {

@@ -10,7 +10,7 @@ import { inferenceLedger } from "../../../keepers/roles/inference/ledger.ts";
 import { settlementPass } from "../../../keepers/roles/inference/settle.ts";
 import { openStore } from "../../../keepers/storage/index.ts";
 import { blobIds, startWalrusServer, walrusClient } from "../../../keepers/walrus/index.ts";
-import { BatchStatus, type InferenceReceipt, Role, SettlementMode, Verification, receiptDigest, termsHash } from "../../../sdk/protocol/index.ts";
+import { BatchStatus, type InferenceReceipt, Role, SettlementMode, Verification, receiptDigest, slotNumberOf, termsHash } from "../../../sdk/protocol/index.ts";
 import { terms } from "../../settlement/builder.ts";
 import { bytes32, settlementWorld } from "../../utils/settlement-world.ts";
 
@@ -86,7 +86,7 @@ describe("inference node: headers", () => {
         await pass();
         const { state, header } = ledger.lastHeader()!;
         expect(state).to.equal("done");
-        slots.push(BigInt(header.contentHash));
+        slots.push(slotNumberOf(header));
       };
       for (let i = 0; i < 3; i++) await settleOne();
       const life = Number(s.parameters.settlement.slotLife);

@@ -50,7 +50,7 @@ describe("from a posted batch to the certificate and the pay", function () {
   });
   after(() => rig.stop());
 
-  const status = async (hash: Hex) => nameOf(BatchStatus, Number((await rig.world.settlement.batch(hash)).status));
+  const status = async (hash: Hex) => nameOf(BatchStatus, Number((await rig.world.batchOf(hash)).status));
   const finalize = async () => {
     await rig.pass(Number(rig.world.parameters.settlement.window));
     await rig.world.networkHelpers.mine(Number(rig.world.parameters.settlement.windowBlocks));
@@ -100,11 +100,11 @@ describe("from a posted batch to the certificate and the pay", function () {
     const { hash } = await poster.post();
     await rig.round(["check", "sign", "certify"]);
     expect(await status(hash)).to.equal("Certified");
-    const before = (await rig.world.settlement.batch(hash)).signers;
+    const before = (await rig.world.batchOf(hash)).signers;
     away.switches.offline = false;
     await rig.round(["check", "sign", "certify"]);
     await rig.round(["check", "sign", "certify"]);
-    const after = (await rig.world.settlement.batch(hash)).signers;
+    const after = (await rig.world.batchOf(hash)).signers;
     expect(after).to.not.equal(before);
     expect(after).to.equal((1n << 7n) - 1n);
   });

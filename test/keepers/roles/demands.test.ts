@@ -130,8 +130,8 @@ describe("demands in keepers, on a chain", () => {
 
   /** Twice today's: enough in the next block too. */
   const bond = async (count: number) => 2n * bondFor(count, (await w.ethers.provider.getBlock("latest"))!.baseFeePerGas!);
-  const status = async (header: Hex) => Number((await w.settlement.batch(header)).status);
-  const open = async (header: Hex) => Number((await w.settlement.batch(header)).openDemands);
+  const status = async (header: Hex) => Number((await w.batchOf(header)).status);
+  const open = async (header: Hex) => Number((await w.batchOf(header)).openDemands);
   async function responseTimePasses(): Promise<void> {
     await w.networkHelpers.time.increase(Number(w.parameters.settlement.responseTime) + 1);
     await w.networkHelpers.mine(Number(w.parameters.settlement.windowBlocks) + 1);
@@ -189,7 +189,7 @@ describe("demands in keepers, on a chain", () => {
     await full.step();
     expect(await status(built.hash)).to.equal(BatchStatus.Posted);
     // The window grew by the time to answer, once; then the batch is final like any other.
-    const [time, block] = await w.settlement.finalizableAt(built.hash);
+    const [time, block] = await w.settlement.finalizableAt(built.header);
     await w.networkHelpers.time.increaseTo(Number(time) + 1);
     await w.networkHelpers.mineUpTo(Number(block) + 1).catch(() => {});
     await w.settlement.finalize(built.header);

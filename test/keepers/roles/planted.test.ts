@@ -23,7 +23,7 @@ describe("full nodes find what is planted, by themselves", function () {
   });
   after(() => rig.stop());
 
-  const status = async (hash: Hex) => nameOf(BatchStatus, Number((await rig.world.settlement.batch(hash)).status));
+  const status = async (hash: Hex) => nameOf(BatchStatus, Number((await rig.world.batchOf(hash)).status));
   const work = async () => {
     await rig.round(["check", "accuse", "sign", "certify"]);
     await rig.round(["check", "accuse", "sign", "certify"]);
@@ -95,7 +95,7 @@ describe("full nodes find what is planted, by themselves", function () {
     expect(await status(built.hash)).to.equal("Rejected");
     const { finder, opening } = (await foundFault(w, built.hash))!;
     const before = await w.token.balanceOf(finder);
-    await traps.connect(planter).getFunction("reveal").send(built.hash, salt, finder, opening);
+    await traps.connect(planter).getFunction("reveal").send(built.header, salt, finder, opening);
     expect((await w.token.balanceOf(finder)) - before).to.equal(minPrize);
   });
 

@@ -85,7 +85,7 @@ export async function batch(): Promise<Record<string, number>> {
   const { window, windowBlocks, slotLife } = w.parameters.settlement;
   await w.networkHelpers.time.increase(Number(window));
   await w.networkHelpers.mine(Number(windowBlocks));
-  await w.settlement.finalize(early.header);
+  const finalize = await gasOf(w.settlement.finalize(early.header));
   await w.networkHelpers.time.increase(Number(slotLife) + 1);
   const built = await steady.next(1_024, { slot: 3 });
   const again = { post: await post(built), certificate: await certify(built) };
@@ -106,7 +106,7 @@ export async function batch(): Promise<Record<string, number>> {
   const commit = await gasOf(w.court.connect(w.relayer).commit(faultCommitment(w.relayer.address as Hex, forged.hash, FaultKind.BadSignature, evidence, salt)));
   const prove = await gasOf(w.court.connect(w.relayer).prove(forged.header, FaultKind.BadSignature, evidence, salt));
   return {
-    "batch-post": again.post, "batch-post-new-slot": fresh.post, "certificate-7": again.certificate, "certificate-7-new-slot": fresh.certificate,
+    "batch-post": again.post, "batch-post-new-slot": fresh.post, "certificate-7": again.certificate, "certificate-7-new-slot": fresh.certificate, finalize,
     "receipt-use": receiptUse, "bad-leaf-challenge": prove, "bad-leaf-commit": commit,
   };
 }

@@ -81,6 +81,17 @@ const patterns: Pattern[] = [
       },
     }],
   },
+  {
+    name: "boosted trees of two classes whose weights all belong to the second", inputs: { x: { shape: [1, 2], ...unit, grid: 8 } },
+    nodes: [{
+      op: "TreeEnsembleClassifier", in: ["x"], out: ["l", "y"], domain: "ai.onnx.ml",
+      attrs: {
+        nodes_treeids: [0, 0, 0], nodes_nodeids: [0, 1, 2], nodes_featureids: [1, 0, 0], nodes_values: { floats: [0.1, 0, 0] }, nodes_modes: { strings: ["BRANCH_LEQ", "LEAF", "LEAF"] },
+        nodes_truenodeids: [1, 0, 0], nodes_falsenodeids: [2, 0, 0], class_treeids: [0, 0], class_nodeids: [1, 2], class_ids: [1, 1], class_weights: { floats: [-1.5, 0.75] },
+        classlabels_int64s: [0, 1], post_transform: "LOGISTIC",
+      },
+    }],
+  },
   ...([["linear", "zeros", 0], ["linear", "border", 1], ["nearest", "zeros", 1]] as const).map(([mode, padding, corners]): Pattern => ({
     name: `GridSample, ${mode}, ${padding}`, inputs: { ...image, g: { shape: [1, 2, 2, 2], lo: -1.25, hi: 1.25, grid: 16 } }, opset: 20,
     nodes: [{ op: "GridSample", in: ["x", "g"], out: ["y"], attrs: { mode, padding_mode: padding, align_corners: corners } }],
@@ -152,6 +163,24 @@ const patterns: Pattern[] = [
   },
 ];
 
+/** The operators of opset 23, with heads of their own for keys, a mask, and an order of the tokens. */
+const standard: Pattern[] = [
+  { name: "Attention", inputs: tokens(["q", "k", "v"]), nodes: [{ op: "Attention", in: ["q", "k", "v"], out: ["y"], attrs: { q_num_heads: 2, kv_num_heads: 2 } }] },
+  {
+    name: "Attention in order, scaled", inputs: tokens(["q", "k", "v"]),
+    nodes: [{ op: "Attention", in: ["q", "k", "v"], out: ["y"], attrs: { q_num_heads: 2, kv_num_heads: 2, is_causal: 1, scale: { float: 0.75 } } }],
+  },
+  {
+    name: "Attention with fewer heads of keys and an added mask", inputs: { q: { shape: [1, 3, 8], ...unit }, k: { shape: [1, 3, 4], ...unit }, v: { shape: [1, 3, 4], ...unit } },
+    constants: { m: weights([3, 3], 1, 3) }, nodes: [{ op: "Attention", in: ["q", "k", "v", "m"], out: ["y"], attrs: { q_num_heads: 4, kv_num_heads: 2 } }],
+  },
+  ...[0, 1].map((interleaved): Pattern => ({
+    name: `RotaryEmbedding, ${interleaved ? "interleaved" : "by halves"}`, inputs: { x: { shape: [1, 2, 3, 4], ...unit } },
+    constants: { c: weights([4, 2], 1, 3), s: weights([4, 2], 1, 4), p: ints([2, 0, 3], [1, 3]) },
+    nodes: [{ op: "RotaryEmbedding", in: ["x", "c", "s", "p"], out: ["y"], attrs: { interleaved } }],
+  })),
+].map((p) => ({ ...p, name: `${p.name} (opset 23)`, opset: 23 }));
+
 const masks = (p: Pattern, name: string): boolean => p.inputs[name]?.shape.join() === keep.shape.join();
 
 /** Values of the box; a mask leaves at least one place open, because floats have no value where none is. */
@@ -169,7 +198,7 @@ function drawn(p: Pattern, next: () => number): Record<string, number[]> {
 
 describe("circuits/compiler: patterns of other exporters", function () {
   this.timeout(60_000);
-  patterns.forEach((p, number) => {
+  [...patterns, ...standard].forEach((p, number) => {
     it(p.name, async () => {
       const onnx = encode({
         inputs: Object.fromEntries(Object.entries(p.inputs).map(([n, i]) => [n, i.shape])),

@@ -85,7 +85,8 @@ function value(x: NodeContext, tree: Map<number, TreeNode>, id: number, target: 
   return x.real.select(test(x, node, row), yes, no);
 }
 
-function scores(x: NodeContext, prefix: string, targets: number): { rows: Val[][]; batch: number } {
+/** Scores of `targets` targets, from `first` on: a classifier of two may give all its weights to the second class. */
+function scores(x: NodeContext, prefix: string, targets: number, first = 0): { rows: Val[][]; batch: number } {
   const t = x.input(0);
   const trees = forest(x, prefix);
   const width = t.shape[t.shape.length - 1] as number;
@@ -95,7 +96,7 @@ function scores(x: NodeContext, prefix: string, targets: number): { rows: Val[][
   const rows = Array.from({ length: batch }, (_, n) => {
     const row = t.data.slice(n * width, (n + 1) * width);
     return Array.from({ length: targets }, (_, k): Val => {
-      const parts = trees.map((tree) => value(x, tree, tree.has(0) ? 0 : ([...tree.keys()][0] as number), k, row));
+      const parts = trees.map((tree) => value(x, tree, tree.has(0) ? 0 : ([...tree.keys()][0] as number), first + k, row));
       const b = base[k] ?? 0;
       if (aggregate === "MIN") return x.real.add(b, parts.reduce((p, q) => x.real.min(p, q)));
       if (aggregate === "MAX") return x.real.add(b, parts.reduce((p, q) => x.real.max(p, q)));
@@ -116,7 +117,7 @@ function classifier(x: NodeContext): SymTensor[] {
   if (!labels) throw x.refuse("no class labels", "Export them with the node");
   const ids = new Set(x.list("class_ids") ?? []);
   const binary = labels.length === 2 && ids.size === 1;
-  const { rows, batch } = scores(x, "class", binary ? 1 : labels.length);
+  const { rows, batch } = scores(x, "class", binary ? 1 : labels.length, binary ? ([...ids][0] as number) : 0);
   const r = x.real;
   const out: Val[] = [];
   const classes = rows.map((row): Val => {
@@ -124,6 +125,11 @@ function classifier(x: NodeContext): SymTensor[] {
       const score = row[0] as Val;
       // Weights that are never negative are shares of votes; others are log odds.
       const shares = (x.list("class_weights") ?? []).every((w) => w >= 0);
+      // With all weights at the second class the runtimes keep two scores, the first of them zero.
+      if (ids.has(1)) {
+        out.push(...transformed(x, [0, score]));
+        return decision(r, score, shares ? 0.5 : 0, labels);
+      }
       const p = transformed(x, [score])[0] as Val;
       const odds = !shares && x.text("post_transform", "NONE") === "NONE";
       out.push(r.lin([p], [-1], odds ? 0 : 1), p);

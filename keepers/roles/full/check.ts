@@ -81,8 +81,10 @@ export function createBatchChecker({ platform, store, walrus, pool, domain, judg
       const book = await preimages.of(header.nodeId, [...new Set(report.uses.map(({ termsHash }) => termsHash))]);
       if (book.terms.length > 0) report = await verify({ book });
     }
+    let lasting = false;
     if (report.ok) {
-      const { fault, unjudged } = await judge.judge(header.nodeId, report.uses);
+      const { fault, unjudged, lasting: stays } = await judge.judge(header.nodeId, report.uses);
+      lasting = stays ?? false;
       report = { ...report, ok: !fault, fault, unjudged: report.unjudged ?? unjudged };
     }
     const seconds = shared?.seconds ?? (clock.now() - started) / 1000;
@@ -92,7 +94,7 @@ export function createBatchChecker({ platform, store, walrus, pool, domain, judg
       report.fault = { kind: "overlap", index: null, detail: `stretch ${overlap.here} overlaps stretch ${overlap.there} of ${overlap.other}` };
     }
     const verdict: Verdict = !report.ok ? "faulty" : report.unjudged ? "unjudged" : "valid";
-    const fault = report.fault ?? (report.unjudged ? { kind: "unjudged", index: null, detail: report.unjudged } : null);
+    const fault = report.fault ?? (report.unjudged ? { kind: lasting ? "undecidable" : "unjudged", index: null, detail: report.unjudged } : null);
     store.transaction(() => {
       // An overlap's stretches are its evidence.
       if (!report.ok && !overlap) store.forgetLeaves(hash);
@@ -125,7 +127,7 @@ export function createBatchChecker({ platform, store, walrus, pool, domain, judg
     unavailable: () => new Map([...retryAt].map(([hash, { reason }]) => [hash, reason])),
     missingSince: () => new Map([...retryAt].flatMap(([hash, { since, absent }]) => (absent ? [[hash, since] as const] : []))),
     async step() {
-      const due = store.unchecked(256).filter(({ hash }) => (retryAt.get(hash)?.at ?? 0) <= clock.now());
+      const due = [...store.unchecked(256), ...store.judgeable(clock.now(), 4)].filter(({ hash }) => (retryAt.get(hash)?.at ?? 0) <= clock.now());
       // Batches that wait for a worker cost a question each; batches that are checked here, their time.
       for (const row of sharedChecks?.() ? due : due.slice(0, 1)) await attempt(row);
       return due.length > 1 && !sharedChecks?.();

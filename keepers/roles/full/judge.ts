@@ -10,6 +10,8 @@ import type { Platform } from "../platform.ts";
 export interface Judgement {
   fault: BatchFault | null;
   unjudged: string | null;
+  /** Nothing that the chain or the node says later can change that. */
+  lasting?: boolean;
 }
 
 interface Royalty {
@@ -57,6 +59,7 @@ export function createJudge({ settlement }: Pick<Platform, "settlement">): Judge
     async judge(nodeId, uses) {
       const policy = await policyOf(nodeId);
       let unjudged: string | null = null;
+      let lasting = false;
       for (const { terms, modelId, leaf } of uses) {
         if (!terms) continue; // the caller has said so
         const wrong = wrongTerms(nodeId, terms, policy);
@@ -69,9 +72,12 @@ export function createJudge({ settlement }: Pick<Platform, "settlement">): Judge
           return { fault: { kind: "royalty", index: leaf, detail }, unjudged: null };
         }
         // Only who holds the salt can tell whether the output is right: it is left to them, with the node's full bond behind it.
-        if (royalty?.int && terms.verification === Verification.Vanilla) unjudged ??= `receipt ${leaf} is a vanilla answer of an int program, whose output cannot be checked from here`;
+        if (royalty?.int && terms.verification === Verification.Vanilla) {
+          unjudged ??= `receipt ${leaf} is a vanilla answer of an int program, whose output cannot be checked from here`;
+          lasting = true;
+        }
       }
-      return { fault: null, unjudged };
+      return { fault: null, unjudged, lasting };
     },
   };
 }

@@ -129,6 +129,20 @@ export function fullStore(store: Store) {
         .map(toHeader);
     },
 
+    /**
+     * Batches in their window whose charges could not be judged when they were looked at: terms or model may be there by now. Each again
+     * after five minutes, or twenty times as long as its check takes.
+     */
+    judgeable(now: number, limit: number): HeaderRow[] {
+      return store
+        .all<Raw>(
+          `${WITH_STATUS} JOIN checks c ON c.header_hash = h.hash WHERE h.kind = 'batch' AND t.status IN (${BatchStatus.Posted}, ${BatchStatus.Certified})
+           AND c.verdict = 'unjudged' AND c.fault ->> '$.kind' = 'unjudged' AND c.checked_at + max(300000, 20000 * c.seconds) <= ? ORDER BY c.checked_at LIMIT ?`,
+          now, limit,
+        )
+        .map(toHeader);
+    },
+
     /** Individual settlements whose calldata is not indexed yet. */
     unindexed(limit: number): HeaderRow[] {
       return store

@@ -129,6 +129,23 @@ describe("full nodes find what is planted, by themselves", function () {
     }
   });
 
+  it("looked at again when the answer may have come: terms that were shown late are judged and signed for; what no answer can decide is left alone", async () => {
+    const terms = { feeBpsCap: 499 };
+    const late = await poster.post({ book: null, terms });
+    const vanilla = await poster.post({ receipt: () => ({ modelId: poster.integer }), terms: { verification: 4 } });
+    await work();
+    expect([verdict(late.hash)[0], verdict(vanilla.hash)[0], signed(late.hash)]).to.deep.equal(["unjudged", "unjudged", 0]);
+    const json = (value: unknown): unknown => JSON.parse(JSON.stringify(value, (_, item: unknown) => (typeof item === "bigint" ? item.toString() : item)));
+    shown.set(termsHash({ ...poster.terms, ...terms }), json({ terms: { ...poster.terms, ...terms }, tariff: poster.tariff }));
+    await work();
+    expect(verdict(late.hash)[0], "not at once").to.equal("unjudged");
+    rig.wall.ahead += 301_000;
+    const soon = rig.members[0]!.store.judgeable(rig.members[0]!.platform.clock.now(), 100).map(({ hash }) => hash);
+    expect([soon.includes(late.hash), soon.includes(vanilla.hash)]).to.deep.equal([true, false]);
+    await work();
+    expect([await status(late.hash), verdict(late.hash), signed(late.hash)]).to.deep.equal(["Certified", ["valid", "valid", "valid"], 3]);
+  });
+
   it("a blob of format 1 is certified when its node shows the terms; shown terms that hash to something else are worth nothing", async () => {
     const json = (value: unknown): unknown => JSON.parse(JSON.stringify(value, (_, item: unknown) => (typeof item === "bigint" ? item.toString() : item)));
     const hash = termsHash(poster.terms);

@@ -51,11 +51,18 @@ function rowLines(model: CompiledModel): string[] {
   ];
 }
 
+/** The word, where it holds, and beside an observation what can be said for every input. */
 function errorLines({ errors }: { errors: readonly ErrorStatement[] }): string[] {
   return errors.map((error) => {
-    const share = error.range > 0 ? ` (${((100 * error.bound) / error.range).toPrecision(2)} % of its range)` : "";
-    const kind = error.kind === "proved" ? "proved for every input" : `empirical, ${error.samples} samples`;
-    return `error of "${error.tensor}": at most ${error.bound.toPrecision(3)}${share}, ${kind}${error.vacuous ? "; too wide to say much" : ""}`;
+    const percent = (v: number) => `${((100 * v) / error.range).toPrecision(2)} %`;
+    const where = error.at === "grid" ? ", at the quantised input" : "";
+    const share = error.range > 0 ? ` (${percent(error.bound)} of its range)` : "";
+    const head = `error of "${error.tensor}": at most ${error.bound.toPrecision(3)}${share}`;
+    const tail = error.vacuous ? "; too wide to say much" : "";
+    if (error.kind !== "empirical") return `${head}, ${error.kind} for every input${where}; largest of ${error.samples} samples ${error.observed.toPrecision(3)}${tail}`;
+    const bound = (v: number | null) => (v === null || error.range <= 0 ? "none" : percent(v));
+    const quantised = error.quantised.affine ?? error.quantised.proved;
+    return `${head}, empirical, ${error.samples} samples${where}; affine bound ${bound(error.affine ?? error.proved)}, at the quantised input ${bound(quantised)}${tail}`;
   });
 }
 

@@ -1,21 +1,20 @@
 import { BudgetError, CompileError, InvalidModelError, UnsupportedError } from "./errors.ts";
-import { stateError, type ErrorStatement } from "./error.ts";
+import type { ErrorStatement } from "./error.ts";
 import { importModel } from "./import/model.ts";
 import { canonicalText, graphHash } from "./integer/canonical.ts";
-import { evaluateNodes } from "./integer/evaluate.ts";
 import { assignWires, finish, type IntGraph, type Lane } from "./integer/finish.ts";
 import type { IntNode } from "./integer/graph.ts";
 import type { CompileOptions } from "./options.ts";
-import { inputBoxes, quantise } from "./quantise/box.ts";
-import { toReal } from "./quantise/dyadic.ts";
+import { inputBoxes } from "./quantise/box.ts";
 import { Lowerer } from "./quantise/lower.ts";
 import { defaults, type InputScale, type QuantiseOptions } from "./quantise/options.ts";
 import { roundOutput } from "./quantise/output.ts";
 import { packLanes, type LaneSource } from "./quantise/pack.ts";
 import { statusOf } from "./quantise/status.ts";
+import { state } from "./state.ts";
 import type { PieceClaim } from "./quantise/piece.ts";
 import type { Quantity } from "./quantise/quantity.ts";
-import { offGrid, realInputs, sampleInputs, typicalMagnitudes } from "./quantise/samples.ts";
+import { realInputs, sampleInputs, typicalMagnitudes } from "./quantise/samples.ts";
 import { evaluateReal } from "./real/evaluate.ts";
 import { isConst, RealGraph, type Real, type Val } from "./real/graph.ts";
 import { foldSums, plantTrees, reachable } from "./real/passes.ts";
@@ -141,7 +140,7 @@ function compileAt(source: Source, precision: QuantiseOptions, options: CompileO
     inputs: traced.inputs.map(({ name, shape, kind, offset }) => ({ name, shape, kind, offset })),
     outputs: traced.outputs.map(({ name, shape, kind }) => ({ name, shape, kind })),
     boxes,
-    errors: state(run, packed.errors, order.some((n) => JUMPS.has(n.op))),
+    errors: state(run, { order, lowerer, outputs, cuts: packed.cuts }),
     pieces: lowerer.pieces.claims
       .filter((p) => image[p.y] !== -1 && image[p.bits] !== -1)
       .map((p) => ({ ...p, y: image[p.y] as number, bits: image[p.bits] as number })),
@@ -176,22 +175,24 @@ function folded(traced: Traced): { real: RealGraph; outputs: Val[] } {
   return { real, outputs: trees ? foldSums(planted, trees, real) : foldSums(traced.real, flat, real) };
 }
 
-function packOutputs(lowerer: Lowerer, traced: Traced, outputs: readonly Val[], outputBits: number, round?: (made: Quantity, v: Val) => Quantity): { lanes: Lane[]; errors: number[] } {
+function packOutputs(lowerer: Lowerer, traced: Traced, outputs: readonly Val[], outputBits: number, round?: (made: Quantity, v: Val) => Quantity): { lanes: Lane[]; cuts: number[] } {
   const { int, q } = lowerer;
   const sources: LaneSource[] = [{ tensor: "status", index: 0, node: statusOf(lowerer), e: 0, kind: "status" }];
-  const errors: number[] = [];
+  const cuts: number[] = [];
   let at = 0;
   for (const t of traced.outputs) {
     t.values.data.forEach((_, index) => {
       const output = outputs[at++] as Val;
-      const made = lowerer.get(output);
+      const all = lowerer.get(output);
+      // A constant's own rounding stays with it: no node accounts for it.
+      const made = isConst(output) ? all : { ...all, err: 0 };
       int.layer = int.at(made.node).layer;
       const v: Quantity = round ? q.narrow(round(made, output), 240) : q.narrow(made, outputBits || 240);
-      errors.push(v.err);
+      cuts.push(v.err);
       sources.push({ tensor: t.name, index, node: v.node, e: v.e, kind: t.kind === "float" ? "value" : "class" });
     });
   }
-  return { lanes: packLanes(int, sources), errors };
+  return { lanes: packLanes(int, sources), cuts };
 }
 
 function finishGraph(lowerer: Lowerer, lanes: readonly Lane[], traced: Traced, boxes: readonly InputScale[], plan?: WeightPlan): { graph: IntGraph; image: Int32Array } {
@@ -220,76 +221,5 @@ export function referenceOutputs(order: readonly Real[], size: number, outputs: 
     }),
   );
 }
-
-interface Observation {
-  readonly error: number;
-  readonly range: number;
-}
-
-/**
- * Runs the integer model next to the real one on the samples: largest distance, and spread of the real output. On the grid, an output that
- * moves by less than `jump` between the given input and the quantised one counts with its distance to both.
- */
-function observe(run: Run, at: ErrorStatement["at"], jump: readonly number[]): Observation[] {
-  const { graph, boxes, grid, traced } = run;
-  const blank = (): { error: number; lo: number; hi: number }[] => traced.outputs.map(() => ({ error: 0, lo: Infinity, hi: -Infinity }));
-  const seeded = blank();
-  const own = blank();
-  const pairs = grid.map((ints, k) => ({ ints, reals: offGrid(ints, boxes, k + 1), seen: seeded }));
-  // What the caller gave is what the model is used on: its spread is the one that matters.
-  for (const reals of run.given) pairs.push({ ints: reals.map((v, i) => quantise(v, boxes[i] as InputScale).value), reals: [...reals], seen: own });
-  for (const { ints, reals, seen } of pairs) {
-    const direct = run.reference(reals);
-    const want = at === "grid" ? run.reference(realInputs(ints, boxes)) : direct;
-    const value = evaluateNodes(graph, run.pack(ints));
-    let lane = 1;
-    want.forEach((list, t) => {
-      const s = seen[t] as { error: number; lo: number; hi: number };
-      for (const [i, w] of list.entries()) {
-        const l = graph.outputs[lane++] as Lane;
-        const got = toReal(value[l.node] as bigint, l.e);
-        if (Number.isFinite(w)) {
-          const plain = (direct[t] as number[])[i] as number;
-          s.error = Math.max(s.error, Math.abs(got - w), Math.abs(plain - w) < (jump[t] as number) ? Math.abs(got - plain) : 0);
-          s.lo = Math.min(s.lo, w);
-          s.hi = Math.max(s.hi, w);
-        }
-      }
-    });
-  }
-  const spread = (s: { lo: number; hi: number } | undefined): number => (s && s.hi > s.lo ? s.hi - s.lo : 0);
-  return seeded.map((s, i) => {
-    const mine = own[i] as { error: number; lo: number; hi: number };
-    return { error: Math.max(s.error, mine.error), range: spread(mine) || spread(s) || Math.abs(s.hi) || 1 };
-  });
-}
-
-interface Run {
-  readonly graph: IntGraph;
-  readonly boxes: readonly InputScale[];
-  readonly grid: readonly bigint[][];
-  /** Real inputs of the caller. */
-  readonly given: readonly (readonly number[])[];
-  readonly traced: Traced;
-  readonly reference: (inputs: readonly number[]) => number[][];
-  /** What the graph reads for an integer each for every input and weight. */
-  readonly pack: (ints: readonly bigint[]) => readonly bigint[];
-}
-
-/** States, for each output tensor, which error holds: at the input if that says something, else at the quantised input where the model jumps. */
-function state(run: Run, proved: readonly number[], jumps: boolean): ErrorStatement[] {
-  let at = 0;
-  const worst = run.traced.outputs.map((t) => t.values.data.reduce((m: number) => Math.max(m, proved[at++] as number), 0));
-  const make = (where: ErrorStatement["at"]): ErrorStatement[] =>
-    observe(run, where, jump).map((o, i) => stateError(run.traced.outputs[i]?.name ?? "", worst[i] as number, o.error, run.grid.length, o.range, where));
-  let jump = run.traced.outputs.map(() => Infinity);
-  const direct = make("input");
-  if (!jumps || !direct.some((e) => e.vacuous)) return direct;
-  jump = direct.map((e) => 0.05 * e.range);
-  const onGrid = make("grid");
-  return direct.map((e, i) => (e.vacuous && !(onGrid[i] as ErrorStatement).vacuous ? (onGrid[i] as ErrorStatement) : e));
-}
-
-const JUMPS = new Set(["ge0", "eq0", "step", "floordiv", "bitwise"]);
 
 export { UnsupportedError };

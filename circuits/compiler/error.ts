@@ -1,17 +1,36 @@
-/** What the compiler says about one output tensor's distance from the model over the reals. */
+import type { Domain } from "./affine/analysis.ts";
+
+/** Sound bounds of one output tensor over the whole box; Infinity where there is none. */
+export interface Bounds {
+  /** By plain intervals. */
+  readonly proved: number;
+  /** By affine forms; Infinity also where plain intervals already say something at the input. */
+  readonly affine: number;
+}
+
+/** What the compiler says about one output tensor's distance from the model over the reals, while the status byte is 0. */
 export interface ErrorStatement {
   readonly tensor: string;
-  /** "proved": holds for every input of the box. "empirical": 1.5 times the largest of `samples` seeded inputs. */
-  readonly kind: "proved" | "empirical";
+  /**
+   * "proved": holds for every input of the box, by plain intervals. "affine": holds for every input of the box, by affine forms, which know
+   * what errors have in common. "empirical": 1.5 times the largest of `samples` seeded inputs, an observation and no bound.
+   */
+  readonly kind: "proved" | "affine" | "empirical";
   readonly bound: number;
+  /** The sound bounds at the given input, whatever the statement's kind; null where there is none or none was looked for. */
   readonly proved: number | null;
+  readonly affine: number | null;
+  /** The same at the quantised input. */
+  readonly quantised: { readonly proved: number | null; readonly affine: number | null };
+  /** Largest error seen, where `at` says. */
   readonly observed: number;
   readonly samples: number;
   /**
    * "input": distance to the model at the given input. "grid": at the quantised input, which lies within half a step of it. The second is
-   * all that can be said where the model jumps (rounding, comparisons) and half a step decides on which side of a jump an input lies.
+   * what a proof speaks of, and all that can be said where the model jumps (rounding, comparisons) and half a step decides on which side of a
+   * jump an input lies.
    */
-  readonly at: "input" | "grid";
+  readonly at: Domain;
   /** Spread of the output over the caller's samples, or over seeded ones where there are none. */
   readonly range: number;
   /** A bound above 5 % of the range says nothing useful. */
@@ -20,10 +39,19 @@ export interface ErrorStatement {
 
 const MEANINGFUL = 0.05;
 
-export function stateError(tensor: string, proved: number, observed: number, samples: number, range: number, at: ErrorStatement["at"]): ErrorStatement {
-  const meaningful = (v: number): boolean => Number.isFinite(v) && (v === 0 || v <= MEANINGFUL * range);
-  const kind = meaningful(proved) ? "proved" : "empirical";
+export const meaningful = (bound: number, range: number): boolean => Number.isFinite(bound) && (bound === 0 || bound <= MEANINGFUL * range);
+
+const finite = (v: number): number | null => (Number.isFinite(v) ? v : null);
+
+/** The strongest word that says something where `seen.at` says: proved, then affine, then empirical. */
+export function stateError(seen: Pick<ErrorStatement, "tensor" | "samples" | "range" | "at" | "observed">, bounds: Readonly<Record<Domain, Bounds>>): ErrorStatement {
+  const own = bounds[seen.at];
+  const sound = (["proved", "affine"] as const).find((k) => meaningful(own[k], seen.range));
   // Half as much again as was seen: the word "empirical" carries the rest of the warning.
-  const bound = kind === "proved" ? proved : observed * 1.5;
-  return { tensor, kind, bound, proved: Number.isFinite(proved) ? proved : null, observed, samples, at, range, vacuous: !meaningful(bound) };
+  const bound = sound ? own[sound] : seen.observed * 1.5;
+  return {
+    ...seen, kind: sound ?? "empirical", bound, vacuous: !meaningful(bound, seen.range),
+    proved: finite(bounds.input.proved), affine: finite(bounds.input.affine),
+    quantised: { proved: finite(bounds.grid.proved), affine: finite(bounds.grid.affine) },
+  };
 }

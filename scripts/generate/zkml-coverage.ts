@@ -15,7 +15,7 @@ import { fileURLToPath } from "node:url";
 import { decodeTensor, type Tensor } from "../../circuits/compiler/import/tensor.ts";
 import { importModel } from "../../circuits/compiler/import/model.ts";
 import {
-  CompileError, calculateWitness, compileModel, loadModel, quantizeInput, readR1cs, runInteger, violatedRow, writeArtifacts, type CompiledModel,
+  CompileError, calculateWitness, compileModel, loadModel, quantizeInput, readR1cs, runInteger, violatedRow, writeArtifacts, type CompiledModel, type ErrorStatement,
 } from "../../circuits/compiler/index.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -146,14 +146,8 @@ async function examine(name: string, directory: string, rows: boolean): Promise<
   const range = hi > lo ? hi - lo : Math.abs(hi) || 1;
   // The oracle is float32: its own slack is a few units in the last place of its largest value.
   const slack = 1e-5 * Math.max(Math.abs(lo), Math.abs(hi));
-  const proved = Math.max(...model.errors.map((e) => e.proved ?? Infinity));
-  const useProved = proved <= 0.05 * range;
-  const kind = useProved ? "proved" : "empirical";
-  const bound = useProved ? proved : Math.max(...model.errors.map((e) => e.observed * 1.5));
-  const onGrid = !useProved && model.errors.some((e) => e.at === "grid");
-  const samples = model.errors[0]?.samples ?? 0;
-  const notes: string[] = [];
-  if (kind === "empirical") notes.push(`1.5 x the largest of ${samples} samples${onGrid ? ", at the quantised input" : ""}`);
+  const { kind, bound, remarks } = stated(model, range);
+  const notes = [...remarks];
   const finerBits = model.warnings.find((w) => w.startsWith("at the usual precision"));
   if (finerBits) notes.push("finer than usual");
   if (invalid > 0) notes.push(`${invalid} elements are NaN in the oracle: status lane ${got.status & 1 ? "set" : "NOT SET"}`);
@@ -161,6 +155,26 @@ async function examine(name: string, directory: string, rows: boolean): Promise<
   const honest = bound <= 0.05 * range && worst <= bound + slack;
   if (rows && model.rows.total <= 1 << 17) notes.push((await satisfies(model, c.inputs)) ? "gate and witness hold" : "WITNESS FAILS");
   return { ...blank, rows: model.rows.total, kind, bound, observed: worst, range, note: notes.join("; "), state: honest ? "meaningful" : "formal" };
+}
+
+/** The strongest word that holds for all outputs of the model, measured against the range of the shipped output. */
+function stated({ errors }: CompiledModel, range: number): { kind: string; bound: number; remarks: string[] } {
+  const most = (of: (e: ErrorStatement) => number | null): number => Math.max(...errors.map((e) => of(e) ?? Infinity));
+  const sound = [
+    { kind: "proved", bound: most((e) => e.proved), remarks: [] },
+    { kind: "affine", bound: most((e) => e.affine ?? e.proved), remarks: [] },
+    // The compiler says so itself only where nothing that was seen at the given input is larger.
+    ...(errors.every((e) => e.at === "grid" && e.kind !== "empirical")
+      ? [{ kind: errors.some((e) => e.kind === "affine") ? "affine" : "proved", bound: most((e) => e.bound), remarks: ["at the quantised input"] }]
+      : []),
+  ].find((s) => s.bound <= 0.05 * range);
+  if (sound) return sound;
+  const share = (v: number): string => (Number.isFinite(v) ? `${((100 * v) / range).toPrecision(2)} %` : "none");
+  const affine = most((e) => e.affine ?? e.proved);
+  const quantised = most((e) => e.quantised.affine ?? e.quantised.proved);
+  const where = errors.some((e) => e.at === "grid" && e.kind === "empirical") ? ", at the quantised input" : "";
+  const beside = `affine bound ${share(affine)}${Number.isFinite(quantised) ? `, ${share(quantised)} at the quantised input` : ""}`;
+  return { kind: "empirical", bound: most((e) => e.observed * 1.5), remarks: [`1.5 x the largest of ${errors[0]?.samples ?? 0} samples${where}; ${beside}`] };
 }
 
 const short = (v: number): string => (v === 0 ? "0" : v.toExponential(1));
@@ -179,8 +193,9 @@ function table(results: readonly Result[]): string {
     `Of ${results.length} models: **${count("meaningful")} meaningful** (stated error at most 5 % of the output's range, oracle within it), ` +
       `${count("formal")} formal (they compile and prove, the stated error says little), ${count("refused")} refused.`,
     "",
-    "Oracle: `shipped` is the expected output that comes with the model. Error: `proved` holds for every input of the box (input rounding",
-    "included), `empirical` is 1.5 times the largest error that was seen and nothing more. The box of each model is the powers of two around its vector.",
+    "Oracle: `shipped` is the expected output that comes with the model. Error: `proved` (plain intervals) and `affine` (affine forms) hold for every",
+    "input of the box, input rounding included unless the remarks say otherwise; `empirical` is 1.5 times the largest error that was seen and nothing",
+    "more, with the affine bound beside it. The box of each model is the powers of two around its vector.",
     "",
     "Rows as the compiler counts them. With `--rows` each model of up to 2^17 rows also goes through circom and the gate, and its witness is checked.",
     "",

@@ -128,7 +128,9 @@ function stated(layers: readonly Layer[], model: Pick<ChainModel, "outputs" | "b
   return model.outputs.map((t, i) => {
     const worst = proved.slice(at, (at += t.shape.reduce((a, b) => a * b, 1))).reduce((m, e) => Math.max(m, e), 0);
     const s = seen[i] as { error: number; lo: number; hi: number };
-    return stateError(t.name, worst, s.error, grid.length, s.hi > s.lo ? s.hi - s.lo : Math.abs(s.hi) || 1, "input");
+    const nothing = { proved: Infinity, affine: Infinity };
+    const range = s.hi > s.lo ? s.hi - s.lo : Math.abs(s.hi) || 1;
+    return stateError({ tensor: t.name, samples: grid.length, range, at: "input", observed: s.error }, { input: { ...nothing, proved: worst }, grid: nothing });
   });
 }
 

@@ -1,11 +1,12 @@
 import { ceilLog2, lowExponent, scale, scaleRound, toReal, up } from "./dyadic.ts";
+import type { Drift } from "../affine/analysis.ts";
 import type { Quantities, Quantity } from "./quantity.ts";
 
 /**
  * sum w_j x_j + c with weights rounded to integers on one scale. Weights that are exact on the scale of their operands stay exact;
  * otherwise the scale leaves `weightBits` to the weight with the largest contribution.
  */
-export function lowerSum(q: Quantities, args: readonly Quantity[], w: readonly number[], c: number, weightBits: number): Quantity {
+export function lowerSum(q: Quantities, args: readonly Quantity[], w: readonly number[], c: number, weightBits: number): { made: Quantity; drift: Drift } {
   const finest = args.reduce((m, a) => Math.min(m, a.e), Infinity);
   const weightsExact = args.reduce((m, a, i) => Math.min(m, a.e + lowExponent(w[i] as number)), Infinity);
   // Weights like 1 and -1 cost nothing; the constant then takes at most three bits more than the finest operand has.
@@ -15,20 +16,29 @@ export function lowerSum(q: Quantities, args: readonly Quantity[], w: readonly n
   if (floor) e = Math.min(e, ceilLog2(c) - 4);
   e = Math.max(e, coarsest(q, args, w, c));
   const k: bigint[] = [];
-  let err = 0;
+  const of = new Float64Array(args.length);
+  // Between these the rounded weights move the sum: values that are never negative move it one way for each weight.
+  let [low, high, gross, rest] = [0, 0, 0, 0];
   for (let i = 0; i < args.length; i++) {
     const a = args[i] as Quantity;
     const weight = w[i] as number;
     const factor = scaleRound(weight, e - a.e);
     k.push(factor);
-    const drift = Math.abs(weight - toReal(factor, e - a.e));
-    err += Math.abs(weight) * a.err;
-    if (drift > 0) err += drift * q.magnitude(a);
+    const drift = toReal(factor, e - a.e) - weight;
+    of[i] = drift;
+    rest += Math.abs(weight) * a.err;
+    if (drift === 0) continue;
+    const { lo, hi } = q.range(a);
+    low += drift * (drift > 0 ? lo : hi);
+    high += drift * (drift > 0 ? hi : lo);
+    gross += Math.abs(drift) * q.magnitude(a);
   }
   const constant = scaleRound(c, e);
-  const lost = Math.abs(c - toReal(constant, e));
+  const offset = toReal(constant, e) - c;
   const node = q.int.lin(args.map((a) => a.node), k, constant);
-  return { node, e, err: up(err + lost) };
+  // The two sums cancel, and what doubles lose then is a share of their terms and not of themselves.
+  const err = up(rest + Math.max(Math.abs(low + offset), Math.abs(high + offset)) + gross * 2 ** -38);
+  return { made: { node, e, err }, drift: { of, offset, rest: up(rest) } };
 }
 
 /** Digits beyond these do not fit the field next to the largest term: what is smaller is rounded away, and counted as error. */

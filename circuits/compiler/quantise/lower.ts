@@ -2,6 +2,7 @@ import { BudgetError, UnsupportedError } from "../errors.ts";
 import { IntBuilder, bitLength } from "../integer/graph.ts";
 import { functionSpec } from "../real/functions.ts";
 import { isConst, type Real, type Val } from "../real/graph.ts";
+import { Account } from "./account.ts";
 import { ceilLog2, scaleRound, toReal, up } from "./dyadic.ts";
 import { lowerBitwise } from "./bitwise.ts";
 import { Certainty } from "./certainty.ts";
@@ -30,7 +31,7 @@ export class Lowerer {
   /** Flags that are 1 where another class comes within twice the proved error of the chosen one. */
   readonly ties: number[] = [];
   readonly warnings: string[] = [];
-  readonly #of = new Map<Real, Quantity>();
+  readonly account = new Account(this.q);
   readonly #maxRows: number;
   readonly #options: QuantiseOptions;
   readonly #inputs: readonly InputScale[];
@@ -74,7 +75,7 @@ export class Lowerer {
     for (const n of order) {
       this.int.layer = n.layer;
       try {
-        this.#of.set(n, this.#lower(n));
+        this.account.enter(n, this.#lower(n));
         // What nothing reads is dropped later, but never more than half of it: a model far too large is refused before it takes minutes.
         if (this.int.rows > 2 * this.#maxRows) throw new BudgetError("the number of rows", this.int.rows, this.#maxRows);
       } catch (error: unknown) {
@@ -88,18 +89,25 @@ export class Lowerer {
   get(v: Val | undefined): Quantity {
     if (v === undefined) throw new RangeError("missing operand");
     if (isConst(v)) return v === 0 ? this.q.constant(0, 0) : this.q.constant(v, ceilLog2(v) - 24);
-    return this.#of.get(v) as Quantity;
+    return this.account.get(v);
+  }
+
+  #sum(n: Real, args: readonly Quantity[]): Quantity {
+    const { q } = this;
+    const { made, drift } = lowerSum(q, args.map((x) => (q.width(x) > PRODUCT_BITS ? q.narrow(x, PRODUCT_BITS) : x)), n.w, n.c, this.#options.weightBits);
+    this.account.drift(n, drift);
+    return made;
   }
 
   #lower(n: Real): Quantity {
     const { q } = this;
-    const args = n.args.map((a) => this.get(a));
+    const args = n.args.map((a) => ({ ...this.get(a), err: 0 }));
     const [a, b] = args as [Quantity, Quantity];
     switch (n.op) {
       case "input":
         return this.input(n.p[0] as number);
       case "lin":
-        return lowerSum(q, args.map((x) => (q.width(x) > PRODUCT_BITS ? q.narrow(x, PRODUCT_BITS) : x)), n.w, n.c, this.#options.weightBits);
+        return this.#sum(n, args);
       case "mul":
         return lowerProduct(q, a, b, PRODUCT_BITS);
       case "relu":
@@ -109,7 +117,7 @@ export class Lowerer {
       case "step":
         return this.#steps.lower(n, a);
       case "eq0":
-        return { node: this.int.eqz(a.node), e: 0, err: a.err > 0 ? 1 : 0 };
+        return { node: this.int.eqz(a.node), e: 0, err: 0 };
       case "max2":
         return this.#max2(a, b);
       case "maxn":
@@ -127,7 +135,7 @@ export class Lowerer {
       case "seam":
         return this.#seam(n, a);
       case "bound":
-        return this.#bound(n, a, args.slice(1));
+        return this.#bound(n, this.get(n.args[0]), n.args.slice(1).map((v) => this.get(v)));
     }
   }
 
@@ -178,11 +186,9 @@ export class Lowerer {
 
   #sign(x: Quantity): Quantity {
     const { lo, hi } = this.q.at(x);
-    const { lo: l, hi: h } = this.q.range(x);
-    const err = x.err > 0 && l <= x.err && h >= -x.err ? 1 : 0;
-    if (lo >= 0n || hi < 0n) return { node: this.int.constant(lo >= 0n ? 1n : 0n), e: 0, err };
+    if (lo >= 0n || hi < 0n) return { node: this.int.constant(lo >= 0n ? 1n : 0n), e: 0, err: 0 };
     const bits = this.int.signed(x.node);
-    return { node: this.int.bit(bits, (this.int.at(bits).n[0] as number) - 1), e: 0, err };
+    return { node: this.int.bit(bits, (this.int.at(bits).n[0] as number) - 1), e: 0, err: 0 };
   }
 
   #max2(x: Quantity, y: Quantity): Quantity {
@@ -262,7 +268,7 @@ export class Lowerer {
   /** A selection lies within the hull of both sides, whatever the rounding of their constants. */
   #hull(x: Quantity, because: readonly Quantity[]): Quantity {
     const hull = flagHull(this.int, x.node);
-    return hull ? { ...x, node: this.int.bound(x.node, "select", hull.lo, hull.hi, because.map((b) => b.node)) } : x;
+    return { ...x, node: hull ? this.int.bound(x.node, "select", hull.lo, hull.hi, because.map((b) => b.node)) : x.node, err: 0 };
   }
 
   #bound(n: Real, x: Quantity, because: readonly Quantity[]): Quantity {
@@ -274,9 +280,9 @@ export class Lowerer {
     if (n.fn === "sorted") return because.every((b) => this.q.width(b) < PRODUCT_BITS / 2) ? { ...x, err: Math.min(x.err, because.reduce((m, b) => Math.max(m, b.err), 0)) } : x;
     if (n.fn === "defined") {
       this.violations.push((because[0] as Quantity).node);
-      return x;
+      return { ...x, err: 0 };
     }
-    if (n.fn === "rounded") return { ...x, err: up(x.err + hi * this.q.magnitude(x)) };
+    if (n.fn === "rounded") return { ...x, err: up(hi * this.q.magnitude(x)) };
     if (n.fn === "select") return this.#hull(x, because);
     // Two units of slack: either side of a clip may have been rounded.
     const low = Number.isFinite(lo) ? scaleRound(lo, x.e) - 2n : this.q.at(x).lo;
@@ -287,9 +293,9 @@ export class Lowerer {
       const own = x.err === Infinity ? most : scaleRound(x.err, x.e) + 1n;
       const off = own < most ? own : most;
       if (this.q.at(x).hi < low - off) throw new RangeError("the operand spreads too far for an exponential");
-      return { ...x, node: this.int.bound(x.node, n.fn, low - off / BigInt(hi) - 1n, high + off, because.map((b) => b.node)) };
+      return { ...x, node: this.int.bound(x.node, n.fn, low - off / BigInt(hi) - 1n, high + off, because.map((b) => b.node)), err: 0 };
     }
     const slack = n.fn === "clip" || n.fn === "cauchy" ? 0n : BigInt(Math.ceil(x.err === Infinity ? 0 : Number(scaleRound(x.err, x.e))));
-    return { ...x, node: this.int.bound(x.node, n.fn, low - slack, high + slack, because.map((b) => b.node)) };
+    return { ...x, node: this.int.bound(x.node, n.fn, low - slack, high + slack, because.map((b) => b.node)), err: 0 };
   }
 }

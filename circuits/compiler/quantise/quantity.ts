@@ -1,7 +1,10 @@
 import { bitLength, type IntBuilder, type IntNode } from "../integer/graph.ts";
 import { scaleRound, toReal, up } from "./dyadic.ts";
 
-/** A real number carried by an integer node: value = node * 2^e, off by at most `err` from what the real graph computes. */
+/**
+ * A real number carried by an integer node: value = node * 2^e, off by at most `err`. While a node is lowered its arguments have none, so that
+ * `err` is what this step adds; what the lowerer hands out has the whole distance to the real graph.
+ */
 export interface Quantity {
   readonly node: number;
   readonly e: number;

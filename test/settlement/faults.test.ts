@@ -152,6 +152,8 @@ describe("faults", () => {
     ["a charged error", "BadOutcome", (r) => [{ ...r[0]!, outcome: 3 }, ...r.slice(1)]],
     ["two receipts swapped", "Order", (r) => [r[1]!, r[0]!, ...r.slice(2)]],
     ["a receipt twice", "Order", (r) => [r[0]!, r[0]!, ...r.slice(2)]],
+    ["two answers in one place of a line", "Order", (r) => [r[0]!, { ...r[0]!, responseHash: bytes32("other answer") }, ...r.slice(2)]],
+    ["a free answer behind the charged one of its place", "Order", (r) => [r[0]!, { ...r[1]!, sequence: 2n }, { ...r[1]!, charge: 0n }, r[3]!]],
     ["overlapping intervals", "Order", (r) => [r[0]!, { ...r[1]!, cumulativeBefore: r[1]!.cumulativeBefore - 1n }, ...r.slice(2)]],
     ["a sequence that does not rise", "Order", (r) => [r[0]!, { ...r[1]!, sequence: 0n }, ...r.slice(2)]],
     ["a gap inside of a stretch", "StretchInside", (r) => [r[0]!, { ...r[1]!, cumulativeBefore: r[1]!.cumulativeBefore + 1n, charge: r[1]!.charge - 1n }, ...r.slice(2)]],
@@ -177,6 +179,12 @@ describe("faults", () => {
       expect(await proved(built)).to.include(kind);
     });
   }
+
+  it("S11 a free answer and a charged one at one place of a line: two leaves, told apart by their sequence, no fault", async () => {
+    const [first, free, last] = line(node, await w.now(), 3, { paymentId: bytes32("tie"), termsHash: termsHash(batchTerms), charge: mostFor(price, 10n, 20n) });
+    const built = await build(w, node, [first!, { ...free!, charge: 0n }, { ...last!, cumulativeBefore: free!.cumulativeBefore }]);
+    expect(await proved(built)).to.deep.equal([]);
+  });
 
   it("two batches that cover the same interval: the later one falls, the earlier stands: its checkers were right", async () => {
     const receipts = line(node, await w.now(), 3, { paymentId: bytes32("overlap"), termsHash: termsHash(batchTerms), charge: 100n, inputUnits: 100n });
@@ -221,7 +229,7 @@ describe("faults", () => {
   it("a leaf shown as an inner node, a path of the wrong length and an index outside do not open", async () => {
     const built = await build(w, node, line(node, await w.now(), 4, { paymentId: bytes32("shapes"), termsHash: termsHash(batchTerms) }));
     const good = parts(built).leaf(1);
-    for (const leaf of [{ ...good, path: good.path.slice(1) }, { ...good, path: [...good.path, ZERO] }, { ...good, index: 4n }, { ...good, index: 2n }]) {
+    for (const leaf of [{ ...good, path: good.path.slice(1) }, { ...good, path: [...good.path, ZERO] }, { ...good, index: 4n }, { ...good, index: 2n }, { ...good, index: 0n, path: good.path.slice(1) }]) {
       await expect(w.court.check(built.header, FaultKind.BadSignature, encodeEvidence({ leaf }))).to.revert(w.ethers);
     }
   });

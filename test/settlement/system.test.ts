@@ -2,11 +2,11 @@ import { expect } from "chai";
 import { globSync, readFileSync } from "node:fs";
 import { encodeProof } from "../../circuits/setup/encode.ts";
 import {
-  BatchStatus, FaultKind, type InferenceReceipt, Role, encodeEvidence, nameOf, positionalTree, receiptDigest, receiptLeaf, prevHeaderOf,
+  BatchStatus, FaultKind, type InferenceReceipt, Role, encodeEvidence, nameOf, positionalTree, prevHeaderOf,
 } from "../../sdk/protocol/index.ts";
 import { closeSnarkjs, proveTiny, tiny } from "../circuits/setup/tools.ts";
 import { type World, ZERO, bytes32, secpSigner, settlementWorld } from "../utils/settlement-world.ts";
-import { type Built, PLAIN, assemble, build, domainOf, line, runSettlement, settlementOf, terms } from "./builder.ts";
+import { type Built, PLAIN, assemble, build, line, runSettlement, settlementOf, terms } from "./builder.ts";
 
 const NOBODY = "0x0000000000000000000000000000000000000000";
 
@@ -25,7 +25,6 @@ describe("settlement, system invariants", () => {
     await w.networkHelpers.time.increase(Number(w.parameters.settlement.window));
     await w.networkHelpers.mine(Number(w.parameters.settlement.windowBlocks));
   };
-  const status = async (hash: string) => Number((await w.batchOf(hash)).status);
 
   describe("S8 a batch equals its singles", () => {
     it("what settles one by one is what a batch makes final: the same receipts, units and intervals", async () => {
@@ -248,43 +247,4 @@ describe("settlement, system invariants", () => {
     }
     throw new Error("an open call");
   }
-
-  describe("bad input is never final", () => {
-    it("receipts and headers of another contract or chain: refused", async () => {
-      const now = await w.now();
-      for (const [title, domain] of [["contract", { ...domainOf(w), verifyingContract: w.addresses.FaultCourt }], ["chain", { ...domainOf(w), chainId: 1 }]] as const) {
-        const receipts = line(node, now, 1);
-        const own = await build(w, node, receipts, PLAIN);
-        const foreign = receipts.map((r) => node.signer.sign(receiptDigest(r, domain)));
-        const leaves = receipts.map((r, i) => receiptLeaf(receiptDigest(r, domainOf(w)), foreign[i]!));
-        const mended = await build(w, node, receipts, { ...PLAIN, receiptsRoot: positionalTree(leaves).root });
-        const signed = { ...own, header: mended.header, hash: mended.hash, signature: mended.signature, signatures: foreign };
-        await expect(w.settlement.settle(settlementOf(signed, [terms(node)])), title).to.be.revertedWithCustomError(w.settlement, "SettlementBadReceiptSignature");
-      }
-    });
-
-    it("a leaf shown as an inner node, an inner node as a leaf, and paths of the wrong length: refused", async () => {
-      const built = await build(w, node, line(node, await w.now(), 4));
-      await w.settlement.postBatch(built.header, built.signature, true);
-      const path = positionalTree(built.leaves).path(2);
-      const show = (index: number, siblings: readonly string[]) => w.settlement.verifyInclusion(built.header, built.receipts[2]!, built.signatures[2]!, index, [...siblings]);
-      expect(await show(2, path)).to.equal(BigInt(BatchStatus.Posted));
-      for (const siblings of [path.slice(1), [...path, ZERO], []]) await expect(show(2, siblings)).to.be.revertedWithCustomError(w.settlement, "TreeBadProofShape");
-      for (const index of [4, 2 ** 32]) await expect(show(index, path)).to.be.revertedWithCustomError(w.settlement, "TreeBadProofShape");
-      for (const [index, siblings] of [[3, path], [0, path], [2, [...path].reverse()], [1, path]] as const) {
-        await expect(show(index, siblings)).to.be.revertedWithCustomError(w.settlement, "SettlementRootMismatch");
-      }
-      // One leaf more or less is another root: the count is in it.
-      await expect(w.settlement.verifyInclusion({ ...built.header, count: 3 }, built.receipts[2]!, built.signatures[2]!, 2, path)).to.be.revertedWithCustomError(w.settlement, "SettlementRootMismatch");
-    });
-
-    it("garbage roots and a count that the leaves do not have: posted under a bond, and no one can make them final but by their data", async () => {
-      const built = await build(w, node, line(node, await w.now(), 2), { receiptsRoot: bytes32("garbage"), channelsRoot: bytes32("more"), count: 1_000_000 });
-      await w.settlement.postBatch(built.header, built.signature, false);
-      await elapse();
-      await expect(w.settlement.finalize(built.header)).to.be.revertedWithCustomError(w.settlement, "SettlementInvalidTransition");
-      await w.settlement.annul(built.header);
-      expect(await status(built.hash)).to.equal(BatchStatus.RejectedNoFault);
-    });
-  });
 });

@@ -11,6 +11,9 @@ const nodeId = keccak256(toHex("node"));
 const keyId = keccak256(toHex("key"));
 const place = () => ({ paymentChainId: 713371n, escrow: "0x2222222222222222222222222222222222222222" }) as const;
 
+/** Of the count in a blob's preamble. */
+const COUNT_AT = 12;
+
 async function makeBatch(count: number, change: (receipt: InferenceReceipt, index: number) => InferenceReceipt = (receipt) => receipt) {
   const receipts = Array.from({ length: count }, (_, index): InferenceReceipt => {
     const payment = Math.floor(index / 5);
@@ -138,6 +141,23 @@ describe("batch blob, format 1", () => {
     expect(await formatError(decodeBatch(blob, 5))).to.match(/more than/);
   });
 
+  it("a count of a million, or of all that 32 bits say, over ten records: cut short by name, and nothing is allocated by the count", async () => {
+    const { header, content } = await makeBatch(10);
+    for (const compress of [false, true]) {
+      const blob = await encodeBatch({ ...content, compress });
+      const at = new DataView(blob.buffer, blob.byteOffset);
+      expect(at.getUint32(COUNT_AT)).to.equal(10);
+      // 2 ** 32 - 1 leaves of 32 bytes each are more than a process can be given.
+      for (const count of [1_000_000, 2 ** 32 - 1]) {
+        at.setUint32(COUNT_AT, count);
+        const { fault } = await check({ ...header, count }, blob);
+        expect(fault).to.include({ kind: "format" });
+        expect(fault!.detail).to.match(/the body has \d+ bytes; the preamble announces \d+/);
+        expect(await formatError(decodeBatch(blob))).to.match(new RegExp(`${count} receipts are more than`));
+      }
+    }
+  });
+
   it("a compressed body that inflates without end is cut off", async () => {
     const { content } = await makeBatch(2);
     const honest = await encodeBatch(content);
@@ -173,6 +193,8 @@ describe("batch verification", () => {
     ["an error that was charged", (receipt, index) => (index === 8 ? { ...receipt, outcome: 3 } : receipt), "outcome"],
     ["an interval over the one before", (receipt, index) => (index === 8 ? { ...receipt, cumulativeBefore: receipt.cumulativeBefore - 10n } : receipt), "overlap"],
     ["a sequence that comes twice", (receipt, index) => (index === 8 ? { ...receipt, sequence: receipt.sequence - 1n } : receipt), "order"],
+    ["two answers in one place of a line", (receipt, index) => (index === 8 ? { ...receipt, cumulativeBefore: 20n, sequence: 2n } : receipt), "order"],
+    ["the same leaf twice", (receipt, index) => (index === 8 ? { ...receipt, requestHash: keccak256(numberToHex(7)), responseHash: keccak256(toHex("r7")), cumulativeBefore: 20n, sequence: 2n, issuedAt: 1_007n } : receipt), "order"],
     ["a receipt out of the header's time", (receipt, index) => (index === 8 ? { ...receipt, issuedAt: 1n } : receipt), "time"],
   ];
   for (const [title, change, kind] of mutations) {
@@ -183,6 +205,31 @@ describe("batch verification", () => {
       expect(report.fault?.index).to.be.a("number");
     });
   }
+
+  it("a free answer and a charged one at one place of a line are told apart by their sequence", async () => {
+    const { header, content } = await makeBatch(15, (receipt, index) => (index === 7 ? { ...receipt, charge: 0n } : index === 8 ? { ...receipt, cumulativeBefore: 20n } : receipt));
+    expect(await check(header, await encodeBatch(content))).to.deep.include({ ok: true, fault: null });
+    const swapped = [...content.leaves];
+    const at = swapped.findIndex(({ receipt }) => receipt.charge === 0n);
+    [swapped[at], swapped[at + 1]] = [swapped[at + 1]!, swapped[at]!];
+    expect((await check(header, await encodeBatch({ ...content, leaves: swapped }))).fault).to.include({ kind: "order", index: at + 1 });
+  });
+
+  it("the blob of another header of the same node is not this one's", async () => {
+    const [one, other] = [await makeBatch(15), await makeBatch(15, (receipt) => ({ ...receipt, modelId: nodeId }))];
+    expect((await check(one.header, await encodeBatch(other.content))).fault?.kind).to.equal("receipts-root");
+    const shorter = await makeBatch(14);
+    expect((await check(one.header, await encodeBatch(shorter.content))).fault?.kind).to.equal("count");
+  });
+
+  it("a receipt that was signed for another chain or another contract is a foreign signature", async () => {
+    const { header, leaves, content } = await makeBatch(15);
+    for (const foreign of [{ ...domain, chainId: 1 }, { ...domain, verifyingContract: place().escrow }]) {
+      const signature = await account.sign({ hash: receiptDigest(leaves[4]!.receipt, foreign) });
+      const changed = leaves.map((leaf, index) => (index === 4 ? { ...leaf, signature } : leaf));
+      expect((await check(header, await encodeBatch({ ...content, leaves: changed }))).fault).to.include({ kind: "signature", index: 4 });
+    }
+  });
 
   it("finds a foreign, malleable or re-labelled signature, at its index", async () => {
     const { header, leaves, content } = await makeBatch(15);

@@ -2,9 +2,9 @@
  * Keeps blobs on Walrus for as long as they are wanted: storage ends with its epochs, and nobody says so. What was stored is
  * noted with the time until which it is paid for at least; before that it is stored again, from its own bytes, for longer.
  */
-import type { Hex } from "viem";
+import { type Hex, keccak256 } from "viem";
 import type { Clock } from "../clock/index.ts";
-import { isKeeperError, messageOf } from "../errors/index.ts";
+import { fatal, isKeeperError, messageOf } from "../errors/index.ts";
 import type { Logger } from "../logger/index.ts";
 import type { Migration, Store } from "../storage/index.ts";
 import type { WalrusClient } from "./client.ts";
@@ -34,7 +34,7 @@ export interface BlobRenewal {
   note(blobId: Hex, contentHash: Hex, wantedUntil: number): void;
   /**
    * Stores again what would end before two more epochs and is still wanted.
-   * @param fallback Bytes of a blob that Walrus has lost, if this keeper can make them.
+   * @param fallback Bytes of a blob that Walrus has lost, if this keeper can make them; other content than what was noted is not stored.
    */
   renew(fallback?: (blobId: Hex) => Promise<Uint8Array | null>): Promise<{ renewed: number; failed: number }>;
   counts(): { kept: number; due: number };
@@ -65,6 +65,8 @@ export function blobRenewal({ store, walrus, clock, logger, epochs, epochMs }: R
           const bytes = await walrus.read(blobId, { contentHash }).catch(async (error: unknown) => {
             const own = await fallback?.(blobId);
             if (!own) throw error;
+            const found = keccak256(own);
+            if (found !== contentHash) throw fatal("walrus.other_bytes", `Walrus has lost the blob (${messageOf(error)}), and what the keeper's own data gives is another one: ${found}, not ${contentHash}.`, { blobId });
             logger.warn({ blobId, reason: messageOf(error) }, "a blob was lost and is stored from the keeper's own data");
             return own;
           });

@@ -1,6 +1,6 @@
 export * from "./decode.ts";
 export * from "./encode.ts";
-export { BATCH_FORMAT, BatchFormatError, type Preamble } from "./format.ts";
+export { BATCH_FORMAT, BatchFormatError, FIRST_FORMAT, type Preamble } from "./format.ts";
 export * from "./open.ts";
 export { readReceipt, readStretch, recordLength, type SignedLeaf, writeReceipt } from "./records.ts";
 export * from "./signatures.ts";

@@ -1,6 +1,6 @@
 /** The inference node answers demands for its own batches from its store: the blob may be gone, what was signed is not. */
 import { encodeBatchStream } from "../../../sdk/batch/index.ts";
-import { compareReceipts, type ProtocolDomain } from "../../../sdk/protocol/index.ts";
+import type { ProtocolDomain } from "../../../sdk/protocol/index.ts";
 import { createDemandWork, type DemandWork } from "../demands/index.ts";
 import type { Platform } from "../platform.ts";
 import type { InferenceLedger } from "./ledger.ts";
@@ -15,7 +15,7 @@ export function ownDemands(platform: Platform, ledger: InferenceLedger, domain: 
       const own = stored(hash);
       if (!own) return null;
       const { nodeId, keyId, count } = own.header;
-      const leaves = () => ledger.receiptsOf(own.nonce).sort((a, b) => compareReceipts(a.receipt, b.receipt));
+      const leaves = () => ledger.receiptsOf(own.nonce);
       return () => encodeBatchStream({ nodeId, keyId, count, leaves: leaves(), stretches: own.stretches, compress: false });
     },
     missing: () => [],

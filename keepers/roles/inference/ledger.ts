@@ -1,7 +1,7 @@
 import type { Hex } from "viem";
 import type { TermsBook } from "../../../sdk/batch/index.ts";
 import { type Tariff, tariffHash } from "../../../sdk/payments/tariff.ts";
-import { type BatchHeader, type ChannelStretch, type InferenceReceipt, SettlementMode, type Terms, slotNumberOf } from "../../../sdk/protocol/index.ts";
+import { type BatchHeader, type ChannelStretch, type InferenceReceipt, SettlementMode, type Terms, compareReceipts, slotNumberOf } from "../../../sdk/protocol/index.ts";
 import { receiptFromJson, receiptToJson } from "../../../sdk/receipts/wire.ts";
 import type { Migration, Store } from "../../storage/index.ts";
 
@@ -152,9 +152,16 @@ export function inferenceLedger(store: Store) {
       return store.all<HeaderRow>("SELECT * FROM header WHERE state = ? ORDER BY nonce", state).map(toHeader);
     },
 
+    /** The batch that names this blob. */
+    headerOfBlob(blobId: Hex): StoredHeader | undefined {
+      const row = store.get<HeaderRow>("SELECT * FROM header WHERE kind = 'batch' AND document ->> '$.blobId' = ?", blobId.toLowerCase());
+      return row && toHeader(row);
+    },
+
     /** Receipts of a header in the order of its tree. */
     receiptsOf(nonce: bigint): PendingReceipt[] {
-      return store.all<ReceiptRow>("SELECT * FROM receipt WHERE header_nonce = ?", Number(nonce)).map(toPending);
+      const entries = store.all<ReceiptRow>("SELECT * FROM receipt WHERE header_nonce = ?", Number(nonce)).map(toPending);
+      return entries.sort((a, b) => compareReceipts(a.receipt, b.receipt));
     },
 
     /** Takes receipts of a key that nobody has any more out of the queue. @returns How many. */

@@ -16,6 +16,7 @@ import { blobRenewal, type WalrusClient } from "../../walrus/index.ts";
 import { demandRules } from "../demands/index.ts";
 import { type EvidenceMaker, createNodeIdentity, nodeRules } from "../node/index.ts";
 import type { Platform, Role } from "../platform.ts";
+import { ownBlob } from "./blobs.ts";
 import { catalog } from "./catalog.ts";
 import { ownDemands } from "./demands.ts";
 import { evidenceSigner } from "./evidence.ts";
@@ -140,7 +141,7 @@ export function createInferenceRole(platform: Platform, options: InferenceRoleOp
     const renewal = blobRenewal({ store, walrus: options.walrus, clock, logger: log, epochs, epochMs });
     const keepBlob = (blobId: Hex, contentHash: Hex) => renewal.note(blobId, contentHash, clock.now() + keepMs);
     const payloads = payloadRoom({ store, walrus: options.walrus, clock, log, keepBlob });
-    jobs.every("renew", 3_600_000, async () => void (await renewal.renew()));
+    jobs.every("renew", 3_600_000, async () => void (await renewal.renew((blobId) => ownBlob(ledger, blobId))));
     jobs.every("payloads", 1_000, () => payloads.upload());
 
     app = gateway({

@@ -1,12 +1,11 @@
 import { type Address, type Hex, concatHex, encodeFunctionData, hexToBigInt, keccak256, numberToHex, zeroHash } from "viem";
 import { iInferenceSettlementAbi } from "../../../types/abi/IInferenceSettlement.ts";
-import { encodeBatch, formatOf } from "../../../sdk/batch/index.ts";
+import { BATCH_FORMAT } from "../../../sdk/batch/index.ts";
 import {
   BatchStatus,
   type ProtocolDomain,
   type Terms,
   Verification,
-  compareReceipts,
   encodeRun,
   headerHash,
   runOf,
@@ -18,6 +17,7 @@ import type { Logger } from "../../logger/index.ts";
 import { type Journal, intentKey } from "../../tx/index.ts";
 import type { WalrusClient } from "../../walrus/index.ts";
 import type { ChainAccess } from "../platform.ts";
+import { batchBlob } from "./blobs.ts";
 import type { ReceiptKey } from "./key.ts";
 import type { InferenceLedger, PendingReceipt, StoredHeader } from "./ledger.ts";
 import { refusedProofs } from "./proofCheck.ts";
@@ -97,14 +97,12 @@ async function signNext(deps: SettleDeps, plan: Plan, signer: ReceiptKey, last: 
   const place = () => deps.place;
   let built = buildHeader(plan, chain, place);
   if (plan.kind === "batch") {
-    // With the terms behind the receipts: full nodes certify only what they can compare with its prices.
-    const book = ledger.bookOf(receipts.map(({ receipt }) => receipt.termsHash));
-    const bytes = await encodeBatch({ ...chain, count: receipts.length, leaves: receipts, book, stretches: built.stretches });
+    const bytes = await batchBlob(ledger, chain, receipts, built.stretches);
     // Read back before it is named on chain: a root whose data nobody can fetch costs the lock.
     const { blobId } = await deps.walrus.storeAndReadBack(bytes);
     const contentHash = keccak256(bytes);
     deps.keepBlob?.(blobId, contentHash);
-    built = buildHeader(plan, chain, place, { blobId, contentHash, format: formatOf({ book }) });
+    built = buildHeader(plan, chain, place, { blobId, contentHash, format: BATCH_FORMAT });
   }
   const hash = headerHash(built.header, domain);
   const stored: StoredHeader = { nonce: chain.nonce, hash, kind: plan.kind, state: "signed", signature: await signer.sign(hash), ...built };
@@ -165,7 +163,7 @@ function postBatchCall({ header, signature }: StoredHeader): Hex {
 
 function settleCall({ ledger }: SettleDeps, stored: StoredHeader): Hex {
   const { nonce, header, signature, stretches } = stored;
-  const entries = ledger.receiptsOf(nonce).sort((a, b) => compareReceipts(a.receipt, b.receipt));
+  const entries = ledger.receiptsOf(nonce);
   const hashes = [...new Set(entries.map((entry) => entry.receipt.termsHash))];
   const terms = hashes.map((hash): Terms => {
     const known = ledger.terms(hash);

@@ -6,13 +6,17 @@ import { join } from "node:path";
 import type { Address, Hex } from "viem";
 import { simulatedClock, systemClock } from "../../../keepers/clock/index.ts";
 import { silentLogger } from "../../../keepers/logger/index.ts";
+import { ownBlob } from "../../../keepers/roles/inference/blobs.ts";
 import { inferenceLedger } from "../../../keepers/roles/inference/ledger.ts";
 import { settlementPass } from "../../../keepers/roles/inference/settle.ts";
 import { openStore } from "../../../keepers/storage/index.ts";
-import { blobIds, startWalrusServer, walrusClient } from "../../../keepers/walrus/index.ts";
+import { blobIds, blobRenewal, startWalrusServer, walrusClient } from "../../../keepers/walrus/index.ts";
 import { BatchStatus, type InferenceReceipt, Role, SettlementMode, Verification, receiptDigest, slotNumberOf, termsHash } from "../../../sdk/protocol/index.ts";
 import { terms } from "../../settlement/builder.ts";
 import { bytes32, settlementWorld } from "../../utils/settlement-world.ts";
+import { codeOf } from "../support/code-of.ts";
+
+const DAY = 86_400_000;
 
 /** One node's settlement pass on a chain, with everything real but the transaction journal. */
 async function settling() {
@@ -22,10 +26,12 @@ async function settling() {
   const domain = { chainId: s.chainId, verifyingContract: contract };
   const dir = mkdtempSync(join(tmpdir(), "og-settle-"));
   const ids = blobIds();
-  const walrus = await startWalrusServer({ directory: dir, blobIds: ids, clock: systemClock(), port: 0 });
+  const clock = simulatedClock(1, Number(await s.now()) * 1_000);
+  const walrus = await startWalrusServer({ directory: dir, blobIds: ids, clock: { ...systemClock(), now: () => clock.now() }, port: 0, epochSeconds: DAY / 1_000 });
   const ledger = inferenceLedger(openStore(":memory:"));
   ledger.rememberTerms(termsHash(terms(node)), terms(node));
-  const clock = simulatedClock(1, Number(await s.now()) * 1_000);
+  const client = walrusClient({ publisher: walrus.url, aggregators: [walrus.url], blobIds: ids, clock: systemClock(), attempts: 1, epochs: 3 });
+  const renewal = blobRenewal({ store: openStore(":memory:"), walrus: client, clock, logger: silentLogger, epochs: 3, epochMs: DAY });
   let sequence = 0n;
   async function add(settlementMode: number) {
     const receipt: InferenceReceipt = {
@@ -50,7 +56,7 @@ async function settling() {
   const pass = settlementPass({
     ledger, journal: journal as never, domain, keyById: (keyId) => (keyId === node.keyId ? key : undefined), clock, log: silentLogger,
     settlement: { chainId: s.chainId, deployment: { address: () => contract }, client: { readContract: read } } as never,
-    walrus: walrusClient({ publisher: walrus.url, aggregators: [walrus.url], blobIds: ids, clock: systemClock() }),
+    walrus: client, keepBlob: (blobId, contentHash) => renewal.note(blobId, contentHash, clock.now() + 30 * DAY),
     place: { paymentChainId: 1n, escrow: bytes32("escrow").slice(0, 42) as Address }, policy: { size: 100, idleMs: 60_000, ageMs: 60_000, settleSize: 10 },
   });
   const close = async () => {
@@ -58,7 +64,7 @@ async function settling() {
     await ids.close();
     rmSync(dir, { recursive: true });
   };
-  return { s, ledger, clock, add, pass, close };
+  return { s, ledger, clock, add, pass, close, renewal, client };
 }
 
 describe("inference node: headers", () => {
@@ -71,6 +77,24 @@ describe("inference node: headers", () => {
       const header = ledger.lastHeader()!;
       expect([header.state, header.header.count, ledger.counts().pending]).to.deep.equal(["posted", 5, 0]);
       expect(Number(await s.settlement.status(header.header))).to.equal(BatchStatus.Posted);
+    } finally {
+      await close();
+    }
+  });
+
+  it("a batch's blob that nobody serves any more is made again from the store, bit by bit, and stored under its id", async () => {
+    const { ledger, clock, add, pass, close, renewal, client } = await settling();
+    try {
+      for (let i = 0; i < 20; i++) await add(SettlementMode.Batch);
+      await pass({ everything: true });
+      const { blobId, contentHash } = ledger.lastHeader()!.header;
+      const posted = await client.read(blobId, { contentHash });
+      // Nobody renewed in time: the network has forgotten it.
+      await clock.advance(4 * DAY);
+      expect(await codeOf(() => client.read(blobId, { contentHash }))).to.equal("walrus.not_found");
+      expect(await renewal.renew((id) => ownBlob(ledger, id))).to.deep.equal({ renewed: 1, failed: 0 });
+      expect(Buffer.from(await client.read(blobId, { contentHash })).equals(posted)).to.equal(true);
+      expect(await ownBlob(ledger, bytes32("a sealed payload")), "not of a batch").to.equal(null);
     } finally {
       await close();
     }

@@ -50,6 +50,9 @@ describe("walrus: renewal before the end", () => {
     now += 7 * DAY;
     expect(await renewal.renew()).to.deep.equal({ renewed: 0, failed: 1 });
     expect(renewal.counts().due).to.equal(1);
+    expect(await renewal.renew(async () => null), "it has no such data").to.deep.equal({ renewed: 0, failed: 1 });
+    expect(await renewal.renew(async () => unwanted), "what it has is another blob's").to.deep.equal({ renewed: 0, failed: 1 });
+    expect(await codeOf(() => walrus.read(other.blobId, { contentHash: keccak256(unwanted) })), "and is not stored").to.equal("walrus.not_found");
     expect(await renewal.renew(async () => wanted)).to.deep.equal({ renewed: 1, failed: 0 });
     expect(Buffer.from(await walrus.read(blobId, { contentHash: keccak256(wanted) })).equals(wanted)).to.equal(true);
     expect(renewal.counts()).to.deep.equal({ kept: 1, due: 0 });

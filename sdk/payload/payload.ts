@@ -3,7 +3,7 @@
  * payer's key and by nobody else. docs/engineer/sealed-payload.md.
  */
 import { x25519 } from "@noble/curves/ed25519.js";
-import { type Hex, bytesToHex, hexToBytes } from "viem";
+import { type Hex, bytesToHex, hexToBytes, isHex, size } from "viem";
 import { canonicalJson, requestHash, responseHash } from "../protocol/commitments.ts";
 import type { InferenceReceipt } from "../protocol/receipt.ts";
 import { hpkeOpen, hpkeSeal } from "./hpke.ts";
@@ -57,7 +57,7 @@ export async function sealPayload(recipient: Hex, digest: Hex, content: SealedCo
   return out;
 }
 
-/** @throws PayloadError PAYLOAD_FORMAT, PAYLOAD_RECEIPT when it is of another receipt, PAYLOAD_KEY when this key does not open it. */
+/** @throws PayloadError PAYLOAD_FORMAT also when what was sealed has another shape, PAYLOAD_RECEIPT when it is of another receipt, PAYLOAD_KEY when this key does not open it. */
 export async function openPayload(secretKey: Hex, digest: Hex, bytes: Uint8Array): Promise<SealedContent> {
   if (bytes.length < HEAD || MAGIC.some((byte, index) => bytes[index] !== byte)) throw new PayloadError("PAYLOAD_FORMAT", "This is no sealed payload of format 1.");
   const head = bytes.subarray(0, HEAD);
@@ -68,8 +68,23 @@ export async function openPayload(secretKey: Hex, digest: Hex, bytes: Uint8Array
   } catch (error) {
     throw new PayloadError("PAYLOAD_KEY", error instanceof Error ? error.message : String(error));
   }
-  return JSON.parse(text) as SealedContent;
+  const content = contentIn(text);
+  if (!content) throw new PayloadError("PAYLOAD_FORMAT", "The payload opens, but to no request, response and salt.");
+  return content;
 }
+
+function contentIn(text: string): SealedContent | null {
+  try {
+    const { request, response, salt } = JSON.parse(text) as SealedContent;
+    const { kind, finish, content } = response;
+    const whole = request !== undefined && [kind, finish].every(isByte) && typeof content === "string" && isHex(salt) && size(salt) === 32;
+    return whole ? { request, response: { kind, finish, content }, salt } : null;
+  } catch {
+    return null;
+  }
+}
+
+const isByte = (value: unknown): boolean => Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 255;
 
 /** Whether an opened payload is what the receipt commits to. */
 export function payloadMatches(receipt: Pick<InferenceReceipt, "requestHash" | "responseHash">, { request, response, salt }: SealedContent): { request: boolean; response: boolean } {

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { spawn } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Hex, createWalletClient, http, keccak256, toHex } from "viem";
@@ -13,10 +13,14 @@ import { manifestHash, manifestOf, verifyPackage } from "../../../sdk/models/man
 import { publishModel } from "../../../sdk/models/publish.ts";
 import { modelById } from "../../../sdk/network/models.ts";
 import { chainAccess } from "../../../sdk/network/network.ts";
+import { sealPayload } from "../../../sdk/payload/index.ts";
+import { requestHash, responseHash } from "../../../sdk/protocol/commitments.ts";
 import { Role, Verification } from "../../../sdk/protocol/enums.ts";
+import { receiptDigest } from "../../../sdk/protocol/receipt.ts";
+import { receiptToJson } from "../../../sdk/receipts/wire.ts";
 import { tiny } from "../../circuits/setup/tools.ts";
 import { world as paymentWorld } from "../../payments/fixture.ts";
-import { build, line } from "../../settlement/builder.ts";
+import { build, domainOf, line, receipt } from "../../settlement/builder.ts";
 import { type RpcServer, rpcServer } from "../../utils/rpc-server.ts";
 import { settlementWorld, type World } from "../../utils/settlement-world.ts";
 
@@ -175,6 +179,62 @@ describe("og against live chains", function () {
     const bad = await og("verify", "batch", await post({ totalCharge: 7n }));
     expect(bad.code).to.equal(1);
     expect(bad.out).to.match(/FAULT\s+sum/);
+  });
+
+  it("payload: makes a key, opens what was sealed to it and holds it against the receipt; another's key, receipt or content is refused", async () => {
+    const [mine, other] = [join(dir, "payer.key"), join(dir, "other.key")];
+    const [made, stranger] = await Promise.all([og("payload", "key", mine), og("payload", "key", other)]);
+    expect([made.code, stranger.code], made.err).to.deep.equal([0, 0]);
+    expect(statSync(mine).mode & 0o777).to.equal(0o600);
+    const publicKey: Hex = `0x${Buffer.from(made.out.trim(), "base64url").toString("hex")}`;
+    const blobs = walrusClient({ publisher: walrus.url, aggregators: [walrus.url], blobIds: ids, clock: systemClock() });
+    const salt = keccak256(toHex("payload salt"));
+    const content = { request: { messages: [{ role: "user", content: "a secret prompt" }] }, response: { kind: 1, finish: 1, content: "a secret answer" }, salt };
+    const node = await w.addNode(Role.Inference);
+    const [now, domain] = [await w.now(), domainOf(w)];
+    const signed = receipt(node, now, { requestHash: requestHash(salt, content.request), responseHash: responseHash(salt, 1, 1, content.response.content) });
+    const file = (name: string, of: typeof signed, wrap: (json: object) => object = (json) => json) => {
+      const path = join(dir, `${name}.json`);
+      const { kind, finish } = content.response;
+      writeFileSync(path, JSON.stringify(wrap({ receipt: receiptToJson(of), signature: node.signer.sign(receiptDigest(of, domain)), salt, response: { kind, finish } })));
+      return path;
+    };
+    const seal = async (of: typeof signed, sealed: object) => (await blobs.store(await sealPayload(publicKey, receiptDigest(of, domain), sealed as typeof content))).blobId;
+    const blobId = await seal(signed, content);
+    const good = file("receipt", signed);
+    const open = (blob: string, path: string, key = mine) => og("payload", "open", blob, path, "--key", key);
+
+    const forms = [file("answer", signed, (json) => ({ id: "chat", opengradient: json })), file("evidence", signed, (json) => ({ receipt: json }))];
+    for (const { code, out, err } of await Promise.all(forms.map((path) => open(blobId, path)))) {
+      expect(code, err).to.equal(0);
+      expect(JSON.parse(out)).to.deep.equal(content);
+      expect(err).to.include("what the receipt commits to");
+    }
+
+    const later = { ...signed, sequence: 1n };
+    const lie = { ...content, response: { ...content.response, content: "another answer" } };
+    writeFileSync(join(dir, "none.key"), "0x12");
+    writeFileSync(join(dir, "none.json"), "{");
+    const cases: [Promise<{ code: number; out: string; err: string }>, RegExp][] = [
+      [open(blobId, good, other), /cannot be opened: another key/],
+      [open(blobId, file("later", later)), /of another receipt/],
+      [open("0x12", good), /is not a blob id/],
+      [open(blobId, join(dir, "nowhere.json")), /nowhere\.json does not exist/],
+      [open(blobId, join(dir, "none.json")), /is not JSON/],
+      [open(blobId, good, join(dir, "none.key")), /holds no secret key/],
+      [og("payload", "key", mine), /name another file/],
+    ];
+    for (const [run, words] of cases) {
+      const { code, out, err } = await run;
+      expect([code, out], err).to.deep.equal([1, ""]);
+      expect(err).to.match(words);
+      expect(err).not.to.include("secret answer");
+    }
+    // Content is shown with the refusal: it is the payer's evidence.
+    const lied = await open(await seal(signed, lie), good);
+    expect(lied.code).to.equal(1);
+    expect(JSON.parse(lied.out)).to.deep.equal(lie);
+    expect(lied.err).to.match(/another answer\. The node sealed/);
   });
 
   it("health: every invariant that is a view holds on both chains; a broken one is named and the exit code says so", async () => {

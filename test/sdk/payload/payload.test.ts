@@ -31,6 +31,13 @@ describe("sealed payloads", () => {
     expect(Buffer.from(one).equals(two)).to.equal(false);
   });
 
+  it("what opens to something else than request, answer and salt is refused by name", async () => {
+    const { request, response, salt } = content;
+    for (const other of [null, [], "text", { response, salt }, { request, salt }, { request, response: null, salt }, { request, response: { ...response, kind: 256 }, salt }, { request, response, salt: "0x12" }]) {
+      expect(await codeOf(openPayload(secretKey, digest, await sealPayload(publicKey, digest, other as never))), JSON.stringify(other)).to.equal("PAYLOAD_FORMAT");
+    }
+  });
+
   it("another key, another receipt, a changed byte anywhere: refused", async () => {
     const sealed = await sealPayload(publicKey, digest, content);
     expect(await codeOf(openPayload(payloadKeyPair().secretKey, digest, sealed))).to.equal("PAYLOAD_KEY");

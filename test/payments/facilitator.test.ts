@@ -20,7 +20,7 @@ import { artifact } from "../../scripts/deploy/chain.ts";
 import { localAccount } from "../../sdk/crypto/index.ts";
 import { X402 } from "../../sdk/payments/x402.ts";
 import { channelIdOf } from "../../sdk/payments/voucher.ts";
-import type { OddToken, TestDollar } from "../../types/contracts/index.js";
+import type { OddToken } from "../../types/contracts/index.js";
 import { type World, world } from "./fixture.ts";
 import { type TestNode, account, startNode } from "./node.ts";
 

@@ -17,7 +17,7 @@ export interface KeeperDefinition<F extends Fields & typeof commonFields> {
   build(platform: Platform, config: ConfigOf<F>): Promise<Role> | Role;
 }
 
-/** All that a supervisor waits for a stop; beyond it the process ends anyway, and loses nothing. */
+/** What a stop may take, and what the role asks for beside (`Role.stopMs`); then the process ends anyway. */
 const STOP_MS = 8_000;
 
 /** Runs until a signal. Only bin/ calls it: it owns the process. What is fatal at start is said in a sentence, exit code 1. */
@@ -74,7 +74,7 @@ async function run<F extends Fields & typeof commonFields>(definition: KeeperDef
       const late = setTimeout(() => {
         logger.warn({}, "keeper stops without waiting any longer");
         process.exit(0);
-      }, STOP_MS);
+      }, STOP_MS + (role.stopMs?.() ?? 0));
       await role.stop();
       await platform.jobs.stop();
       await platform.journal.stop();

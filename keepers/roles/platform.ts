@@ -51,6 +51,8 @@ export interface Role {
   start(): Promise<void>;
   /** What the operator may ask for through the token-guarded door: `POST /actions/<name>`. */
   actions?: Readonly<Record<string, () => Promise<object>>>;
+  /** Milliseconds that a stop which begins now may take beyond what every keeper gets. Absent: none. */
+  stopMs?(): number;
   /** Stops intake. The application stops jobs and journal after it. */
   stop(): Promise<void>;
 }

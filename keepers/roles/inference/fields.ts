@@ -28,5 +28,6 @@ export const inferenceFields = {
   stopSilence: field({ env: "OG_STOP_SILENCE", default: "0", unit: "s", description: "Silence of the payment chain's inbox at which no held work is taken; 0: a quarter of the inbox's own T_silent, at least 60 s.", parse: parse.integer({ min: 0 }) }),
   proofTimeoutMs: field({ env: "OG_PROOF_TIMEOUT_MS", default: "300000", unit: "ms", description: "Time that the prover gets for one proof.", parse: parse.integer({ min: 1_000 }) }),
   proofWaitMs: field({ env: "OG_PROOF_WAIT_MS", default: "2000", unit: "ms", description: "A proven receipt waits so long for others: proofs of one model are checked together, for a quarter of the gas.", parse: parse.integer({ min: 0, max: 3_600_000 }) }),
+  proofStopMs: field({ env: "OG_PROOF_STOP_MS", default: "60000", unit: "ms", description: "A stop waits so long for outstanding proofs: a receipt without one cannot be settled once its key is gone. Let the supervisor wait 8 s longer than this; 0: no wait.", parse: parse.integer({ min: 0, max: 3_600_000 }) }),
   proofMemoryMb: field({ env: "OG_PROOF_MEMORY_MB", default: "4096", unit: "MiB", description: "Memory that the prover gets.", parse: parse.integer({ min: 256 }) }),
 } satisfies Fields;

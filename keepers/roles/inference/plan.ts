@@ -41,7 +41,7 @@ export interface Plan {
  * A header names one key epoch, so receipts of an older epoch go in one of their own, first.
  */
 export function planHeader(pending: readonly PendingReceipt[], now: number, policy: BatchPolicy): Plan | undefined {
-  const individual = oneEpoch(ready(pending.filter((entry) => entry.settlementMode === SettlementMode.Individual)));
+  const individual = inFront(oneEpoch(ready(pending.filter((entry) => entry.settlementMode === SettlementMode.Individual))));
   const unproven = individual.filter((entry) => !entry.proof);
   const single = unproven.length > 0 ? unproven.slice(0, policy.settleSize) : inCompany(individual, now, policy);
   if (single.length > 0) return { kind: "settle", receipts: inTreeOrder(single) };
@@ -85,16 +85,30 @@ function inCompany(entries: readonly PendingReceipt[], now: number, { settleSize
   return send.map(({ entry }) => entry);
 }
 
+/** True for a receipt that its terms let settle with a proof alone, and that has none yet. A free answer is proved as well; only an error has nothing to prove. */
+export function lacksProof({ verification, proof, receipt }: PendingReceipt): boolean {
+  return (verification === Verification.Zkml || verification === Verification.TeeAndZkml) && !proof && receipt.outcome !== Outcome.Error;
+}
+
 function ready(entries: readonly PendingReceipt[]): PendingReceipt[] {
   const blocked = new Set<Hex>();
   return [...entries]
     .sort((a, b) => compareReceipts(a.receipt, b.receipt))
     .filter((entry) => {
-      const needsProof = entry.verification === Verification.Zkml || entry.verification === Verification.TeeAndZkml;
-      // A free answer is proved as well; only an error has nothing to prove.
-      if (needsProof && !entry.proof && entry.receipt.outcome !== Outcome.Error) blocked.add(entry.receipt.paymentId);
+      if (lacksProof(entry)) blocked.add(entry.receipt.paymentId);
       return !blocked.has(entry.receipt.paymentId);
     });
+}
+
+/** Of each payment the receipts up to where proven and unproven change: those that wait for company are not overtaken by younger ones that do not. */
+function inFront(entries: readonly PendingReceipt[]): PendingReceipt[] {
+  const first = new Map<Hex, boolean>();
+  const over = new Set<Hex>();
+  return entries.filter(({ proof, receipt: { paymentId } }) => {
+    if (!first.has(paymentId)) first.set(paymentId, proof !== undefined);
+    if (first.get(paymentId) !== (proof !== undefined)) over.add(paymentId);
+    return !over.has(paymentId);
+  });
 }
 
 function oneEpoch(entries: PendingReceipt[]): PendingReceipt[] {

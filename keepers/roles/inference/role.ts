@@ -24,6 +24,7 @@ import { gateway } from "./gateway.ts";
 import type { ReceiptKey } from "./key.ts";
 import { inboxWatch } from "./inbox-watch.ts";
 import { inferenceLedger } from "./ledger.ts";
+import { lastHeaders } from "./lastHeaders.ts";
 import { type LoadedModels, loadModels } from "./models.ts";
 import { paymentRoom } from "./paymentRoom.ts";
 import type { BatchPolicy } from "./plan.ts";
@@ -55,7 +56,8 @@ export interface InferenceRoleOptions {
   answerTimeoutMs: number;
   /** Seconds of the inbox's silence at which held intake stops; 0: a quarter of its T_silent. */
   stopSilence: number;
-  proof: { timeoutMs: number; memoryMb: number };
+  /** `stopMs`: how long a stop waits for proofs of receipts whose key dies with it. */
+  proof: { timeoutMs: number; memoryMb: number; stopMs: number };
   listen: { host: string; port: number };
   endpoint?: string;
   tls: TlsIdentity;
@@ -86,6 +88,7 @@ export function createInferenceRole(platform: Platform, options: InferenceRoleOp
   const evidence = evidenceSigner();
   const inbox = inboxWatch(platform, options.stopSilence);
   const keys = new Map<Hex, ReceiptKey>();
+  const last = lastHeaders({ ledger, mine: (keyId) => keys.has(keyId), waitMs: options.proof.stopMs, clock, log });
 
   let identity: ReturnType<typeof createNodeIdentity> | undefined;
   let server: HttpServer | undefined;
@@ -187,16 +190,11 @@ export function createInferenceRole(platform: Platform, options: InferenceRoleOp
   }
 
   /**
-   * The receipt key dies with this process, so what it signed goes into a last header now, due or not, and what was delivered is claimed.
+   * The receipt key dies with this process, so what it signed goes into last headers now, due or not, and what was delivered is claimed.
    * A header that is signed and not mined in time goes out after the next start.
    */
   async function closeOut(): Promise<void> {
-    await Promise.all([
-      (async () => {
-        while (await settle?.({ everything: true }));
-      })(),
-      payments?.claim(true),
-    ]);
+    await Promise.all([settle && last.settle(settle), payments?.claim(true)]);
   }
 
   return {
@@ -223,6 +221,7 @@ export function createInferenceRole(platform: Platform, options: InferenceRoleOp
       if (!stopping) blocked = undefined;
       log.info({ url: server.url, models: models.served.map(({ name, methods }) => ({ name, methods })) }, "gateway open");
     },
+    stopMs: () => (last.unproven().length > 0 ? options.proof.stopMs : 0),
     async stop() {
       stopping = true;
       blocked = "the node is stopping";

@@ -4,16 +4,21 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Address, Hex } from "viem";
+import { encodeProof } from "../../../circuits/setup/encode.ts";
 import { simulatedClock, systemClock } from "../../../keepers/clock/index.ts";
 import { silentLogger } from "../../../keepers/logger/index.ts";
 import { ownBlob } from "../../../keepers/roles/inference/blobs.ts";
+import { openProvingQueue } from "../../../keepers/proving/queue.ts";
+import { lastHeaders } from "../../../keepers/roles/inference/lastHeaders.ts";
 import { inferenceLedger } from "../../../keepers/roles/inference/ledger.ts";
+import { deliverEnded, encodeProven } from "../../../keepers/roles/inference/proofs.ts";
 import { settlementPass } from "../../../keepers/roles/inference/settle.ts";
 import { openStore } from "../../../keepers/storage/index.ts";
 import { blobIds, blobRenewal, startWalrusServer, walrusClient } from "../../../keepers/walrus/index.ts";
 import { BatchStatus, type InferenceReceipt, Role, SettlementMode, Verification, receiptDigest, slotNumberOf, termsHash } from "../../../sdk/protocol/index.ts";
+import { closeSnarkjs, proveTiny, tiny } from "../../circuits/setup/tools.ts";
 import { terms } from "../../settlement/builder.ts";
-import { bytes32, settlementWorld } from "../../utils/settlement-world.ts";
+import { ZERO, bytes32, settlementWorld } from "../../utils/settlement-world.ts";
 import { codeOf } from "../support/code-of.ts";
 
 const DAY = 86_400_000;
@@ -28,18 +33,20 @@ async function settling() {
   const ids = blobIds();
   const clock = simulatedClock(1, Number(await s.now()) * 1_000);
   const walrus = await startWalrusServer({ directory: dir, blobIds: ids, clock: { ...systemClock(), now: () => clock.now() }, port: 0, epochSeconds: DAY / 1_000 });
-  const ledger = inferenceLedger(openStore(":memory:"));
+  const store = openStore(":memory:");
+  const ledger = inferenceLedger(store);
   ledger.rememberTerms(termsHash(terms(node)), terms(node));
   const client = walrusClient({ publisher: walrus.url, aggregators: [walrus.url], blobIds: ids, clock: systemClock(), attempts: 1, epochs: 3 });
   const renewal = blobRenewal({ store: openStore(":memory:"), walrus: client, clock, logger: silentLogger, epochs: 3, epochMs: DAY });
   let sequence = 0n;
-  async function add(settlementMode: number) {
+  async function add(settlementMode: number, change: Partial<InferenceReceipt> = {}, verification: number = Verification.Tee) {
     const receipt: InferenceReceipt = {
       nodeId: node.nodeId, keyId: node.keyId, modelId: bytes32("model"), termsHash: termsHash(terms(node)), requestHash: bytes32(`q${sequence}`), responseHash: bytes32(`a${sequence}`),
-      paymentId: bytes32("channel"), cumulativeBefore: sequence * 7n, charge: 7n, inputUnits: 1n, outputUnits: 1n, sequence: sequence++, issuedAt: await s.now(), outcome: 1,
+      paymentId: bytes32("channel"), cumulativeBefore: sequence * 7n, charge: 7n, inputUnits: 1n, outputUnits: 1n, sequence: sequence++, issuedAt: await s.now(), outcome: 1, ...change,
     };
     const digest = receiptDigest(receipt, domain);
-    ledger.add({ digest, receipt, signature: node.signer.sign(digest), settlementMode, verification: Verification.Tee, storedAt: clock.now() });
+    ledger.add({ digest, receipt, signature: node.signer.sign(digest), settlementMode, verification, storedAt: clock.now() });
+    return { digest, receipt };
   }
   let open = 0;
   const journal = {
@@ -52,7 +59,7 @@ async function settling() {
     },
   };
   const key = { nodeId: node.nodeId, keyId: node.keyId, keyType: node.signer.keyType, publicKey: node.signer.publicKey, sign: (digest: Hex) => Promise.resolve(node.signer.sign(digest)) };
-  const read = async ({ functionName, args }: { functionName: string; args: unknown[] }) => (s.settlement as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>)[functionName]!(...args).then((value) => (functionName === "status" ? Number(value) : value));
+  const read = async ({ functionName, args }: { functionName: string; args: unknown[] }) => ((functionName === "verifyBatch" ? s.router : s.settlement) as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>)[functionName]!(...args).then((value) => (functionName === "status" ? Number(value) : value));
   const pass = settlementPass({
     ledger, journal: journal as never, domain, keyById: (keyId) => (keyId === node.keyId ? key : undefined), clock, log: silentLogger,
     settlement: { chainId: s.chainId, deployment: { address: () => contract }, client: { readContract: read } } as never,
@@ -64,10 +71,12 @@ async function settling() {
     await ids.close();
     rmSync(dir, { recursive: true });
   };
-  return { s, ledger, clock, add, pass, close, renewal, client };
+  return { s, node, store, ledger, clock, add, pass, close, renewal, client };
 }
 
 describe("inference node: headers", () => {
+  after(closeSnarkjs);
+
   it("the last one holds every receipt of the key that dies with the process, due or not; another pass finds nothing, and passes never overlap", async () => {
     const { s, ledger, add, pass, close } = await settling();
     try {
@@ -121,6 +130,71 @@ describe("inference node: headers", () => {
       await clock.advance(200_000);
       for (let i = 0; i < 4; i++) await settleOne(); // three are; then a new one again
       expect(slots).to.deep.equal([1n, 2n, 3n, 4n, 1n, 2n, 3n, 5n]);
+    } finally {
+      await close();
+    }
+  });
+
+  /** A node that stops while one receipt of a payment waits for its proof and a younger one behind it is attested. Each sleep is time that passes. */
+  async function stopping(whileAsleep: (nth: number, prove: () => Promise<void>) => Promise<void>) {
+    const it = await settling();
+    const { s, node, store, ledger, clock, add, pass } = it;
+    const circuit = await tiny();
+    await (await s.ethers.getContractAt("Groth16Keys", s.addresses.Groth16Keys)).getFunction("register")(circuit.files.keyBytes);
+    const model = {
+      name: "late", version: "1", programHash: bytes32("program"), kind: 2, blobId: bytes32("blob"), contentHash: bytes32("content"), manifestHash: bytes32("manifest"), circuitHash: ZERO, weightsHash: ZERO,
+      methods: 0b11110, vkHash: circuit.files.manifest.vkHash as string, royaltyTo: "0x0000000000000000000000000000000000000000", royaltyBps: 0, licence: "MIT",
+    };
+    const modelId = (await s.models.modelIdOf(s.admin.address, model)) as Hex;
+    await s.models.publishModel(model);
+    const zk = terms(node, { verification: Verification.Zkml });
+    ledger.rememberTerms(termsHash(zk), zk);
+    const ready = await add(SettlementMode.Individual, { paymentId: bytes32("another"), cumulativeBefore: 0n });
+    const waiting = await add(SettlementMode.Individual, { modelId, termsHash: termsHash(zk), cumulativeBefore: 0n }, Verification.Zkml);
+    const younger = await add(SettlementMode.Individual, { cumulativeBefore: 7n });
+    const dead = await add(SettlementMode.Individual, { keyId: bytes32("an earlier process"), paymentId: bytes32("old") }, Verification.Zkml);
+    const queue = openProvingQueue(store, { capacity: 9, maxAttempts: 3, leaseMs: 1_000_000, backoffMs: 1 });
+    queue.enqueue(waiting.digest, JSON.stringify({ digest: waiting.digest, modelId, witness: [] }), clock.now());
+    const job = queue.lease(clock.now())!;
+    const prove = async () => {
+      const { proof, inputs } = await proveTiny(circuit.files.zkey, await s.settlement.proofContext(waiting.receipt, zk.payout), 7n, 5n);
+      expect(queue.complete(job, encodeProven({ proof: encodeProof(proof), publicInputs: inputs } as never))).to.equal(true);
+      await deliverEnded(store, queue, ledger, tmpdir());
+    };
+    let slept = 0;
+    const sleep = async (ms: number) => {
+      await whileAsleep(++slept, prove);
+      await clock.advance(ms);
+    };
+    const begun = clock.now();
+    const last = lastHeaders({ ledger, mine: (keyId) => keyId === node.keyId, waitMs: 10_000, clock: { ...clock, now: () => clock.now(), sleep }, log: silentLogger });
+    expect(last.unproven().map(({ digest }) => digest)).to.deep.equal([waiting.digest]);
+    const nonceOf = ({ digest }: { digest: Hex }) => ledger.find(digest)!.headerNonce;
+    await last.settle(pass);
+    expect(nonceOf(dead), "nobody waits for a dead key's proof").to.equal(undefined);
+    expect(last.unproven()).to.deep.equal([]);
+    return { ...it, ready, waiting, younger, nonceOf, slept, took: clock.now() - begun };
+  }
+
+  it("a stop waits for the proof that comes late, and settles it and what stood behind it; what was ready did not wait", async () => {
+    const { s, ledger, ready, waiting, younger, nonceOf, slept, close } = await stopping(async (nth, prove) => {
+      if (nth === 5) await prove();
+    });
+    try {
+      const before = nonceOf(ready);
+      expect([before, nonceOf(waiting)! > before!, nonceOf(younger)! > before!, slept]).to.deep.equal([1, true, true, 5]);
+      for (const entry of [waiting, younger]) expect(Number(await s.settlement.status(ledger.header(BigInt(nonceOf(entry)!))!.header))).to.equal(BatchStatus.Final);
+    } finally {
+      await close();
+    }
+  });
+
+  it("a proof that does not come is waited for no longer than asked: its receipt is set aside, the younger one settled", async () => {
+    const { s, ledger, ready, waiting, younger, nonceOf, took, close } = await stopping(() => Promise.resolve());
+    try {
+      expect(took).to.equal(10_000);
+      expect([nonceOf(ready), nonceOf(waiting), ledger.find(waiting.digest)!.proofError, nonceOf(younger)]).to.deep.equal([1, -1, "proving.stopped", 2]);
+      expect(Number(await s.settlement.status(ledger.header(2n)!.header))).to.equal(BatchStatus.Final);
     } finally {
       await close();
     }

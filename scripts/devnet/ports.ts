@@ -1,18 +1,35 @@
+import { randomInt } from "node:crypto";
+import { once } from "node:events";
 import { createServer } from "node:net";
 
 /**
- * Free loopback ports, held together while they are looked for so that no two are the same. Another program may still
- * take one before it is used; then the process that wanted it says so and the demo names it.
+ * Below every system's ephemeral range (Linux begins at 32,768, others at 49,152): no outgoing connection and no server
+ * that listens on port 0 is given one of these between the look and the use.
+ */
+const [LOWEST, ABOVE] = [10_000, 32_000];
+
+/** Whether nobody listens on this loopback port. */
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer();
+  try {
+    await once(server.listen(port, "127.0.0.1"), "listening");
+    return true;
+  } catch {
+    return false;
+  } finally {
+    server.close();
+  }
+}
+
+/**
+ * Free loopback ports, no two the same, drawn by lot so that two networks that start together do not meet. A program that
+ * was told to use one of them may still take it first; then the process that wanted it says so and the demo names it.
  */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve, reject) => server.once("error", reject).listen(0, "127.0.0.1", resolve));
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
+  const ports = new Set<number>();
+  while (ports.size < count) {
+    const port = randomInt(LOWEST, ABOVE);
+    if (!ports.has(port) && (await isFree(port))) ports.add(port);
+  }
+  return [...ports];
 }

@@ -149,5 +149,7 @@ export async function until<T>(what: string, look: () => Promise<T | null | unde
 
 export async function status(opsUrl: string): Promise<Record<string, never>> {
   const response = await fetch(`${opsUrl}/status`, { headers: { authorization: `Bearer ${OPS_TOKEN}` } });
-  return (await response.json()) as Record<string, never>;
+  const text = await response.text();
+  if (!response.ok) throw new Error(`${opsUrl}/status: ${response.status} ${text}`);
+  return JSON.parse(text) as Record<string, never>;
 }

@@ -3,6 +3,7 @@ import type { ErrorStatement } from "./error.ts";
 import { importModel } from "./import/model.ts";
 import { canonicalText, graphHash } from "./integer/canonical.ts";
 import { assignWires, finish, type IntGraph, type Lane } from "./integer/finish.ts";
+import { integerProgram } from "./integer/evaluate.ts";
 import type { IntNode } from "./integer/graph.ts";
 import type { CompileOptions } from "./options.ts";
 import { inputBoxes } from "./quantise/box.ts";
@@ -15,9 +16,9 @@ import { state } from "./state.ts";
 import type { PieceClaim } from "./quantise/piece.ts";
 import type { Quantity } from "./quantise/quantity.ts";
 import { realInputs, sampleInputs, typicalMagnitudes } from "./quantise/samples.ts";
-import { evaluateReal } from "./real/evaluate.ts";
 import { isConst, RealGraph, type Real, type Val } from "./real/graph.ts";
 import { foldSums, plantTrees, reachable } from "./real/passes.ts";
+import { referenceOf, type Reference } from "./reference.ts";
 import { rowsByLayer } from "./rows.ts";
 import { trace, type Traced } from "./trace/trace.ts";
 import { bytesOf, checkWeights, planWeights, takesWeights, weightBytes, weightLanes, weightWords, type WeightPlan, type WeightTensor } from "./weights.ts";
@@ -48,7 +49,7 @@ export interface CompiledModel {
   /** Of a universal circuit: how weights are written, and those of this file. Nothing else here depends on them but `reference`. */
   readonly weights?: { readonly tensors: readonly WeightTensor[]; readonly bytes: Int8Array };
   /** Real-valued model, kept for the float64 oracle. */
-  readonly reference: (inputs: readonly number[]) => number[][];
+  readonly reference: Reference;
 }
 
 const DEFAULT_MAX_ROWS = 1 << 21;
@@ -128,10 +129,10 @@ function compileAt(source: Source, precision: QuantiseOptions, options: CompileO
   const total = layers.reduce((sum, l) => sum + l.rows, 0);
   if (total > limit) throw new BudgetError("the number of rows", total, limit);
   const graphText = canonicalText(graph);
-  const reference = (inputs: readonly number[]): number[][] => referenceOutputs(order, real.nodes.length, outputs, traced, inputs);
+  const reference = referenceOf(order, real.nodes.length, outputs, traced);
   const more = options.sampleCount === undefined && total <= SMALL_ROWS ? sampleInputs(all, MORE_SAMPLES, 11) : [];
   const pack = (ints: readonly bigint[]): readonly bigint[] => (plan ? [...ints.slice(0, boxes.length), ...weightWords(bytesOf(plan, ints.slice(boxes.length)))] : ints);
-  const run = { graph, boxes: all, grid: [...grid, ...more], given, traced, reference, pack };
+  const run = { graph, integer: integerProgram(graph), boxes: all, grid: [...grid, ...more], given, traced, reference, pack };
   const own = traced.weights.flatMap((w) => w.values);
   return {
     graph,
@@ -209,17 +210,6 @@ function finishGraph(lowerer: Lowerer, lanes: readonly Lane[], traced: Traced, b
   const outputs = lanes.map((l) => ({ ...l, node: image[l.node] as number }));
   const weights = plan ? weightLanes({ nodes }, plan, boxes.length) : [];
   return { graph: { nodes, inputs, outputs, weights, layers: traced.real.layers, ...assignWires(nodes) }, image };
-}
-
-export function referenceOutputs(order: readonly Real[], size: number, outputs: readonly Val[], traced: Traced, inputs: readonly number[]): number[][] {
-  const value = evaluateReal(order, inputs, size);
-  let at = 0;
-  return traced.outputs.map((t) =>
-    t.values.data.map(() => {
-      const v = outputs[at++] as Val;
-      return isConst(v) ? v : (value[v.id] as number);
-    }),
-  );
 }
 
 export { UnsupportedError };

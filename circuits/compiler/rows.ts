@@ -1,5 +1,5 @@
 import type { IntGraph, Lane } from "./integer/finish.ts";
-import { commitmentRows } from "./emit/sponge.ts";
+import { commitmentSize } from "./emit/sponge.ts";
 import { wordCount } from "./quantise/pack.ts";
 import type { IntNode } from "./integer/graph.ts";
 
@@ -30,7 +30,7 @@ export function rowsByLayer(graph: IntGraph, hashed: boolean, hashedOutput = fal
   for (const n of graph.nodes) rows[n.layer] = (rows[n.layer] ?? 0) + rowsOf(n);
   const layers = graph.layers.map((l, i) => ({ ...l, rows: rows[i] as number })).filter((l) => l.rows > 0);
   const commitment = (name: "in" | "out" | "weights", lanes: readonly Lane[]): { operator: string; node: string; rows: number } =>
-    ({ operator: "Commitment", node: name, rows: commitmentRows(lanes, 0, () => ({ terms: new Map(), c: 0n })).rows.length + 1 });
+    ({ operator: "Commitment", node: name, rows: commitmentSize(lanes).rows + 1 });
   if (hashedWeights) layers.push(commitment("weights", graph.weights));
   if (hashedOutput) layers.push(commitment("out", graph.outputs));
   const out = hashedOutput ? 0 : wordCount(graph.outputs);

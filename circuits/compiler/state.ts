@@ -1,6 +1,6 @@
 import { affineErrors, intervalErrors, type Domain, type Norms } from "./affine/analysis.ts";
 import { meaningful, stateError, type Bounds, type ErrorStatement } from "./error.ts";
-import { evaluateNodes } from "./integer/evaluate.ts";
+import type { IntegerProgram } from "./integer/evaluate.ts";
 import type { IntGraph, Lane } from "./integer/finish.ts";
 import { quantise } from "./quantise/box.ts";
 import { toReal, up } from "./quantise/dyadic.ts";
@@ -8,6 +8,7 @@ import type { Lowerer } from "./quantise/lower.ts";
 import type { InputScale } from "./quantise/options.ts";
 import { offGrid, realInputs } from "./quantise/samples.ts";
 import { isConst, type Real, type Val } from "./real/graph.ts";
+import type { Reference } from "./reference.ts";
 import type { Traced } from "./trace/trace.ts";
 
 interface Observation {
@@ -30,7 +31,7 @@ function observe(run: Run, at: Domain, jump: readonly number[]): Observation[] {
   for (const { ints, reals, seen } of pairs) {
     const direct = run.reference(reals);
     const want = at === "grid" ? run.reference(realInputs(ints, boxes)) : direct;
-    const value = evaluateNodes(graph, run.pack(ints));
+    const value = run.integer(run.pack(ints));
     let lane = 1;
     want.forEach((list, t) => {
       const s = seen[t] as { error: number; lo: number; hi: number };
@@ -55,12 +56,14 @@ function observe(run: Run, at: Domain, jump: readonly number[]): Observation[] {
 
 export interface Run {
   readonly graph: IntGraph;
+  /** The graph, laid out for many runs. */
+  readonly integer: IntegerProgram;
   readonly boxes: readonly InputScale[];
   readonly grid: readonly bigint[][];
   /** Real inputs of the caller. */
   readonly given: readonly (readonly number[])[];
   readonly traced: Traced;
-  readonly reference: (inputs: readonly number[]) => number[][];
+  readonly reference: Reference;
   /** What the graph reads for an integer each for every input and weight. */
   readonly pack: (ints: readonly bigint[]) => readonly bigint[];
 }
@@ -91,11 +94,15 @@ export function state(run: Run, lowered: Lowered): ErrorStatement[] {
   if (proved.some(vague)) {
     const norms: Norms = new Map();
     const affine: typeof affineErrors = (order, stepOf, at) => affineErrors(order, stepOf, at, norms);
-    const [own, plain] = [largest(run, lowered, affine, "input"), largest(run, lowered, intervalErrors, "grid")];
-    const grid = own.some(vague) && plain.some(vague) ? largest(run, lowered, affine, "grid") : plain.map(() => Infinity);
+    const plain = largest(run, lowered, intervalErrors, "grid");
+    const asked = plain.some(vague);
+    const grid = asked ? largest(run, lowered, affine, "grid") : plain.map(() => Infinity);
+    // What is off by the whole range with exact inputs is not worth asking with rounded ones: the bound only grows.
+    const hopeless = asked && grid.every((v, i) => !vague(proved[i] as number, i) || v > (ranges[i] as number));
+    const own = hopeless ? undefined : largest(run, lowered, affine, "input");
     // Both are sound: the smaller one holds.
     const least = (a: readonly number[], b: readonly number[], i: number): number => Math.min(a[i] as number, b[i] as number);
-    bounds = proved.map((v, i) => ({ input: { proved: v, affine: least(own, proved, i) }, grid: { proved: plain[i] as number, affine: least(grid, plain, i) } }));
+    bounds = proved.map((v, i) => ({ input: { proved: v, affine: own ? least(own, proved, i) : Infinity }, grid: { proved: plain[i] as number, affine: least(grid, plain, i) } }));
   }
   const make = (at: Domain, list: readonly Observation[]): ErrorStatement[] =>
     list.map((o, i) => stateError({ tensor: names[i] as string, samples: run.grid.length, range: o.range, at, observed: o.error }, bounds[i] as (typeof bounds)[0]));

@@ -37,13 +37,14 @@ const own = (n: Real, step: Step, domain: Domain): number => (domain === "grid" 
 
 /** Error bound of every node by plain intervals: each argument's error may have either sign, whatever the others do. */
 export function intervalErrors(order: readonly Real[], stepOf: StepOf, domain: Domain): (n: Real) => number {
-  const errors = new Map<Real, number>();
+  const operands = new Map<Real, Operand>();
   for (const n of order) {
-    const args = n.args.map((a): Operand => ({ ...stepOf(a), err: errors.get(a) as number }));
+    const args = n.args.map((a) => operands.get(a) as Operand);
     const step = stepOf(n);
-    errors.set(n, up(moved(args, transfer(n, args, (r) => stepOf(r).own)) + own(n, step, domain)));
+    const err = up(moved(args, transfer(n, args, (r) => stepOf(r).own)) + own(n, step, domain));
+    operands.set(n, { lo: step.lo, hi: step.hi, err });
   }
-  return (n) => errors.get(n) as number;
+  return (n) => (operands.get(n) as Operand).err;
 }
 
 /**

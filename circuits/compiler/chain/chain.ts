@@ -1,6 +1,6 @@
 import { stateError, type ErrorStatement } from "../error.ts";
 import { CompileError, UnsupportedError } from "../errors.ts";
-import { prepare, referenceOutputs, type CompiledModel, type TensorInfo } from "../compile.ts";
+import { prepare, type CompiledModel, type TensorInfo } from "../compile.ts";
 import { evaluateNodes } from "../integer/evaluate.ts";
 import type { IntGraph, Lane } from "../integer/finish.ts";
 import type { CompileOptions } from "../options.ts";
@@ -8,7 +8,8 @@ import { inputBoxes } from "../quantise/box.ts";
 import { toReal } from "../quantise/dyadic.ts";
 import { defaults, type InputScale } from "../quantise/options.ts";
 import { offGrid, realInputs, sampleInputs } from "../quantise/samples.ts";
-import { evaluateReal } from "../real/evaluate.ts";
+import { realProgram } from "../real/evaluate.ts";
+import { referenceOf } from "../reference.ts";
 import { RealGraph, type Real, type Val } from "../real/graph.ts";
 import { rebuild } from "../real/passes.ts";
 import { takesWeights } from "../weights.ts";
@@ -39,7 +40,8 @@ export function compileChain(onnx: Uint8Array, count: number, options: CompileOp
   const first = inputBoxes(traced, precision);
   const grid = sampleInputs(first, options.sampleCount ?? SAMPLES);
   const samples = options.samples?.length ? options.samples.map((s) => [...s]) : grid.map((s) => realInputs(s, first));
-  const values = samples.map((s) => evaluateReal(order, s, real.nodes.length));
+  const run = realProgram(order, real.nodes.length);
+  const values = samples.map((s) => run(s).slice());
   const cuts = cutLayers(order, outputs, count);
   if (cuts.length < 2) throw new UnsupportedError({ operator: "model", node: "" }, "there is no place to cut it", "Compile it as one circuit");
   const names = traced.outputs.flatMap((t) => t.values.data.map((_, index) => ({ tensor: t.name, index, kind: t.kind === "float" ? ("value" as const) : ("class" as const) })));
@@ -65,7 +67,7 @@ export function compileChain(onnx: Uint8Array, count: number, options: CompileOp
     layers.push(layer);
     boxes = [...layer.graph.outputs.slice(1).map((l, i) => crossing(l, layer.proved[i] as number)), STATUS_BOX];
   });
-  const reference = (x: readonly number[]): number[][] => referenceOutputs(order, real.nodes.length, outputs, traced, x);
+  const reference = referenceOf(order, real.nodes.length, outputs, traced);
   const model = {
     inputs: traced.inputs.map(({ name, shape, kind, offset }) => ({ name, shape, kind, offset })),
     outputs: traced.outputs.map(({ name, shape, kind }) => ({ name, shape, kind })),

@@ -29,11 +29,17 @@ const single = (wire: number): Form => ({ terms: new Map([[wire, 1n]]), c: 0n })
 /** Rows of the input commitment; its wires follow the graph's own. */
 export const spongeRows = (graph: IntGraph, wordForm: (word: number) => Form): SpongeRows => commitmentRows(graph.inputs, graph.wires, wordForm);
 
-const nothing: Form = constant(0n);
-
 /** Where the wires of the output commitment start: behind those of the input's, if there is one. */
-export const outputStart = (graph: IntGraph, hashedInput: boolean): number =>
-  graph.wires + (hashedInput ? spongeRows(graph, () => nothing).wires : 0);
+export const outputStart = (graph: IntGraph, hashedInput: boolean): number => graph.wires + (hashedInput ? commitmentSize(graph.inputs).wires : 0);
+
+/** How many wires and rows a commitment to packed lanes takes, without making them. */
+export function commitmentSize(lanes: readonly Lane[]): { wires: number; rows: number } {
+  const words = wordCount(lanes);
+  let made = 0;
+  const one = (): undefined => void (made += 1);
+  sponge<undefined>({ linear: () => undefined, product: one, wire: one }, lanesHeader(lanes), undefined, new Array<undefined>(words).fill(undefined));
+  return { wires: 1 + words + made, rows: words + made };
+}
 
 /** Rows of a commitment to packed lanes. The first wire is the salt, then come the packed words. */
 export function commitmentRows(lanes: readonly Lane[], start: number, wordForm: (word: number) => Form): SpongeRows {

@@ -15,7 +15,48 @@ export function isqrt(v: bigint): bigint {
 
 export const floorDiv = (a: bigint, b: bigint): bigint => (a >= 0n ? a / b : -((-a + b - 1n) / b));
 
-/** The value of every node for integer inputs (by lane): the reference semantics of the compiled model. */
+/** Shorter sums are taken as they stand. */
+const LONG_SUM = 8;
+/** Doubles hold every integer up to here. */
+const EXACT = 2 ** 53;
+
+/** The value of every node for integer inputs (by lane). */
+export type IntegerProgram = (inputs: readonly bigint[]) => bigint[];
+
+/**
+ * The reference semantics of the compiled model. Long sums are laid out once, so that many runs pay: where the terms of one and everything
+ * on the way to it stay below 2^53 doubles are exact, and that is looked at in each run and never assumed.
+ */
+export function integerProgram({ nodes }: Pick<IntGraph, "nodes">): IntegerProgram {
+  const near = new Float64Array(nodes.length);
+  const sums = nodes.map((n) =>
+    n.op === "lin" && n.args.length >= LONG_SUM ? { idx: Int32Array.from(n.args), k: Float64Array.from(n.k.map(Number)), c: Number(n.c) } : undefined,
+  );
+  return (inputs) => {
+    const value = new Array<bigint>(nodes.length);
+    for (const n of nodes) {
+      const sum = sums[n.id];
+      const quick = sum ? exactSum(sum, near) : undefined;
+      value[n.id] = quick === undefined ? evaluateNode(n, value, inputs, nodes) : BigInt(quick);
+      near[n.id] = quick ?? Number(value[n.id]);
+    }
+    return value;
+  };
+}
+
+/** The sum where doubles have it exactly: every term and the sizes of all of them together are below 2^53, and so is each number in them. */
+function exactSum({ idx, k, c }: { idx: Int32Array; k: Float64Array; c: number }, near: Float64Array): number | undefined {
+  let sum = c;
+  let gross = Math.abs(c);
+  for (let i = 0; i < idx.length; i++) {
+    const term = (k[i] as number) * (near[idx[i] as number] as number);
+    sum += term;
+    gross += Math.abs(term);
+  }
+  return gross < EXACT ? sum : undefined;
+}
+
+/** One run: what a witness needs. */
 export function evaluateNodes(graph: IntGraph, inputs: readonly bigint[]): bigint[] {
   const value = new Array<bigint>(graph.nodes.length);
   for (const n of graph.nodes) value[n.id] = evaluateNode(n, value, inputs, graph.nodes);

@@ -1,6 +1,9 @@
 /** Exact conversions between doubles and integers times powers of two. */
 
 const view = new DataView(new ArrayBuffer(8));
+/** Doubles below this hold every integer, and above `TINY` any power of two of them that the compiler meets. */
+const EXACT = 2 ** 52;
+const TINY = 2 ** -900;
 
 /** v = m * 2^e with m odd (or 0). */
 export function dyadic(v: number): { m: bigint; e: number } {
@@ -21,6 +24,12 @@ export function dyadic(v: number): { m: bigint; e: number } {
 
 /** Nearest integer to v / 2^e, halves up. */
 export function scaleRound(v: number, e: number): bigint {
+  const x = scale(v, -e);
+  if (Math.abs(x) < EXACT && Math.abs(x) > TINY) {
+    // The scaled double is exact, and so is what it has behind the point.
+    const floor = Math.floor(x);
+    return BigInt(x - floor >= 0.5 ? floor + 1 : floor);
+  }
   const d = dyadic(v);
   const shift = d.e - e;
   if (shift >= 0) return d.m << BigInt(shift);
@@ -29,8 +38,15 @@ export function scaleRound(v: number, e: number): bigint {
 
 /** Exponent of the lowest set bit. */
 export function lowExponent(v: number): number {
-  return v === 0 ? Infinity : dyadic(v).e;
+  if (v === 0) return Infinity;
+  view.setFloat64(0, v);
+  const [high, low] = [view.getUint32(0), view.getUint32(4)];
+  const exponent = (high >>> 20) & 0x7ff;
+  if (exponent === 0 || exponent === 0x7ff) return dyadic(v).e;
+  return exponent - 1075 + (low !== 0 ? trailingZeros(low) : 32 + trailingZeros((high & 0xfffff) | 0x100000));
 }
+
+const trailingZeros = (word: number): number => 31 - Math.clz32(word & -word);
 
 /** Least k with |v| <= 2^k (v != 0). */
 export function ceilLog2(v: number): number {
@@ -42,10 +58,12 @@ export function ceilLog2(v: number): number {
 
 /** v * 2^e for a big integer: the nearest double, Infinity when too large. */
 export function toReal(v: bigint, e: number): number {
+  const near = Number(v);
+  if (Math.abs(near) < EXACT) return scale(near, e);
   const bits = v.toString(2).length;
-  if (bits <= 53) return scale(Number(v), e);
+  if (bits <= 53) return scale(near, e);
   const drop = bits - 60;
-  return drop > 0 ? scale(Number(v >> BigInt(drop)), e + drop) : scale(Number(v), e);
+  return drop > 0 ? scale(Number(v >> BigInt(drop)), e + drop) : scale(near, e);
 }
 
 /** v * 2^e without the overflow of 2^e itself. */

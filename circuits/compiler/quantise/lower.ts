@@ -2,6 +2,7 @@ import { BudgetError, UnsupportedError } from "../errors.ts";
 import { IntBuilder, bitLength } from "../integer/graph.ts";
 import { functionSpec } from "../real/functions.ts";
 import { isConst, type Real, type Val } from "../real/graph.ts";
+import type { Drift } from "../affine/analysis.ts";
 import { Account } from "./account.ts";
 import { ceilLog2, scaleRound, toReal, up } from "./dyadic.ts";
 import { lowerBitwise } from "./bitwise.ts";
@@ -75,7 +76,8 @@ export class Lowerer {
     for (const n of order) {
       this.int.layer = n.layer;
       try {
-        this.account.enter(n, this.#lower(n));
+        const { made, drift } = n.op === "lin" ? this.#sum(n) : { made: this.#lower(n), drift: undefined };
+        this.account.enter(n, made, drift);
         // What nothing reads is dropped later, but never more than half of it: a model far too large is refused before it takes minutes.
         if (this.int.rows > 2 * this.#maxRows) throw new BudgetError("the number of rows", this.int.rows, this.#maxRows);
       } catch (error: unknown) {
@@ -92,22 +94,23 @@ export class Lowerer {
     return this.account.get(v);
   }
 
-  #sum(n: Real, args: readonly Quantity[]): Quantity {
-    const { q } = this;
-    const { made, drift } = lowerSum(q, args.map((x) => (q.width(x) > PRODUCT_BITS ? q.narrow(x, PRODUCT_BITS) : x)), n.w, n.c, this.#options.weightBits);
-    this.account.drift(n, drift);
-    return made;
+  #sum(n: Real): { made: Quantity; drift?: Drift } {
+    const args = n.args.map((a) => {
+      const x = this.account.exact(a);
+      return this.q.width(x) > PRODUCT_BITS ? this.q.narrow(x, PRODUCT_BITS) : x;
+    });
+    return lowerSum(this.q, args, n.w, n.c, this.#options.weightBits);
   }
 
   #lower(n: Real): Quantity {
     const { q } = this;
-    const args = n.args.map((a) => ({ ...this.get(a), err: 0 }));
+    const args = n.args.map((a) => this.account.exact(a));
     const [a, b] = args as [Quantity, Quantity];
     switch (n.op) {
       case "input":
         return this.input(n.p[0] as number);
       case "lin":
-        return this.#sum(n, args);
+        return this.#sum(n).made;
       case "mul":
         return lowerProduct(q, a, b, PRODUCT_BITS);
       case "relu":

@@ -16,6 +16,8 @@ export class Quantities {
   readonly int: IntBuilder;
   /** Assertions that go with a hint: kept alive as long as it is. */
   readonly guards = new Map<number, number[]>();
+  /** Of each node, the interval on the scale on which it was last asked for. */
+  readonly #ranges = new Map<number, { readonly e: number; readonly lo: number; readonly hi: number }>();
 
   constructor(int: IntBuilder) {
     this.int = int;
@@ -31,9 +33,13 @@ export class Quantities {
   }
 
   /** Real interval, without the error. */
-  range(q: Quantity): { lo: number; hi: number } {
+  range(q: Quantity): { readonly lo: number; readonly hi: number } {
+    const known = this.#ranges.get(q.node);
+    if (known?.e === q.e) return known;
     const { lo, hi } = this.at(q);
-    return { lo: toReal(lo, q.e), hi: toReal(hi, q.e) };
+    const range = { e: q.e, lo: toReal(lo, q.e), hi: toReal(hi, q.e) };
+    this.#ranges.set(q.node, range);
+    return range;
   }
 
   magnitude(q: Quantity): number {

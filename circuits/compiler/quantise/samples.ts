@@ -1,5 +1,5 @@
 import type { Real } from "../real/graph.ts";
-import { evaluateReal } from "../real/evaluate.ts";
+import { realProgram } from "../real/evaluate.ts";
 import { toReal } from "./dyadic.ts";
 import type { InputScale } from "./options.ts";
 
@@ -48,8 +48,9 @@ export function offGrid(ints: readonly bigint[], boxes: readonly InputScale[], s
 export function typicalMagnitudes(order: readonly Real[], samples: readonly number[][], size: number): Float64Array {
   const own = new Float64Array(size);
   const least = (n: Real): boolean => n.op === "fn" && n.fn === "rsqrt";
+  const run = realProgram(order, size);
   for (const s of samples) {
-    const value = evaluateReal(order, s, size);
+    const value = run(s);
     for (const n of order) {
       const v = Math.abs(value[n.id] as number);
       const before = own[n.id] as number;

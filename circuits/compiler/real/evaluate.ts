@@ -1,15 +1,34 @@
 import { functionValue } from "./functions.ts";
 import { bitwiseValue, type Real } from "./graph.ts";
 
+/** Shorter sums are read where they stand. */
+const LONG_SUM = 8;
+
+/** The value of every node, by id, for given inputs. The array is the program's own: the next run overwrites it. */
+export type RealProgram = (inputs: readonly number[]) => Float64Array;
+
 /**
- * The model in float64: the third oracle, and the source of typical magnitudes. `order` must be topological (ids ascend).
- * Returns the value of every node by id.
+ * The model in float64: the third oracle, and the source of typical magnitudes. Long sums are laid out once, so that many runs pay.
+ * @param order Topological (ids ascend).
+ * @param size More than the largest id.
  */
-export function evaluateReal(order: readonly Real[], inputs: readonly number[], size: number): Float64Array {
+export function realProgram(order: readonly Real[], size: number): RealProgram {
   const value = new Float64Array(size);
   const at = (r: Real | undefined): number => value[(r as Real).id] as number;
-  for (const n of order) value[n.id] = evaluateNode(n, at, inputs);
-  return value;
+  const sums = order.map((n) => (n.op === "lin" && n.args.length >= LONG_SUM ? { idx: Int32Array.from(n.args.map((a) => a.id)), w: Float64Array.from(n.w) } : undefined));
+  return (inputs) => {
+    order.forEach((n, i) => {
+      const sum = sums[i];
+      value[n.id] = sum ? weighted(n.c, sum.idx, sum.w, value) : evaluateNode(n, at, inputs);
+    });
+    return value;
+  };
+}
+
+function weighted(c: number, idx: Int32Array, w: Float64Array, value: Float64Array): number {
+  let sum = c;
+  for (let i = 0; i < idx.length; i++) sum += (w[i] as number) * (value[idx[i] as number] as number);
+  return sum;
 }
 
 const ratio = (a: number, b: number): number => (b === 0 ? 0 : Math.floor(a / b));

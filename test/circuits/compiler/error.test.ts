@@ -192,12 +192,12 @@ describe("circuits/compiler: the stated error", function () {
     const e = model.errors[0]!;
     expect(e.kind).to.equal("empirical");
     expect(e.bound).to.equal(1.5 * e.observed);
-    expect(e.affine, "finite").to.be.greaterThan(e.bound);
+    expect(e.quantised.affine, "finite").to.be.greaterThan(e.bound);
     expect(explain(model).join("\n")).to.match(/empirical, \d+ samples; affine bound .* %/);
   });
 
   it("a network's affine bound is below its interval bound by more than half", () => {
-    const { affine, proved } = compileModel(mlp([64, 96, 96, 96, 8]), { inputBits: 8, weightBits: 8, activationBits: 8, maxRows: 1 << 17 }).errors[0]!;
+    const { affine, proved } = compileModel(mlp([64, 96, 96, 96, 8]), { inputBits: 8, weightBits: 8, activationBits: 8, maxRows: 1 << 17 }).errors[0]!.quantised;
     expect(affine!).to.be.lessThan(proved! / 2);
   });
 

@@ -1,7 +1,7 @@
 import type { ChannelStretch } from "../protocol/index.ts";
 import { BATCH_FORMAT, BatchFormatError, FLAG_DEFLATE, type Preamble, PREAMBLE_LENGTH, preambleLength, STRETCH_LENGTH } from "./format.ts";
 import { bodyLength, readPreamble, readReceipt, readStretch, recordLength, type SignedLeaf } from "./records.ts";
-import { streamOf } from "./streams.ts";
+import { chunksOfStream, streamOf } from "./streams.ts";
 import { readTerms, type TermsBook } from "./terms.ts";
 
 export type BlobSource = Uint8Array | AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
@@ -108,7 +108,7 @@ async function* guarded(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Ar
 }
 
 function inflate(input: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
-  return streamOf(input).pipeThrough(new DecompressionStream("deflate-raw")) as unknown as AsyncIterable<Uint8Array>;
+  return chunksOfStream(streamOf(input).pipeThrough(new DecompressionStream("deflate-raw")));
 }
 
 async function* chunksOf(source: BlobSource): AsyncGenerator<Uint8Array> {

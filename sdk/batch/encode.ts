@@ -3,7 +3,7 @@ import { size } from "viem";
 import type { ChannelStretch } from "../protocol/index.ts";
 import { BATCH_FORMAT, BatchFormatError, FIRST_FORMAT, FLAG_DEFLATE, STRETCH_LENGTH } from "./format.ts";
 import { recordLength, type SignedLeaf, writePreamble, writeReceipt, writeStretch } from "./records.ts";
-import { streamOf } from "./streams.ts";
+import { chunksOfStream, streamOf } from "./streams.ts";
 import { type TermsBook, writeTerms } from "./terms.ts";
 
 export interface BatchContent {
@@ -37,7 +37,7 @@ export async function* encodeBatchStream(content: BatchContent): AsyncGenerator<
     yield* body;
     return;
   }
-  yield* streamOf(body).pipeThrough(new CompressionStream("deflate-raw")) as unknown as AsyncIterable<Uint8Array>;
+  yield* chunksOfStream(streamOf(body).pipeThrough(new CompressionStream("deflate-raw")));
 }
 
 /** A whole blob. */

@@ -4,6 +4,7 @@ export { BATCH_FORMAT, BatchFormatError, FIRST_FORMAT, type Preamble } from "./f
 export * from "./open.ts";
 export { readReceipt, readStretch, recordLength, type SignedLeaf, writeReceipt } from "./records.ts";
 export * from "./signatures.ts";
+export { chunksOfStream } from "./streams.ts";
 export * from "./tree.ts";
 export * from "./verify.ts";
 export * from "./terms.ts";

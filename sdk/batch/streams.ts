@@ -12,3 +12,21 @@ export function streamOf(source: AsyncIterable<Uint8Array>): ReadableStream<Buff
     },
   });
 }
+
+/** The other way: browsers do not all iterate over their streams. Leaving the loop cancels the stream. */
+export async function* chunksOfStream(stream: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const reader = stream.getReader();
+  let ended = false;
+  try {
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) {
+        ended = true;
+        return;
+      }
+      yield value;
+    }
+  } finally {
+    if (!ended) await reader.cancel().catch(() => {});
+  }
+}

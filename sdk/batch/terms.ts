@@ -133,7 +133,7 @@ export function termsChecker(book: TermsBook): TermsChecker {
     // modelId and termsHash stand side by side at the record's beginning, and mostly repeat.
     if (current && same(bytes, offset, last)) return current;
     last.set(bytes.subarray(offset, offset + MODEL_AND_TERMS));
-    const key = Buffer.from(last).toString("latin1");
+    const key = bytesToHex(last);
     current = uses.get(key) ?? null;
     if (current) return current;
     if (uses.size >= MAX_USES) {

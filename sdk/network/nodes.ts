@@ -21,7 +21,8 @@ export interface NodeInfo {
   lastHeartbeat: bigint;
 }
 
-const NodeStatus = { None: 0, Registered: 1, Active: 2, Dead: 3, Draining: 4, Exiting: 5, Exited: 6, Jailed: 7, Banned: 8 };
+/** Values of INodeRegistry.NodeStatus. */
+export const NodeStatus = { None: 0, Registered: 1, Active: 2, Dead: 3, Draining: 4, Exiting: 5, Exited: 6, Jailed: 7, Banned: 8 };
 
 const registry = (settlement: ChainAccess) => ({ address: settlement.address("NodeRegistry"), abi: iNodeRegistryAbi }) as const;
 

@@ -3,7 +3,7 @@ import { AbiCoder } from "ethers";
 import { type Hex, type Log, encodePacked, keccak256 } from "viem";
 import { readFileSync } from "node:fs";
 import { encodeProof, statementHash } from "../../circuits/setup/encode.ts";
-import { settlementsIn } from "../../keepers/roles/full/calldata.ts";
+import { settlementsIn } from "../../sdk/network/settlements.ts";
 import { BatchStatus, Role, type InferenceReceipt, type Run, RunEncodingError, type Terms, decodeRun, encodeRun, headerHash, prevHeaderOf, readRun, runOf, slotNumberOf, termsHash } from "../../sdk/protocol/index.ts";
 import { closeSnarkjs, proveTiny, tiny } from "../circuits/setup/tools.ts";
 import { runs } from "../utils/deep.ts";

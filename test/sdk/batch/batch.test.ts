@@ -1,40 +1,13 @@
 import { expect } from "chai";
 import { type Hex, bytesToHex, hexToBytes, keccak256, numberToHex, toHex } from "viem";
 import { privateKeyToAccount } from "viem/accounts";
-import { BatchFormatError, type BatchReport, chunkChecker, decodeBatch, encodeBatch, encodeBatchStream, findLast, openLeaves, pathFromLeaves, type SignedLeaf, treeBuilder, verifyBatch } from "../../../sdk/batch/index.ts";
+import { BatchFormatError, type BatchReport, chunkChecker, decodeBatch, encodeBatch, encodeBatchStream, findLast, openLeaves, pathFromLeaves, treeBuilder, verifyBatch } from "../../../sdk/batch/index.ts";
 import { leafHasher } from "../../../sdk/batch/leaf.ts";
-import { type BatchHeader, compareReceipts, type InferenceReceipt, KeyType, positionalTree, receiptDigest, receiptLeaf, stretchesOf, stretchLeaf } from "../../../sdk/protocol/index.ts";
-
-const domain = { chainId: 713370, verifyingContract: "0x1111111111111111111111111111111111111111" } as const;
-const account = privateKeyToAccount(keccak256(toHex("batch test key")));
-const nodeId = keccak256(toHex("node"));
-const keyId = keccak256(toHex("key"));
-const place = () => ({ paymentChainId: 713371n, escrow: "0x2222222222222222222222222222222222222222" }) as const;
+import { type BatchHeader, type InferenceReceipt, KeyType, positionalTree, receiptDigest, receiptLeaf, stretchLeaf } from "../../../sdk/protocol/index.ts";
+import { account, domain, keyId, makeBatch, nodeId, place } from "./make-batch.ts";
 
 /** Of the count in a blob's preamble. */
 const COUNT_AT = 12;
-
-async function makeBatch(count: number, change: (receipt: InferenceReceipt, index: number) => InferenceReceipt = (receipt) => receipt) {
-  const receipts = Array.from({ length: count }, (_, index): InferenceReceipt => {
-    const payment = Math.floor(index / 5);
-    const step = BigInt(index % 5);
-    return change({
-      nodeId, keyId, modelId: keccak256(toHex("model")), termsHash: keccak256(toHex("terms")), requestHash: keccak256(numberToHex(index)), responseHash: keccak256(toHex(`r${index}`)),
-      paymentId: keccak256(toHex(`payment ${payment}`)), cumulativeBefore: step * 10n + (step > 2n ? 7n : 0n), charge: 10n, inputUnits: 3n, outputUnits: 4n, sequence: step,
-      issuedAt: 1_000n + BigInt(index), outcome: 1,
-    }, index);
-  }).sort(compareReceipts);
-  const leaves: SignedLeaf[] = await Promise.all(receipts.map(async (receipt) => ({ receipt, signature: await account.sign({ hash: receiptDigest(receipt, domain) }) })));
-  const stretches = stretchesOf(receipts, place);
-  const header: BatchHeader = {
-    nodeId, keyId, nonce: 1n, prevHeader: `0x${"00".repeat(32)}`,
-    receiptsRoot: positionalTree(leaves.map(({ receipt, signature }) => receiptLeaf(receiptDigest(receipt, domain), signature))).root,
-    channelsRoot: positionalTree(stretches.map(stretchLeaf)).root,
-    count, channels: stretches.length, totalCharge: receipts.reduce((sum, { charge }) => sum + charge, 0n),
-    minIssuedAt: 1_000n, maxIssuedAt: 1_000n + BigInt(count), blobId: `0x${"00".repeat(32)}`, contentHash: `0x${"00".repeat(32)}`, format: 1,
-  };
-  return { header, leaves, stretches, content: { nodeId, keyId, count, leaves, stretches } };
-}
 
 const check = (header: BatchHeader, source: Uint8Array): Promise<BatchReport> =>
   verifyBatch({ header, source, recordsPerChunk: 7, parallel: 3, checker: (preamble) => chunkChecker({ domain, preamble, key: { keyType: KeyType.Secp256k1, signer: account.address } }) });

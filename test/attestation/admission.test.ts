@@ -1,9 +1,8 @@
 /** Evidence in real formats, through verifier, gate, policy and registry, to a key that settles: R5, R6, R7 end to end. */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, watch, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
 
 import { expect } from "chai";
 
@@ -146,16 +145,13 @@ describe("Admission of real formats", () => {
         const path = join(directory, "opengradient");
         mkdirSync(path);
         for (const [name, content] of [["provider", "tdx_guest\n"], ["generation", "7\n"], ["outblob", ""]] as const) writeFileSync(join(path, name), content);
-        // The kernel counts the write and makes a quote over what was written; a watcher stands in for it.
-        const watcher = watch(path, (_, name) => {
-          if (name !== "inblob") return;
-          const asked = readFileSync(join(path, "inblob"));
-          if (asked.length !== 64) return;
-          writeFileSync(join(path, "outblob"), a.platform.quote(asked));
+        // The kernel counts the write, and makes a quote over what was written when the quote is read.
+        const readQuote = async (file: string) => {
+          writeFileSync(file, a.platform.quote(readFileSync(join(path, "inblob"))));
           writeFileSync(join(path, "generation"), "8\n");
-        });
-        const enclave = new TdxEnclave({ path: directory, attempts: 1, readQuote: async (file) => (await pause(300), readFileSync(file)) });
-        return enclave.attest(request).finally(() => watcher.close());
+          return readFileSync(file);
+        };
+        return new TdxEnclave({ path: directory, attempts: 1, readQuote }).attest(request);
       };
       const viaAgent = async ({ request }: Candidate) => {
         const server = createServer((incoming, response) => {

@@ -22,13 +22,13 @@ import {
   stretchLeaf, type Terms, termsHash, Verification,
 } from "../../sdk/protocol/index.ts";
 import { pinnedFetch } from "../../sdk/transport/pinnedFetch.ts";
-import { bootstrapInbox, startNetwork, status, type TestNetwork, until, WORKLOADS } from "./network.ts";
+import { until } from "../utils/until.ts";
+import { bootstrapInbox, startNetwork, status, type TestNetwork, WORKLOADS } from "./network.ts";
 
 const ZERO = `0x${"00".repeat(32)}` as Hex;
 const COUNT = 30;
 
-describe("keepers as processes", function () {
-  this.timeout(400_000);
+describe("keepers as processes", () => {
   let net: TestNetwork;
   let platform: Platform;
   let ids: BlobIds;
@@ -39,7 +39,7 @@ describe("keepers as processes", function () {
 
   before(async () => {
     net = await startNetwork({ window: 10n });
-    opsUrls = (await Promise.all([1, 2, 3].map((index) => net.startKeeper("full", index, {}, 120_000)))).map(({ opsUrl }) => opsUrl);
+    opsUrls = (await Promise.all([1, 2, 3].map((index) => net.startKeeper("full", index)))).map(({ opsUrl }) => opsUrl);
     const key = keccak256(toHex("inference operator"));
     await net.fund(privateKeyToAccount(key).address);
     const config = loadConfig({ ...commonFields, ...nodeFields }, { ...net.env, OG_DEV_PRIVATE_KEY: key, OG_DATA_DIR: join(net.dir, "inference") });
@@ -96,7 +96,7 @@ describe("keepers as processes", function () {
   }
 
   const reached = (header: BatchHeader, wanted: number) =>
-    until(`status ${wanted}`, async () => (await net.settlement.read(net.addresses.settlement.InferenceSettlement, artifact("InferenceSettlement").abi, "status", [header])) === wanted, 120);
+    until(`status ${wanted}`, async () => (await net.settlement.read(net.addresses.settlement.InferenceSettlement, artifact("InferenceSettlement").abi, "status", [header])) === wanted);
 
   it("take seats, start the first committee epoch, observe a feed; check, certify, finalize and carry a batch; reject a bad one; survive kill -9", async () => {
     const { settlement, payment } = net.addresses;
@@ -109,7 +109,7 @@ describe("keepers as processes", function () {
     const feeds = artifact("DataFeeds").abi;
     const definition = { name: "TEST/USD", sources: [net.source.url], tlsPins: [ZERO], period: 4, decimals: 8, minOperators: 1, policyId: ZERO, maxDeviationBps: 0, maxAge: 60 };
     await net.settlement.write(settlement.DataFeeds, feeds, "createFeed", [definition]);
-    const data = net.startKeeper("data", 1, {}, 120_000);
+    const data = net.startKeeper("data", 1);
 
     const good = await post(1n, ZERO);
     await reached(good.header, BatchStatus.Certified);
@@ -133,7 +133,7 @@ describe("keepers as processes", function () {
     expect(answer.value).to.equal(123_456_780_000n);
 
     // The dead one comes back, opens a new key epoch and catches up with the ledger.
-    const restarted = await net.startKeeper("full", 3, {}, 120_000);
+    const restarted = await net.startKeeper("full", 3);
     const ledger = (await until("the ledger of the restarted node", async () => {
       const { role } = (await status(restarted.opsUrl)) as unknown as { role: { url: string; counts: Record<string, number>; node: { nodeId: Hex } } };
       return (role.counts.Final ?? 0) >= 1 && role;

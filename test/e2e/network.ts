@@ -36,13 +36,15 @@ export interface TestNetwork {
   /** Gives an account gas on both chains and bond tokens. */
   fund(address: Hex): Promise<unknown>;
   /** Starts a keeper and waits until it is ready; again with the same name after a kill. */
-  startKeeper(role: "full" | "data" | "facilitator", index: number, extra?: Record<string, string>, timeout?: number): Promise<{ opsUrl: string; address: Hex; env: Record<string, string> }>;
+  startKeeper(role: "full" | "data" | "facilitator", index: number, extra?: Record<string, string>): Promise<{ opsUrl: string; address: Hex; env: Record<string, string> }>;
   /** kill -9 of a keeper, by "role-index". */
   kill(name: string): Promise<void>;
   stop(): Promise<void>;
 }
 
 const OPS_TOKEN = "a-token-for-the-tests";
+/** Milliseconds in which a process has to serve; as long as `until` waits. */
+const PATIENCE = 300_000;
 
 export async function startNetwork(options: { window?: bigint } = {}): Promise<TestNetwork> {
   const dir = mkdtempSync(join(tmpdir(), "og-e2e-"));
@@ -102,7 +104,7 @@ async function build(dir: string, processes: ProcessGroup, options: { window?: b
     rpc: { settlement: settlementChain.rpcUrl, payment: paymentChain.rpcUrl },
     source: { url: `http://127.0.0.1:${(source.address() as AddressInfo).port}/#/data/price`, set: (value) => (answer = value) },
     fund: (address) => (funding = funding.then(() => fund(address))),
-    async startKeeper(role, index, extra = {}, timeout = 90_000) {
+    async startKeeper(role, index, extra = {}) {
       const name = `${role}-${index}`;
       const key = keccak256(toHex(`test keeper ${name}`));
       const { address } = privateKeyToAccount(key);
@@ -111,7 +113,7 @@ async function build(dir: string, processes: ProcessGroup, options: { window?: b
       const opsPort = ports[4 + index + { full: 0, data: 8, facilitator: 10 }[role]]!;
       const opsUrl = `http://127.0.0.1:${opsPort}`;
       const full = { ...env, OG_DEV_PRIVATE_KEY: key, OG_DATA_DIR: join(dir, name), OG_OPS_LISTEN: String(opsPort), ...extra };
-      children.set(name, await processes.start({ name, command: ["node", `keepers/bin/${role}.ts`], env: full, timeout, ready: async () => (await fetch(`${opsUrl}/readyz`)).ok }));
+      children.set(name, await processes.start({ name, command: ["node", `keepers/bin/${role}.ts`], env: full, timeout: PATIENCE, ready: async () => (await fetch(`${opsUrl}/readyz`)).ok }));
       return { opsUrl, address, env: full };
     },
     async kill(name) {
@@ -134,17 +136,6 @@ export async function rpc(url: string, method: string, params: unknown[] = []): 
   const { result, error } = (await response.json()) as { result?: unknown; error?: { message: string } };
   if (error) throw new Error(`${method}: ${error.message}`);
   return result;
-}
-
-/** Asks until `look` gives something; a test's patience, not a keeper's. */
-export async function until<T>(what: string, look: () => Promise<T | null | undefined | false>, seconds = 60): Promise<T> {
-  const end = performance.now() + seconds * 1000;
-  for (;;) {
-    const found = await look().catch(() => null);
-    if (found) return found;
-    if (performance.now() > end) throw new Error(`${what} did not happen within ${seconds} s`);
-    await new Promise((resolve) => setTimeout(resolve, 200));
-  }
 }
 
 export async function status(opsUrl: string): Promise<Record<string, never>> {

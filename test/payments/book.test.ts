@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { ChannelBook } from "../../keepers/payments/book.ts";
 import { type Store, groupedTransactions, openStore } from "../../keepers/storage/index.ts";
-import { simulatedClock } from "../../keepers/clock/index.ts";
+import { type SimulatedClock, simulatedClock } from "../../keepers/clock/index.ts";
 import { type World, world } from "./fixture.ts";
 import { type TestNode, type WireReceipt, payer, startNode, view } from "./node.ts";
 
@@ -72,9 +72,10 @@ describe("group commit", () => {
 describe("the book follows the chain", () => {
   let w: World;
   let node: TestNode;
-  const clock = simulatedClock(1, Date.now());
+  let clock: SimulatedClock;
   before(async () => {
     w = await world();
+    clock = simulatedClock(1, Date.now());
     node = await startNode(w, { chainMaxAgeMs: 10_000, clock });
   });
   after(() => node.close());

@@ -4,7 +4,6 @@ import type { AddressInfo } from "node:net";
 import { expect } from "chai";
 import { CommanderError } from "commander";
 import { type Address, type Hex, createPublicClient, createWalletClient, custom } from "viem";
-import { generatePrivateKey } from "viem/accounts";
 import { type PayIo, payCommand } from "../../sdk/cli/pay.ts";
 import { type PayWorld, describeToken } from "../../sdk/cli/pay/world.ts";
 import { localAccount } from "../../sdk/crypto/index.ts";
@@ -15,6 +14,7 @@ import type { Offer } from "../../sdk/payments/types.ts";
 import { type InferenceReceipt, Role, SettlementMode, Verification, receiptDigest, termsHash } from "../../sdk/protocol/index.ts";
 import { receiptToJson } from "../../sdk/receipts/wire.ts";
 import { bytes32, settlementWorld } from "../utils/settlement-world.ts";
+import { freshKey } from "../utils/keys.ts";
 import { type World, world } from "./fixture.ts";
 
 const MODEL = bytes32("model");
@@ -26,7 +26,7 @@ describe("og pay", () => {
   let node: Awaited<ReturnType<typeof s.addNode>>;
   let offer: Offer;
   const stored: unknown[] = [];
-  const payer = localAccount(generatePrivateKey());
+  const payer = localAccount(freshKey());
 
   before(async () => {
     w = await world();

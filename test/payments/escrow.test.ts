@@ -2,6 +2,7 @@ import { expect } from "chai";
 import { Wallet, ZeroAddress } from "ethers";
 import * as protocol from "../../sdk/protocol/index.ts";
 import { DEVNET_TIMES } from "../../scripts/deploy/payment.ts";
+import { freshKey } from "../utils/keys.ts";
 import { type World, WHOLE, id, world } from "./fixture.ts";
 
 const Status = { Settled: 1, NotRegistered: 2, WrongPlace: 3, WrongNode: 4, Gap: 5, Empty: 6, CapReached: 7, TokenImpaired: 8 };
@@ -101,7 +102,7 @@ describe("PaymentEscrow", () => {
 
     it("by a receipt whose end is the row's", async () => {
       const channel = await w.open();
-      const key = Wallet.createRandom();
+      const key = new Wallet(freshKey());
       const receipt = {
         nodeId: w.nodeId, keyId: id("key"), modelId: id("model"), termsHash: protocol.termsHash(channel.terms!), requestHash: id("q"), responseHash: id("a"),
         paymentId: channel.paymentId, cumulativeBefore: 200n, charge: 500n, inputUnits: 1n, outputUnits: 1n, sequence: 1n, issuedAt: 1n, outcome: 1,
@@ -123,7 +124,7 @@ describe("PaymentEscrow", () => {
       const [good, unknown, forged, poor, stale] = [await w.open(), await w.open({ register: false }), await w.open(), await w.open({ deposit: 10n }), await w.open()];
       await w.claim(stale, 900n);
       const rows = [
-        await w.row(good, 700n), await w.row(unknown, 700n), await w.row(forged, 700n, 700n, Wallet.createRandom()), await w.row(poor, 700n), await w.row(stale, 100n),
+        await w.row(good, 700n), await w.row(unknown, 700n), await w.row(forged, 700n, 700n, new Wallet(freshKey())), await w.row(poor, 700n), await w.row(stale, 100n),
       ];
       const want = [Claim.Claimed, Claim.NotRegistered, Claim.Refused, Claim.Refused, Claim.Ahead].map(BigInt);
       expect(await w.escrow.connect(w.authorizer).claim.staticCall(rows, "0x")).to.deep.equal(want);
@@ -171,10 +172,10 @@ describe("PaymentEscrow", () => {
     });
 
     it("only the payer or its voucher key signs it", async () => {
-      const voucherKey = Wallet.createRandom();
+      const voucherKey = new Wallet(freshKey());
       const channel = await w.open({ payerAuthorizer: voucherKey.address });
       await w.escrow.connect(w.authorizer).claim([await w.row(channel, 100n, 100n, voucherKey)], "0x");
-      for (const stranger of [w.authorizer, w.payout, Wallet.createRandom()]) {
+      for (const stranger of [w.authorizer, w.payout, new Wallet(freshKey())]) {
         await expect(w.escrow.ack(channel.paymentId, 100n, await w.signAck(channel, 100n, stranger))).to.be.revertedWithCustomError(w.escrow, "EscrowBadSigner");
       }
       await expect(w.escrow.ack(channel.paymentId, 101n, await w.signAck(channel, 100n))).to.be.revertedWithCustomError(w.escrow, "EscrowBadSigner");
@@ -329,7 +330,7 @@ describe("PaymentEscrow", () => {
       await w.escrow.connect(w.relayer).withdraw(w.payout.address, w.addresses.TestDollar);
       expect(await w.token.balanceOf(w.payout.address)).to.equal(880n);
       await expect(w.escrow.withdraw(w.payout.address, w.addresses.TestDollar)).to.be.revertedWithCustomError(w.escrow, "EscrowNothingToWithdraw");
-      const elsewhere = Wallet.createRandom().address;
+      const elsewhere = new Wallet(freshKey()).address;
       await w.escrow.connect(w.royaltyTo).redirect(elsewhere);
       await w.collect();
       await w.escrow.withdraw(w.royaltyTo.address, w.addresses.TestDollar);

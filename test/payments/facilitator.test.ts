@@ -12,7 +12,6 @@ import { UptoEvmScheme } from "@x402/evm/upto/client";
 import { UptoEvmScheme as UptoFacilitator } from "@x402/evm/upto/facilitator";
 import { expect } from "chai";
 import { type Address, type Hex, encodeFunctionData, parseSignature, serializeErc6492Signature, serializeSignature, toHex, zeroAddress } from "viem";
-import { generatePrivateKey } from "viem/accounts";
 import { facilitatorSigner, localFacilitator, makeFacilitator } from "../../keepers/payments/facilitator.ts";
 import { nonceStore } from "../../keepers/payments/nonces.ts";
 import { openStore } from "../../keepers/storage/index.ts";
@@ -21,6 +20,7 @@ import { localAccount } from "../../sdk/crypto/index.ts";
 import { X402 } from "../../sdk/payments/x402.ts";
 import { channelIdOf } from "../../sdk/payments/voucher.ts";
 import type { OddToken } from "../../types/contracts/index.js";
+import { freshKey } from "../utils/keys.ts";
 import { type World, world } from "./fixture.ts";
 import { type TestNode, account, startNode } from "./node.ts";
 
@@ -40,7 +40,7 @@ describe("facilitator", () => {
 
   const post = (url: string, body: object, headers: Record<string, string> = {}) => fetch(`${url}/v1/chat`, { method: "POST", body: JSON.stringify(body), headers });
   async function buyer(at: TestNode = node) {
-    const payer = localAccount(generatePrivateKey());
+    const payer = localAccount(freshKey());
     await w.token.mint(payer.address, 1_000_000n);
     const signer = toClientEvmSigner(payer as never, at.client as never);
     const client = new x402Client().register(network, new ExactClient(signer)).register(network, new UptoEvmScheme(signer)).register(network, new BatchSettlementEvmScheme(signer)).setSpendControls(false);
@@ -57,7 +57,7 @@ describe("facilitator", () => {
     const { pay } = await buyer();
     const payment = await pay({ charge: 1 }, "exact");
     // An arbitrary call, dressed as a wallet's deployment: it would mint to whoever signed nothing.
-    const thief = localAccount(generatePrivateKey()).address;
+    const thief = localAccount(freshKey()).address;
     const data = encodeFunctionData({ abi: artifact("TestDollar").abi, functionName: "mint", args: [thief, 7n] });
     const payload = payment.payload as { signature: Hex; authorization: { from: string } };
     payload.authorization.from = thief;
@@ -133,11 +133,13 @@ describe("facilitator", () => {
   it("times out and sends later: the payer is charged once, and the payment serves nobody else", async () => {
     for (const scheme of ["upto", "exact"] as const) {
       let late: Promise<unknown> | undefined;
+      let sendNow = (): void => {};
+      const refused = new Promise<void>((resolve) => (sendNow = resolve));
       const local = localFacilitator(node.facilitator, network);
       const slow: FacilitatorClient = {
         ...local,
         settle: async (payment, requirements) => {
-          late ??= new Promise((resolve) => setTimeout(resolve, 50)).then(() => local.settle(payment, requirements));
+          late ??= refused.then(() => local.settle(payment, requirements));
           throw new Error("no answer within 30 s");
         },
       };
@@ -146,6 +148,7 @@ describe("facilitator", () => {
       const body = { charge: 40, ceiling: 90, tag: scheme };
       const payment = await pay(body, scheme);
       expect((await send(payment, body)).status, scheme).to.not.equal(200);
+      sendNow();
       await late;
       const spent = scheme === "upto" ? 40n : 90n;
       expect(1_000_000n - (await balance()), scheme).to.equal(spent);

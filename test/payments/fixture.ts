@@ -9,6 +9,7 @@ import * as protocol from "../../sdk/protocol/index.ts";
 import type {
   EscrowLens, IPaymentEscrow, SettlementInbox, TestDollar, X402Channels,
 } from "../../types/contracts/index.js";
+import { freshKey } from "../utils/keys.ts";
 
 export const SETTLEMENT = { chainId: 713370, verifyingContract: "0x5e771e0000000000000000000000000000000001" } as const;
 export const id = (label: string): Hex => protocol.unpaidPaymentId(`0x${"00".repeat(32)}`, `0x${Buffer.from(label).toString("hex").padEnd(64, "0")}`);
@@ -107,7 +108,7 @@ export async function world(times: PaymentTimes = DEVNET_TIMES) {
     deposit?: bigint; terms?: protocol.Terms; salt?: Hex; register?: boolean; payer?: HDNodeWallet | EthersWallet;
     payerAuthorizer?: string; token?: string; receiver?: string; withdrawDelay?: number;
   } = {}): Promise<Channel> {
-    const payer = options.payer ?? Wallet.createRandom();
+    const payer = options.payer ?? new Wallet(freshKey());
     const signed = options.terms ?? terms();
     const clientNonce = id(`nonce ${nonces++}`);
     const tokenAddress = options.token ?? addresses.TestDollar;

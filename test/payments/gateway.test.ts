@@ -12,7 +12,6 @@ import { expect } from "chai";
 import type { AddressInfo } from "node:net";
 import OpenAI from "openai";
 import { type Address, type Hex, createPublicClient, createWalletClient, custom } from "viem";
-import { generatePrivateKey } from "viem/accounts";
 import { systemClock } from "../../keepers/clock/index.ts";
 import { onnxInference } from "../../keepers/inference/index.ts";
 import { silentLogger } from "../../keepers/logger/index.ts";
@@ -37,6 +36,8 @@ import { Outcome, ProgramKind, Role, SettlementMode, type Terms, Verification, r
 import { verifyNodeSignature } from "../../sdk/receipts/signatures.ts";
 import { signedReceiptFromJson } from "../../sdk/receipts/wire.ts";
 import { bytes32, settlementWorld } from "../utils/settlement-world.ts";
+import { until } from "../utils/until.ts";
+import { freshKey } from "../utils/keys.ts";
 import { type World, world } from "./fixture.ts";
 import { account } from "./node.ts";
 
@@ -119,7 +120,7 @@ describe("gateway, end to end", () => {
   const codeOf = async (response: Response) => ((await response.json()) as { error: { code: string } }).error.code;
 
   async function buyer() {
-    const payer = localAccount(generatePrivateKey());
+    const payer = localAccount(freshKey());
     await w.token.mint(payer.address, 1_000_000n);
     const signer = toClientEvmSigner(payer as never, reads as never);
     const network = `eip155:${w.chainId}` as const;
@@ -240,8 +241,7 @@ describe("gateway, end to end", () => {
     stop.abort();
     const paymentId = (payment.payload as unknown as { voucher: { channelId: Hex } }).voucher.channelId;
     // The deposit's own lock spent sequence 0.
-    for (let i = 0; i < 100 && gate.storedReceipt(paymentId, 1n) === undefined; i++) await new Promise((resolve) => setTimeout(resolve, 20));
-    const { receipt } = signedReceiptFromJson(gate.storedReceipt(paymentId, 1n));
+    const { receipt } = signedReceiptFromJson(await until("the receipt", () => gate.storedReceipt(paymentId, 1n)));
     const whole = chargeOf(tariff.prices[0]!, { input: receipt.inputUnits, output: 64n });
     // A short answer may have been whole before the client left.
     expect(receipt.outcome === Outcome.Partial ? receipt.charge < whole : receipt.outcome === Outcome.Complete).to.equal(true);

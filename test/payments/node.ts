@@ -4,7 +4,7 @@ import { Hono } from "hono";
 import { streamSSE } from "hono/streaming";
 import type { AddressInfo } from "node:net";
 import { type Address, type Hex, createPublicClient, createWalletClient, custom, keccak256, toHex } from "viem";
-import { generatePrivateKey, mnemonicToAccount } from "viem/accounts";
+import { mnemonicToAccount } from "viem/accounts";
 import { localAccount } from "../../sdk/crypto/index.ts";
 import { systemClock } from "../../keepers/clock/index.ts";
 import { localFacilitator, makeFacilitator, walletSender } from "../../keepers/payments/facilitator.ts";
@@ -14,6 +14,7 @@ import { paymentClient } from "../../sdk/payments/client.ts";
 import { bodyHashOf } from "../../sdk/payments/wire.ts";
 import type { GateRequest, PaidRequest } from "../../keepers/payments/types.ts";
 import { SettlementMode, type Terms } from "../../sdk/protocol/index.ts";
+import { freshKey } from "../utils/keys.ts";
 import { type World, id } from "./fixture.ts";
 
 export const MNEMONIC = "test test test test test test test test test test test junk";
@@ -24,6 +25,8 @@ export interface TestNode {
   gate: Gate;
   facilitator: ReturnType<typeof makeFacilitator>;
   handled: () => number;
+  /** Ends a request that was told to "hold": an answer before its start, a stream after its first piece. */
+  letGo(): void;
   urgent: string[];
   terms: Terms;
   authorizer: ReturnType<typeof account>;
@@ -58,10 +61,12 @@ export async function startNode(w: World, over: Partial<GateOptions> = {}): Prom
   await gate.start();
 
   let handled = 0;
+  let letGo: (() => void) | undefined;
+  const held = () => new Promise<void>((resolve) => (letGo = resolve));
   const app = new Hono();
   app.post("/v1/:route", async (c) => {
     const text = await c.req.text();
-    const body = JSON.parse(text) as { ceiling?: number; charge?: number; stream?: boolean; chunks?: number; fail?: boolean; delay?: number };
+    const body = JSON.parse(text) as { ceiling?: number; charge?: number; stream?: boolean; chunks?: number; fail?: boolean; hold?: boolean };
     const request: GateRequest = {
       method: "POST", url: c.req.url, path: c.req.path, header: (name) => c.req.header(name), body, bodyHash: bodyHashOf(body),
       quote: { ceiling: BigInt(body.ceiling ?? 1_000), modelId: id("model"), verification: 1, settlementMode: SettlementMode.Batch },
@@ -79,7 +84,7 @@ export async function startNode(w: World, over: Partial<GateOptions> = {}): Prom
     handled++;
     const { paid } = admission;
     const charge = BigInt(body.charge ?? 700);
-    if (body.delay) await new Promise((resolve) => setTimeout(resolve, body.delay));
+    if (body.hold && !body.stream) await held();
     if (body.fail) {
       await paid.release("upstream failed");
       return c.json({ error: { code: "UPSTREAM_FAILED", message: "no answer" } }, 502);
@@ -89,7 +94,7 @@ export async function startNode(w: World, over: Partial<GateOptions> = {}): Prom
       return streamSSE(c, async (stream) => {
         for (let i = 0; i < (body.chunks ?? 5); i++) {
           await stream.writeSSE({ data: JSON.stringify({ chunk: i }) });
-          await stream.sleep(40);
+          if (body.hold && i === 0) await held();
         }
         const { headers } = await paid.commit(charge, { document, digest: keccak256(toHex(JSON.stringify(document))) });
         await stream.writeSSE({ data: JSON.stringify({ receipt: document, payment: headers["PAYMENT-RESPONSE"] }) });
@@ -104,7 +109,7 @@ export async function startNode(w: World, over: Partial<GateOptions> = {}): Prom
     const made = serve({ fetch: app.fetch, port: 0, hostname: "127.0.0.1" }, () => resolve(made));
   });
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, gate, facilitator, handled: () => handled, calls: () => calls, urgent, terms, authorizer,
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, gate, facilitator, handled: () => handled, letGo: () => letGo?.(), calls: () => calls, urgent, terms, authorizer,
     client: client as never, tx,
     close: () => new Promise((resolve) => server.close(() => resolve())),
   };
@@ -130,7 +135,7 @@ export const view = (receipt: WireReceipt) => ({
 });
 
 export async function payer(w: World, node: TestNode, over: Partial<Parameters<typeof paymentClient>[0]> = {}) {
-  const signer = localAccount(generatePrivateKey());
+  const signer = localAccount(freshKey());
   await w.token.mint(signer.address, 1_000_000n);
   const client = paymentClient({
     signer: signer as never, chainId: w.chainId, reads: node.client as never,

@@ -7,12 +7,13 @@ import { UptoEvmScheme as UptoFacilitator } from "@x402/evm/upto/facilitator";
 import { EIP2612_GAS_SPONSORING } from "@x402/extensions";
 import { expect } from "chai";
 import { type Address, type Hex, createPublicClient, createWalletClient } from "viem";
-import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
+import { privateKeyToAccount } from "viem/accounts";
 import { facilitatorSigner, walletSender } from "../../keepers/payments/facilitator.ts";
 import { routedSigner } from "../../keepers/payments/routed.ts";
 import { DEVNET_TIMES, deployRoutedUpto } from "../../scripts/deploy/payment.ts";
 import * as protocol from "../../sdk/protocol/index.ts";
 import type { IPaymentEscrow, UptoChannels } from "../../types/contracts/index.js";
+import { freshKey } from "../utils/keys.ts";
 import { account } from "./node.ts";
 import { type World, WHOLE, world } from "./fixture.ts";
 
@@ -54,7 +55,7 @@ describe("routed upto: the official classes, held like a channel", () => {
 
   /** An unmodified official client answers an offer that pays to the hub and names the route. */
   async function pay(over: Partial<PaymentRequirements> = {}): Promise<{ payment: PaymentPayload; payer: ReturnType<typeof privateKeyToAccount> }> {
-    const payer = privateKeyToAccount(generatePrivateKey());
+    const payer = privateKeyToAccount(freshKey());
     await w.token.mint(payer.address, 10_000n);
     const network = `eip155:${w.chainId}` as const;
     const paying = new x402Client().register(network, new UptoClient(toClientEvmSigner(payer as never, client as never))).setSpendControls(false);

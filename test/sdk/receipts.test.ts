@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { constants, generateKeyPairSync, sign } from "node:crypto";
 import { type Hex, bytesToHex, hexToBytes, keccak256, toBytes, zeroHash } from "viem";
-import { generatePrivateKey, privateKeyToAccount } from "viem/accounts";
+import { privateKeyToAccount } from "viem/accounts";
 import {
   Finish,
   type InferenceReceipt,
@@ -16,6 +16,7 @@ import {
 import { verifyNodeSignature } from "../../sdk/receipts/signatures.ts";
 import { type Expectation, ReceiptError, assertReceipt, checkReceipt } from "../../sdk/receipts/verify.ts";
 import { ReceiptFormatError, type SignedReceipt, receiptFromJson, receiptToJson, signedReceiptFromJson } from "../../sdk/receipts/wire.ts";
+import { freshKey } from "../utils/keys.ts";
 
 const id = (label: string): Hex => keccak256(toBytes(label));
 const domain = { chainId: 713370, verifyingContract: "0x5e771e0000000000000000000000000000000001" } as const;
@@ -43,7 +44,7 @@ function receiptOf(change: Partial<InferenceReceipt> = {}): InferenceReceipt {
   };
 }
 
-const account = privateKeyToAccount(generatePrivateKey());
+const account = privateKeyToAccount(freshKey());
 
 async function signed(change: Partial<InferenceReceipt> = {}): Promise<SignedReceipt> {
   const receipt = receiptOf(change);
@@ -100,7 +101,7 @@ describe("receipts: what a client checks", () => {
     const failing = async (bad: SignedReceipt, expected = expectation) => (await checkReceipt(bad, expected)).filter((item) => !item.ok).map((item) => item.id);
     expect(await failing({ ...honest, signature: `0x${"11".repeat(65)}` })).to.deep.equal(["signature"]);
     expect(await failing({ ...honest, signature: "0x" })).to.deep.equal(["signature"]);
-    const foreign = privateKeyToAccount(generatePrivateKey());
+    const foreign = privateKeyToAccount(freshKey());
     expect(await failing(honest, { ...expectation, key: { ...expectation.key, publicKey: foreign.publicKey } })).to.deep.equal(["signature"]);
     expect(await failing(honest, { ...expectation, domain: { ...domain, chainId: 1 } })).to.deep.equal(["signature"]);
     expect(await failing(honest, { ...expectation, key: { ...expectation.key, valid: false } })).to.deep.equal(["key-valid"]);

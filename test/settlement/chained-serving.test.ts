@@ -27,6 +27,7 @@ import { worldPlatform } from "../keepers/support/world-platform.ts";
 import { type RpcServer, rpcServer } from "../utils/rpc-server.ts";
 import { type World, bytes32, settlementWorld } from "../utils/settlement-world.ts";
 import { type Built, build, receipt, settlementOf, terms } from "./builder.ts";
+import { LIMITS } from "../utils/limits.ts";
 
 /** A residual crosses the cuts: three circuits, linked by commitments. */
 const onnx = encode({
@@ -40,11 +41,9 @@ const onnx = encode({
 });
 const X = [0.5, -0.25, 0.75, -1, 0.125, 0.9];
 const LAYERS = 3;
-const LIMITS = { deadlineMs: 60_000, memoryMb: 2_000 };
 const publisher = privateKeyToAccount(keccak256(toHex("chain publisher")));
 
-describe("a model in several circuits, from the command line to a settled receipt", function () {
-  this.timeout(180_000);
+describe("a model in several circuits, from the command line to a settled receipt", () => {
   const folder = `${CACHE}/chained-serving`;
   const scratch = `${folder}/witnesses`;
   let w: World;
@@ -92,7 +91,7 @@ describe("a model in several circuits, from the command line to a settled receip
 
   const context = (built: Built) => w.settlement.proofContext(built.receipts[0]!, terms(node).payout);
   const room = (models = loaded.proving) =>
-    provingRoom(platform, { ledger, models, scratch, limits: { timeoutMs: 60_000, memoryMb: 2_000 }, context: (r) => w.settlement.proofContext(r, terms(node).payout) });
+    provingRoom(platform, { ledger, models, scratch, limits: { timeoutMs: LIMITS.deadlineMs, memoryMb: LIMITS.memoryMb }, context: (r) => w.settlement.proofContext(r, terms(node).payout) });
 
   /** An answer is given, its receipt stored and its proof ordered, as the gateway does it. */
   async function serve(into = room()) {

@@ -14,8 +14,7 @@ import { type ProvableModel, bakedModel, chainModel, manyModel } from "./groth16
 const SLOTS = 2;
 
 /** Real circuits of every kind through every call that takes proofs: to a settlement they are all one verifier. */
-describe("compiled models, settled", function () {
-  this.timeout(180_000);
+describe("compiled models, settled", () => {
   let w: World;
   let node: Awaited<ReturnType<World["addNode"]>>;
   const models: Record<string, ProvableModel> = {};

@@ -24,15 +24,14 @@ import { Verification, requestContext } from "../../sdk/protocol/index.ts";
 import { CACHE, closeSnarkjs } from "../circuits/setup/tools.ts";
 import { type RpcServer, rpcServer } from "../utils/rpc-server.ts";
 import { type World, ZERO, bytes32, settlementWorld } from "../utils/settlement-world.ts";
+import { LIMITS } from "../utils/limits.ts";
 
-const LIMITS = { deadlineMs: 60_000, memoryMb: 2_000 };
 const X = [0.5, -0.25, 0.75, -1, 0.1, 0.9];
 const TRANSCRIPT = bytes32("transcript");
 const publisher = privateKeyToAccount(keccak256(toHex("universal publisher")));
 
 /** Architectures whose weights are public inputs: what the registry takes as a model of theirs. */
-describe("universal circuits and the model registry", function () {
-  this.timeout(180_000);
+describe("universal circuits and the model registry", () => {
   const folder = `${CACHE}/universal-registry`;
   const secrets = { tau: 61n, alpha: 62n, beta: 63n, gamma: 1n, delta: 64n };
   let w: World;

@@ -1,7 +1,6 @@
-/** A PostgreSQL server of the test's own: a temporary directory, a free port, gone afterwards. */
+/** A PostgreSQL server of the test's own: a temporary directory that also holds its socket, gone afterwards. It listens on no port. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { chownSync, existsSync, globSync, mkdtempSync, rmSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -24,8 +23,7 @@ export async function startPostgres(binaries: string): Promise<PostgresServer> {
   const data = join(dir, "data");
   const made = spawnSync(join(binaries, "initdb"), ["--pgdata", data, "--username", "og", "--auth", "trust", "--no-sync", "--encoding", "UTF8", "--locale", "C"], { ...user, cwd: dir, encoding: "utf8" });
   if (made.status !== 0) throw new Error(`initdb failed: ${made.stderr}`);
-  const port = await freePort();
-  const server: ChildProcess = spawn(join(binaries, "postgres"), ["-D", data, "-p", String(port), "-h", "127.0.0.1", "-k", dir, "-c", "fsync=off"], { ...user, cwd: dir, stdio: ["ignore", "ignore", "pipe"] });
+  const server: ChildProcess = spawn(join(binaries, "postgres"), ["-D", data, "-h", "", "-k", dir, "-c", "fsync=off"], { ...user, cwd: dir, stdio: ["ignore", "ignore", "pipe"] });
   const ended = new Promise<void>((resolve) => server.once("exit", () => resolve()));
   let log = "";
   await new Promise<void>((resolve, reject) => {
@@ -36,20 +34,11 @@ export async function startPostgres(binaries: string): Promise<PostgresServer> {
     void ended.then(() => reject(new Error(`postgres ended: ${log}`)));
   });
   return {
-    url: `postgres://og@127.0.0.1:${port}/postgres`,
+    url: `postgres://og@localhost/postgres?host=${dir}`,
     async stop() {
       server.kill("SIGINT"); // fast shutdown
       await ended;
       rmSync(dir, { recursive: true, force: true });
     },
   };
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer().listen(0, "127.0.0.1", () => {
-      const { port } = probe.address() as AddressInfo;
-      probe.close((error) => (error ? reject(error) : resolve(port)));
-    });
-  });
 }

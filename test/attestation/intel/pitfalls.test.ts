@@ -37,8 +37,7 @@ describe("Intel pitfalls", () => {
     expect(await pck(() => ({ publicKey: spki(new Uint8Array(32)) }))).to.equal("TdxQeSignature");
   });
 
-  it("pitfall 12: without 0x100 it computes, and no silence passes for a yes (EIP-7951)", async function () {
-    this.timeout(300_000);
+  it("pitfall 12: without 0x100 it computes, and no silence passes for a yes (EIP-7951)", async () => {
     const { ethers, networkHelpers, provider } = await network.create({
       network: "default",
       override: { hardfork: "prague", initialDate: new Date((NOW - 60) * 1000).toISOString() },

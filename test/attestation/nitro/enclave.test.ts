@@ -116,7 +116,7 @@ describe("Nitro enclave over HTTP", () => {
     });
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const { port } = server.address() as AddressInfo;
-    return { enclave: new NitroEnclave({ url: `http://127.0.0.1:${port}`, timeoutMs: 2_000 }), close: () => server.close() };
+    return { enclave: new NitroEnclave({ url: `http://127.0.0.1:${port}`, timeoutMs: 60_000 }), close: () => server.close() };
   }
 
   const base64 = (bytes: Uint8Array): string => Buffer.from(bytes).toString("base64");

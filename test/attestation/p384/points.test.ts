@@ -70,8 +70,7 @@ function strangePoint(): Point {
   });
 }
 
-describe("P384: each check holds off a forgery, by solving for points", function () {
-  this.timeout(120_000);
+describe("P384: each check holds off a forgery, by solving for points", () => {
 
   it("key-on-curve: a strange key Q for which 2 Q + G lands on the curve", async () => {
     const key = strangePoint();

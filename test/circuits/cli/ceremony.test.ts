@@ -13,8 +13,7 @@ const PTAU = `${FOLDER}/powers.ptau`;
 const BEACON = "0f".repeat(32);
 
 /** The commands of docs/ceremony.md, as a team types them. */
-describe("A ceremony from the command line", function () {
-  this.timeout(300_000);
+describe("A ceremony from the command line", () => {
   const node = process.execPath;
   const run = (args: string[], input = ""): string => execFileSync(node, ["--no-warnings", ...args], { encoding: "utf8", input, stdio: ["pipe", "pipe", "pipe"] });
   const ceremony = (...args: string[]) => run(["scripts/ceremony/main.ts", ...args], "entropy");

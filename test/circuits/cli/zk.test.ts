@@ -11,8 +11,7 @@ const MODEL = `${FOLDER}/model.onnx`;
 const OUT = `${FOLDER}/out`;
 const RANGE = ["--input", "x=-2:2"];
 
-describe("og zk", function () {
-  this.timeout(120_000);
+describe("og zk", () => {
 
   /** Runs a command line; the exit code it leaves, and what it printed. */
   async function og(...args: string[]): Promise<{ code: number; text: string }> {

@@ -86,7 +86,7 @@ describe("circuits/compiler: bad input is refused with its reason", () => {
       }
     }
     expect(refused).to.be.greaterThan(20);
-  }).timeout(30_000);
+  });
 
   describe("inputs of a proof", () => {
     const compiled = compileModel(mlp([3, 2], 1));

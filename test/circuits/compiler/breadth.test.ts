@@ -131,11 +131,10 @@ const cases: Case[] = [
   { name: "Attention (fused)", shape: [1, 3, 4], nodes: one("Attention", ["w", "b"], { num_heads: 2 }, "com.microsoft"), constants: { w: weights([4, 12], 1, 1), b: weights([12], 0.3, 2) } },
 ];
 
-describe("circuits/compiler: breadth, against ONNX Runtime", function () {
-  this.timeout(60_000);
+describe("circuits/compiler: breadth, against ONNX Runtime", () => {
 
   for (const [number, c] of cases.entries()) {
-    it(c.name, async function () {
+    it(c.name, async () => {
       const names = ["x", ...Object.keys(c.also ?? {})];
       const shapes: Record<string, number[]> = { x: c.shape, ...c.also };
       const type = c.type ?? "float";

@@ -7,8 +7,7 @@ import { runtime } from "./oracle.ts";
 
 const TIE = 4;
 
-describe("circuits/compiler: the certainty of a class", function () {
-  this.timeout(60_000);
+describe("circuits/compiler: the certainty of a class", () => {
   const onnx = encode({
     inputs: { x: [1, 6] },
     constants: { w: weights([6, 4], 0.8, 3), b: weights([4], 0.2, 4) },

@@ -196,8 +196,7 @@ function drawn(p: Pattern, next: () => number): Record<string, number[]> {
   }));
 }
 
-describe("circuits/compiler: patterns of other exporters", function () {
-  this.timeout(60_000);
+describe("circuits/compiler: patterns of other exporters", () => {
   [...patterns, ...standard].forEach((p, number) => {
     it(p.name, async () => {
       const onnx = encode({

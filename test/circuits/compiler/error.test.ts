@@ -122,8 +122,7 @@ const cases: Record<string, Case> = {
   },
 };
 
-describe("circuits/compiler: the stated error", function () {
-  this.timeout(240_000);
+describe("circuits/compiler: the stated error", () => {
 
   const bigger = (seen: number, bound: number, slack: number) => seen > bound + slack;
 
@@ -233,7 +232,7 @@ describe("circuits/compiler: the stated error", function () {
     });
   });
 
-  describe("shared vectors", function () {
+  describe("shared vectors", () => {
     const root = new URL("../../../../shared/vectors/onnx/", import.meta.url);
     const few = ["converted/test_Linear", "converted/test_Softmax", "operator/test_operator_params", "converted/test_GLU", "converted/test_Conv1d", "converted/test_log_softmax_lastdim"];
     for (const name of few.map((n) => `pytorch-${n}`)) {

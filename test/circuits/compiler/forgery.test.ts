@@ -13,8 +13,7 @@ import { mlp } from "../../../circuits/models/zoo.ts";
  * The class flip: elsewhere a quotient can be raised by one while its remainder sinks by the divisor, because the remainder is only
  * asserted and not constrained. Every step of that forgery is tried here.
  */
-describe("circuits/compiler: the class-flip forgery", function () {
-  this.timeout(60_000);
+describe("circuits/compiler: the class-flip forgery", () => {
   let model: LoadedModel;
   let r1cs: R1cs;
   let honest: bigint[];

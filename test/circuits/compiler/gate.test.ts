@@ -49,8 +49,7 @@ const models: Record<string, () => Promise<Built>> = {
   "input hash": () => build(mlp([60, 2, 1], 4)),
 };
 
-describe("circuits/compiler: the determinism gate", function () {
-  this.timeout(180_000);
+describe("circuits/compiler: the determinism gate", () => {
 
   for (const [name, make] of Object.entries(models)) {
     describe(name, () => {

@@ -94,11 +94,10 @@ const cases: Case[] = [
   { name: "LeNet-5", spec: () => lenet5(), inputs: { x: [1, 1, 28, 28] }, options: { inputs: { x: { lo: 0, hi: 1 } } } },
 ];
 
-describe("circuits/compiler: operators against ONNX Runtime", function () {
-  this.timeout(120_000);
+describe("circuits/compiler: operators against ONNX Runtime", () => {
 
   for (const c of cases) {
-    it(c.name, async function () {
+    it(c.name, async () => {
       const bytes = typeof c.spec === "function" ? c.spec() : encode(c.spec);
       const model = compileModel(bytes, { sampleCount: 8, ...c.options });
       const next = seeded(c.name.length * 31 + 7);

@@ -8,8 +8,7 @@ interface Reference {
   F: { toObject(v: Uint8Array): bigint };
 }
 
-describe("circuits/compiler: Poseidon", function () {
-  this.timeout(60_000);
+describe("circuits/compiler: Poseidon", () => {
 
   it("agrees with circomlibjs for every width", async () => {
     const { buildPoseidonReference } = createRequire(import.meta.url)("circomlibjs") as { buildPoseidonReference: () => Promise<Reference> };

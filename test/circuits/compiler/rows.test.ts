@@ -33,8 +33,7 @@ const small: Record<string, Model> = {
   gru: { onnx: () => recurrent("GRU", 4, 2, 4) },
 };
 
-describe("circuits/compiler: rows against the committed snapshot", function () {
-  this.timeout(180_000);
+describe("circuits/compiler: rows against the committed snapshot", () => {
 
   // The two largest models take longer to compile than all others together.
   const large = new Set(["lenet5", "mlp-2m"]);

@@ -121,8 +121,7 @@ function perfect(): Uint8Array {
   return encode({ inputs: { x: [1, FEATURES] }, constants, nodes, outputs: ["y"], opset: 16 });
 }
 
-describe("circuits/compiler: trees written with tensor operators", function () {
-  this.timeout(60_000);
+describe("circuits/compiler: trees written with tensor operators", () => {
   const options = { inputBits: 8, weightBits: 12, inputs: { x: { lo: 0, hi: 255 } } };
   let reference: CompiledModel;
   before(() => {

@@ -40,8 +40,7 @@ const refusal = (f: () => unknown): CompileError => {
   throw new Error("not refused");
 };
 
-describe("circuits/compiler: universal circuits", function () {
-  this.timeout(60_000);
+describe("circuits/compiler: universal circuits", () => {
   const folder = mkdtempSync(join(tmpdir(), "og-universal-"));
   const [a, b] = [join(folder, "a"), join(folder, "b")] as [string, string];
   const text = (path: string, name: string): string => readFileSync(join(path, name), "utf8");

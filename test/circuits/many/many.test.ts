@@ -18,15 +18,14 @@ import { readVerifyingKey } from "../../../circuits/setup/zkey.ts";
 import { wasmProver } from "../../../keepers/proving/provers.ts";
 import { deploy, negated, withWords, words } from "../../settlement/groth16/tools.ts";
 import { mlp } from "../../../circuits/models/zoo.ts";
+import { LIMITS } from "../../utils/limits.ts";
 
 const FOLDER = ".cache/zk/test/many";
 const SLOTS = 5;
-const LIMITS = { deadlineMs: 60_000, memoryMb: 2_000 };
 
 /** With a packed input word, and with a hashed input. */
 for (const [title, width] of [["packed", 4], ["hashed", 24]] as const) {
-  describe(`Many inferences in one proof, ${title} inputs`, function () {
-    this.timeout(180_000);
+  describe(`Many inferences in one proof, ${title} inputs`, () => {
     let model: LoadedModel;
     let sym: Map<string, number>;
     let deployed: Awaited<ReturnType<typeof deploy>>;

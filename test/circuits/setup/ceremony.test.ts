@@ -38,8 +38,7 @@ async function codeOf(promise: Promise<unknown>): Promise<string> {
   return "holds";
 }
 
-describe("Ceremony", function () {
-  this.timeout(300_000);
+describe("Ceremony", () => {
   let r1cs: string;
   let ptau: string;
   let published: string[];

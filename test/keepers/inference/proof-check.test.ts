@@ -9,8 +9,7 @@ import { closeSnarkjs } from "../../circuits/setup/tools.ts";
 import { deploy, negated, submissions, withWords, words } from "../../settlement/groth16/tools.ts";
 
 /** Real proofs, asked of the real router: what a node does before it signs a header over them. */
-describe("inference node: proofs that the chain would refuse", function () {
-  this.timeout(60_000);
+describe("inference node: proofs that the chain would refuse", () => {
   let entries: PendingReceipt[];
   let settlement: Parameters<typeof refusedProofs>[0];
   let calls: number;

@@ -17,13 +17,12 @@ import type { ProvingQueue } from "../../../keepers/proving/queue.ts";
 import { proveNext } from "../../../keepers/proving/worker.ts";
 import { openStore } from "../../../keepers/storage/index.ts";
 import { CACHE, compile, tiny, tinyWitness } from "../../circuits/setup/tools.ts";
+import { LIMITS } from "../../utils/limits.ts";
 
 const FOLDER = `${CACHE}/bad-input`;
-const LIMITS = { deadlineMs: 30_000, memoryMb: 2_000 };
 
 /** The queue with its worker and the default prover, as a keeper runs them. After each bad job a good one is proved: the keeper is up. */
-describe("A proving keeper, given", function () {
-  this.timeout(120_000);
+describe("A proving keeper, given", () => {
   let good: ProvingTask;
   let other: ProvingTask;
   let queue: ProvingQueue;

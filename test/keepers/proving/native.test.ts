@@ -9,13 +9,12 @@ import { createProver } from "../../../keepers/proving/prover.ts";
 import type { Prover, ProvingTask } from "../../../keepers/proving/prover.ts";
 import { CACHE, compile } from "../../circuits/setup/tools.ts";
 import { Random } from "../../utils/random.ts";
+import { LIMITS } from "../../utils/limits.ts";
 
-const LIMITS = { deadlineMs: 60_000, memoryMb: 2_000 };
 const PAIRS = 520;
 
 /** Both provers take short cuts that hang on the witness; each proof is verified by another implementation of the curve. */
-describe("Provers, whatever the witness holds", function () {
-  this.timeout(120_000);
+describe("Provers, whatever the witness holds", () => {
   const random = new Random(11);
   const full = () => mod(BigInt(`0x${Buffer.from(random.bytes(40)).toString("hex")}`));
   const upTo = (bits: number) => (full() & ((1n << BigInt(bits)) - 1n)) | (bits > 0 ? 1n << BigInt(bits - 1) : 0n);
@@ -50,7 +49,7 @@ describe("Provers, whatever the witness holds", function () {
   }
 
   for (const [shape, values] of shapes) {
-    it(`verify: ${shape}`, async function () {
+    it(`verify: ${shape}`, async () => {
       await prove(wasmProver(), "wasm", values);
       const native = nativeProver();
       if (!native) {

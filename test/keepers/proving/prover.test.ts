@@ -1,4 +1,6 @@
+import { once } from "node:events";
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 
 import { expect } from "chai";
 import * as snarkjs from "snarkjs";
@@ -16,8 +18,8 @@ import { bestProver, chooseProver, nativeProver, NATIVE_PROVER, snarkjsProver, w
 import { codeOf } from "./tools.ts";
 import { CACHE, closeSnarkjs, compile, tiny, tinyWitness } from "../../circuits/setup/tools.ts";
 import type { Tiny } from "../../circuits/setup/tools.ts";
+import { LIMITS } from "../../utils/limits.ts";
 
-const LIMITS = { deadlineMs: 60_000, memoryMb: 2_000 };
 const FOLDER = `${CACHE}/proving`;
 
 describe("Proving", () => {
@@ -127,11 +129,18 @@ describe("Proving", () => {
 
   describe("stops a prover", () => {
     it("at its deadline, with everything it started", async () => {
-      const marker = `${FOLDER}/survivor-${process.pid}`;
-      const script = `require("child_process").spawn(process.execPath, ["-e", "setTimeout(() => require('fs').writeFileSync('${marker}', ''), 1500)"]); setInterval(() => {}, 1000)`;
-      expect(await codeOf(node(script).prove(task, { ...LIMITS, deadlineMs: 500 }))).to.equal("retryable proving.deadline");
-      await new Promise((resolve) => setTimeout(resolve, 1_800));
-      expect((await import("node:fs")).existsSync(marker)).to.equal(false);
+      // The prover's own child says that it lives by a connection, which the system closes when it dies.
+      const lives: Promise<unknown>[] = [];
+      const server = createServer((socket) => void lives.push(once(socket.on("error", () => {}).resume(), "close")));
+      await once(server.listen(0, "127.0.0.1"), "listening");
+      const inner = `require("net").connect(${(server.address() as AddressInfo).port}, "127.0.0.1"); setInterval(() => {}, 1000)`;
+      const script = `require("child_process").spawn(process.execPath, ["-e", ${JSON.stringify(inner)}]); setInterval(() => {}, 1000)`;
+      // A deadline that passes before the child lives shows nothing: then a longer one.
+      for (let deadlineMs = 1_000; lives.length === 0; deadlineMs *= 2) {
+        expect(await codeOf(node(script).prove(task, { ...LIMITS, deadlineMs }))).to.equal("retryable proving.deadline");
+      }
+      await Promise.all(lives);
+      server.close();
     });
 
     it("that uses more memory than it may", async function () {

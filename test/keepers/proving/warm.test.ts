@@ -3,14 +3,15 @@ import { writeFileSync, mkdirSync } from "node:fs";
 import { expect } from "chai";
 
 import { codeOf } from "./tools.ts";
+import { until } from "../../utils/until.ts";
 import { CACHE, tiny, tinyWitness } from "../../circuits/setup/tools.ts";
 import { writeWitness } from "../../../circuits/setup/witness.ts";
 import { createProver } from "../../../keepers/proving/prover.ts";
 import type { ProvingTask } from "../../../keepers/proving/prover.ts";
 import { wasmProver } from "../../../keepers/proving/provers.ts";
 import { openWarmChild } from "../../../keepers/proving/warm.ts";
+import { LIMITS } from "../../utils/limits.ts";
 
-const LIMITS = { deadlineMs: 20_000, memoryMb: 2_000 };
 const FOLDER = `${CACHE}/warm`;
 
 /** Answers each line with its process id and the line, after obeying it. */
@@ -23,8 +24,7 @@ const OBEDIENT = `
     process.stdout.write(process.pid + " " + line + "\\n");
   }).on("close", () => process.exit(0));`;
 
-describe("A warm prover's process", function () {
-  this.timeout(60_000);
+describe("A warm prover's process", () => {
   const open = (idleMs?: number) => openWarmChild(process.execPath, ["-e", OBEDIENT], idleMs);
   const pidOf = async (answer: Promise<string>) => Number((await answer).split(" ")[0]);
   const alive = (pid: number) => {
@@ -34,10 +34,7 @@ describe("A warm prover's process", function () {
       return false;
     }
   };
-  const gone = async (pid: number) => {
-    for (let i = 0; i < 100 && alive(pid); i++) await new Promise((resolve) => setTimeout(resolve, 50));
-    return !alive(pid);
-  };
+  const gone = (pid: number) => until(`the end of process ${pid}`, () => !alive(pid));
 
   it("answers many questions, one at a time and in order", async () => {
     const child = open();
@@ -57,7 +54,7 @@ describe("A warm prover's process", function () {
       const child = open();
       const first = await pidOf(child.ask("a", LIMITS));
       expect(await codeOf(child.ask(line, limits))).to.equal(code);
-      expect(await gone(first)).to.equal(true);
+      await gone(first);
       expect(await pidOf(child.ask("b", LIMITS))).to.not.equal(first);
     });
   }
@@ -75,7 +72,7 @@ describe("A warm prover's process", function () {
   it("ends when it has had nothing to do for a while, and comes back", async () => {
     const child = open(50);
     const first = await pidOf(child.ask("a", LIMITS));
-    expect(await gone(first)).to.equal(true);
+    await gone(first);
     expect(await pidOf(child.ask("b", LIMITS))).to.not.equal(first);
   });
 

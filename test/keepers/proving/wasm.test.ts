@@ -17,8 +17,7 @@ import { openTransform } from "../../../keepers/proving/wasm/transform.ts";
 import { CACHE, compile } from "../../circuits/setup/tools.ts";
 import { Random } from "../../utils/random.ts";
 
-describe("The default prover's arithmetic", function () {
-  this.timeout(60_000);
+describe("The default prover's arithmetic", () => {
   const scalarBytes = (values: readonly bigint[]) => {
     const bytes = new Uint8Array(values.length * FIELD);
     values.forEach((value, i) => writeScalar(new DataView(bytes.buffer), i * FIELD, value));

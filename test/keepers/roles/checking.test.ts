@@ -33,8 +33,7 @@ describe("what is due for rewards", () => {
   });
 });
 
-describe("from a posted batch to the certificate and the pay", function () {
-  this.timeout(120_000);
+describe("from a posted batch to the certificate and the pay", () => {
   let rig: FullRig;
   let poster: Poster;
   let rewards: FullNodeRewards;

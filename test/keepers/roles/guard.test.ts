@@ -4,8 +4,7 @@ import { committeeListHash, type Finality, finalityDigest, type Rotation, rotati
 import { bytes32 } from "../../utils/settlement-world.ts";
 import { type FullRig, fullRig } from "../support/full-rig.ts";
 
-describe("full nodes guard what the payment chain is told", function () {
-  this.timeout(60_000);
+describe("full nodes guard what the payment chain is told", () => {
   let rig: FullRig;
   before(async () => {
     rig = await fullRig();

@@ -62,8 +62,7 @@ describe("what the inbox has to be told", () => {
   });
 });
 
-describe("full nodes hand the committee over by themselves", function () {
-  this.timeout(120_000);
+describe("full nodes hand the committee over by themselves", () => {
   let rig: FullRig;
   before(async () => {
     rig = await fullRig();

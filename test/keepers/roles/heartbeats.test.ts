@@ -5,6 +5,7 @@ import { createHeartbeatRelay } from "../../../keepers/roles/full/heartbeats.ts"
 import type { Platform } from "../../../keepers/roles/platform.ts";
 import { heartbeatDigest, Role, signedHeartbeat } from "../../../sdk/protocol/index.ts";
 import { bytes32, encodeAttestation, IMAGE, secpSigner, TEE, type TestNode, WORKLOAD, ZERO } from "../../utils/settlement-world.ts";
+import { until } from "../../utils/until.ts";
 import { type FullRig, fullRig } from "../support/full-rig.ts";
 import { worldPlatform } from "../support/world-platform.ts";
 
@@ -27,8 +28,7 @@ describe("heartbeats for relays", () => {
   });
 });
 
-describe("full nodes carry other nodes' heartbeats", function () {
-  this.timeout(120_000);
+describe("full nodes carry other nodes' heartbeats", () => {
   let rig: FullRig;
   let nodes: TestNode[];
   const stops: (() => Promise<void>)[] = [];
@@ -84,11 +84,10 @@ describe("full nodes carry other nodes' heartbeats", function () {
       for (const beat of beats) for (const relay of [0, 1]) await give(relay, beat);
       const sent = [0, 1].map((relay) => rig.members[relay]!.relay.step());
       // Both are in the pool before a block is made.
-      for (let tries = 0; tries < 400; tries++) {
+      await until("two transactions in the pool", async () => {
         const { transactions } = (await rig.world.provider.request({ method: "eth_getBlockByNumber", params: ["pending", false] })) as { transactions: unknown[] };
-        if (transactions.length >= 2) break;
-        await new Promise((resolve) => setTimeout(resolve, 25));
-      }
+        return transactions.length >= 2;
+      });
       await rig.world.networkHelpers.mine(1);
       await Promise.all(sent);
     } finally {
@@ -193,16 +192,14 @@ describe("full nodes carry other nodes' heartbeats", function () {
     await identity.start();
     const runs = () => platform.jobs.states().find((job) => job.name === "node")!;
     platform.jobs.start();
-    const until = async (count: number) => {
-      while (runs().runs < count) await new Promise((resolve) => setTimeout(resolve, 10));
-    };
-    await until(1);
+    const ran = (count: number) => until(`run ${count} of the node's job`, () => runs().runs >= count);
+    await ran(1);
     return {
       identity, platform,
       async look() {
         const before = runs().runs;
         platform.jobs.kick("node");
-        await until(before + 1);
+        await ran(before + 1);
         expect(runs().lastError).to.equal(null);
       },
     };

@@ -6,8 +6,7 @@ import { gateway } from "../../../keepers/roles/inference/gateway.ts";
 import type { ChainAccess } from "../../../keepers/roles/platform.ts";
 import { type FullRig, fullRig } from "../support/full-rig.ts";
 
-describe("held intake while the inbox is silent (PROTOCOL section 6)", function () {
-  this.timeout(60_000);
+describe("held intake while the inbox is silent (PROTOCOL section 6)", () => {
   let rig: FullRig;
   let payment: ChainAccess;
   before(async () => {

@@ -8,8 +8,7 @@ import { type FullRig, fullRig } from "../support/full-rig.ts";
 import { type Bend, createPoster, type Poster, blobsInMemory } from "../support/poster.ts";
 
 /** The role's own checker, accuser, committee work and punisher; chains and blob store are real, nothing is told to the nodes. */
-describe("full nodes find what is planted, by themselves", function () {
-  this.timeout(180_000);
+describe("full nodes find what is planted, by themselves", () => {
   let rig: FullRig;
   let poster: Poster;
   const shown = new Map<Hex, unknown>();

@@ -13,6 +13,7 @@ import type { SharedChecks, SharedVerdict } from "../../../keepers/roles/full/sh
 import { domain, signer, writeBatch } from "../../../scripts/bench/settlement/batch-file.ts";
 import { type BatchHeader, headerHash, KeyType } from "../../../sdk/protocol/index.ts";
 import { type PostgresServer, postgresBinaries, startPostgres } from "../../utils/postgres.ts";
+import { until } from "../../utils/until.ts";
 
 /** Answers with blobs; the first question for the held one is never answered. */
 function aggregator(blobs: Map<Hex, Uint8Array>, asked: Map<Hex, number>, held: Hex): Server {
@@ -25,8 +26,7 @@ function aggregator(blobs: Map<Hex, Uint8Array>, asked: Map<Hex, number>, held: 
   });
 }
 
-describe("one queue of checks, several workers (PostgreSQL)", function () {
-  this.timeout(180_000);
+describe("one queue of checks, several workers (PostgreSQL)", () => {
   const binaries = postgresBinaries();
   let postgres: PostgresServer;
   let queue: SharedChecks;
@@ -35,6 +35,7 @@ describe("one queue of checks, several workers (PostgreSQL)", function () {
   const workers: ChildProcess[] = [];
   const blobs = new Map<Hex, Uint8Array>();
   const asked = new Map<Hex, number>();
+  /** Six batches that are checked, and one that comes after them. */
   const tasks: { hash: Hex; header: BatchHeader }[] = [];
   const HELD = numberToHex(1, { size: 32 });
 
@@ -45,12 +46,12 @@ describe("one queue of checks, several workers (PostgreSQL)", function () {
     }
     dir = mkdtempSync(join(tmpdir(), "og-shared-"));
     postgres = await startPostgres(binaries);
-    for (let index = 1; index <= 6; index++) {
+    for (let index = 1; index <= 7; index++) {
       const file = join(dir, `${index}.bin`);
       const made = await writeBatch(file, 20 + index);
       const bytes = new Uint8Array(readFileSync(file));
       const blobId = numberToHex(index, { size: 32 });
-      // The last one's sum is wrong.
+      // The sixth one's sum is wrong.
       const header = { ...made, nonce: BigInt(index), blobId, contentHash: keccak256(bytes), totalCharge: made.totalCharge + (index === 6 ? 1n : 0n) };
       blobs.set(blobId, bytes);
       tasks.push({ hash: headerHash(header, domain), header });
@@ -78,14 +79,6 @@ describe("one queue of checks, several workers (PostgreSQL)", function () {
     return worker;
   }
 
-  async function until(what: string, look: () => Promise<boolean> | boolean): Promise<void> {
-    for (let tries = 0; tries < 600; tries++) {
-      if (await look()) return;
-      await new Promise((resolve) => setTimeout(resolve, 200));
-    }
-    throw new Error(`${what} did not happen`);
-  }
-
   it("one is killed in the middle of a batch: every batch has its one verdict, none is lost", async () => {
     const key = { keyType: KeyType.Secp256k1, signer };
     const add = (index: number) => queue.queue({ ...tasks[index]!, key, domain, nodePolicy: `0x${"00".repeat(32)}` });
@@ -94,26 +87,27 @@ describe("one queue of checks, several workers (PostgreSQL)", function () {
     await add(0);
     await until("the first worker's fetch", () => asked.get(HELD) === 1);
     const other = startWorker("b");
-    for (let index = 0; index < tasks.length; index++) await add(index);
+    const six = tasks.slice(0, 6);
+    for (const index of six.keys()) await add(index);
     const verdictOf = async (hash: Hex): Promise<SharedVerdict | null> => {
       const state = await queue.state(hash);
       return state.state === "done" ? state.verdict : null;
     };
-    await until("the others' verdicts", async () => (await Promise.all(tasks.slice(1).map(({ hash }) => verdictOf(hash)))).every(Boolean));
+    await until("the others' verdicts", async () => (await Promise.all(six.slice(1).map(({ hash }) => verdictOf(hash)))).every(Boolean));
     expect(await queue.state(tasks[0]!.hash)).to.deep.equal({ state: "waiting" });
 
     stuck.kill("SIGKILL");
     await until("the orphaned batch's verdict", async () => (await verdictOf(tasks[0]!.hash)) !== null);
-    for (const [index, { hash, header }] of tasks.entries()) {
+    for (const [index, { hash, header }] of six.entries()) {
       const verdict = (await verdictOf(hash))!;
       expect(verdict.worker, "only one worker was left to finish anything").to.match(new RegExp(`:${other.pid}$`));
       if (index === 5) expect(verdict.fault).to.include({ kind: "sum" });
       else expect(verdict).to.include({ ok: true, fault: null, leaves: header.count });
       expect(asked.get(header.blobId), `fetches of batch ${index}`).to.equal(index === 0 ? 2 : 1);
     }
-    // Seen again, queued again: still the one verdict, and no second look.
-    for (let index = 0; index < tasks.length; index++) await add(index);
-    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    // Seen again, queued again: still the one verdict, and no second look before the batch that was queued last.
+    for (const index of tasks.keys()) await add(index);
+    await until("the last batch's verdict", async () => (await verdictOf(tasks[6]!.hash)) !== null);
     expect([...asked.values()].reduce((sum, times) => sum + times, 0)).to.equal(tasks.length + 1);
   });
 

@@ -40,8 +40,7 @@ describe("a payer's receipt against what is posted", () => {
   });
 });
 
-describe("full nodes take receipts from payers' watchers", function () {
-  this.timeout(60_000);
+describe("full nodes take receipts from payers' watchers", () => {
   let rig: FullRig;
   let poster: Poster;
   const json = (value: unknown): unknown => JSON.parse(JSON.stringify(value, (_, item: unknown) => (typeof item === "bigint" ? item.toString() : item)));

@@ -3,7 +3,7 @@ import { expect } from "chai";
 import { mkdir, readFile } from "node:fs/promises";
 import type { AddressInfo } from "node:net";
 import { type Address, type Hex, createPublicClient, createWalletClient, custom } from "viem";
-import { generatePrivateKey, mnemonicToAccount } from "viem/accounts";
+import { mnemonicToAccount } from "viem/accounts";
 import { compileModel, decodeOutput, evaluateInteger, InputError, type LoadedModel, loadModel, quantizeInput, writeArtifacts } from "../../../circuits/compiler/index.ts";
 import { encode, weights } from "../../../circuits/models/build.ts";
 import { makeDevelopmentKey } from "../../../circuits/setup/development.ts";
@@ -38,6 +38,7 @@ import { bytes32, type TestNode, ZERO } from "../../utils/settlement-world.ts";
 import { type FullRig, fullRig } from "../support/full-rig.ts";
 import { blobsInMemory } from "../support/poster.ts";
 import { worldPlatform } from "../support/world-platform.ts";
+import { freshKey } from "../../utils/keys.ts";
 
 const NAME = "classes";
 const MNEMONIC = "test test test test test test test test test test test junk";
@@ -65,8 +66,7 @@ async function circuit(): Promise<ProvingModel & { bytes: Uint8Array; programHas
   return { bytes, programHash: programHash("int", graph, processing), model: await loadModel(directory), zkey, key: readVerifyingKey(zkey) };
 }
 
-describe("a wrong output, from the payer's request to the rejected batch", function () {
-  this.timeout(180_000);
+describe("a wrong output, from the payer's request to the rejected batch", () => {
   let rig: FullRig;
   let node: TestNode;
   let modelId: Hex;
@@ -156,7 +156,7 @@ describe("a wrong output, from the payer's request to the rejected batch", funct
       policy: { size: 100, idleMs: 3_600_000, ageMs: 3_600_000, settleSize: 50, proofWaitMs: 0 }, clock, log: silentLogger,
     });
 
-    const payer = localAccount(generatePrivateKey());
+    const payer = localAccount(freshKey());
     const dollar = await pay.ethers.getContractAt("TestDollar", payment.TestDollar);
     await dollar.getFunction("mint")(payer.address, 1_000_000n);
     const newChannel = () => paymentClient({

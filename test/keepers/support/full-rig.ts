@@ -46,6 +46,7 @@ import type { SettlementParameters } from "../../../scripts/deploy/parameters.ts
 import { type ProtocolDomain, Role } from "../../../sdk/protocol/index.ts";
 import type { SettlementInbox } from "../../../types/contracts/index.js";
 import { settlementWorld, type TestNode, type World } from "../../utils/settlement-world.ts";
+import { PATIENCE } from "./world-platform.ts";
 
 type Provider = { request(args: { method: string; params?: readonly unknown[] }): Promise<unknown> };
 
@@ -133,7 +134,7 @@ export async function fullRig(options: RigOptions = {}) {
     const store = openStore(":memory:");
     store.migrate(kvMigration);
     const access = (deployment: Deployment, provider: Provider, switchOf: { down: boolean }): ChainAccess => {
-      const pool = createPool({ chainId: deployment.chainId, endpoints: [inProcess("in process", provider, switchOf)], clock, logger: silentLogger });
+      const pool = createPool({ chainId: deployment.chainId, endpoints: [inProcess("in process", provider, switchOf)], clock, logger: silentLogger, timeoutMs: PATIENCE });
       return { chainId: deployment.chainId, deployment, pool, client: clientOver(pool), moneyClient: moneyClientOver(pool), confirmations: 1, reorgDepth: 8, pollMs: 20 };
     };
     const settlement = access(deployments.settlement, world.provider as never, switches.settlement);
@@ -141,7 +142,7 @@ export async function fullRig(options: RigOptions = {}) {
     const signer = localSigner(node.authorizer.privateKey as Hex, { rules: fullRules(deployments, { maxDemandBond: 10n ** 18n }), maxFee: 10n ** 19n });
     const limits = { maxFeePerGas: 10n ** 12n, maxTxCost: 10n ** 19n, maxDayCost: 10n ** 21n };
     const journal = createJournal({
-      store, clock, logger: silentLogger, leaseTtlMs: 600_000,
+      store, clock, logger: silentLogger, leaseTtlMs: PATIENCE,
       chains: [settlement, pay].map(({ pool }) => ({ pool, signer, limits, timing: { confirmations: 1, pollMs: 10 } })),
     });
     journal.start();
@@ -162,7 +163,7 @@ export async function fullRig(options: RigOptions = {}) {
     const preimages = createPreimages(platform, options.askTerms ?? (async () => null));
     const checker = createBatchChecker({ platform, store: ledger, walrus: options.walrus!, pool, domain, judge, preimages, blobDir: mkdtempSync(join(tmpdir(), "og-full-")) });
     const accuser = createAccuser({ platform, store: ledger, domain, preimages, blobPath: checker.blobPath });
-    const desk = createDisputeDesk({ platform, store: ledger, domain, preimages, blobPath: checker.blobPath, programs: options.programs ?? new Map(), prover: bestProver(), scratch: mkdtempSync(join(tmpdir(), "og-witness-")), limits: { deadlineMs: 120_000, memoryMb: 4_096 } });
+    const desk = createDisputeDesk({ platform, store: ledger, domain, preimages, blobPath: checker.blobPath, programs: options.programs ?? new Map(), prover: bestProver(), scratch: mkdtempSync(join(tmpdir(), "og-witness-")), limits: { deadlineMs: PATIENCE, memoryMb: 4_096 } });
     const watcher = createWatcher({ platform, store: ledger, domain, preimages, desk });
     const guard = createInboxGuard({ platform, store: ledger });
     const rewards = createRewards({ platform, store: ledger, nodeId: () => node.nodeId, leaderMs: options.leaderMs ?? 1 });

@@ -13,6 +13,12 @@ import { kvMigration, openStore } from "../../../keepers/storage/index.ts";
 import { createJournal } from "../../../keepers/tx/index.ts";
 import type { World } from "../../utils/settlement-world.ts";
 
+/**
+ * Milliseconds for an answer of a chain in this process, and for a lane's lease: a test that computes holds the thread, and
+ * an answer that has come must not be late because of it.
+ */
+export const PATIENCE = 600_000;
+
 /** Where the contracts of the world are, as a keeper reads it. */
 export function deploymentOf(w: World): Deployment {
   const addresses = w.addresses as unknown as Record<string, Hex>;
@@ -39,12 +45,12 @@ export async function worldPlatform(w: World, name: string, rules: (deployment: 
       }
     },
   };
-  const pool = createPool({ chainId: w.chainId, endpoints: [endpoint], clock, logger: silentLogger });
+  const pool = createPool({ chainId: w.chainId, endpoints: [endpoint], clock, logger: silentLogger, timeoutMs: PATIENCE });
   const key = keccak256(toHex(`keeper ${name}`));
   await w.networkHelpers.setBalance(privateKeyToAddress(key), parseEther("100"));
   const signer = localSigner(key, { rules: rules(deployment), maxFee: parseEther("1") });
   const limits = { maxFeePerGas: 500_000_000_000n, maxTxCost: parseEther("1"), maxDayCost: parseEther("10") };
-  const journal = createJournal({ store, clock, logger: silentLogger, chains: [{ pool, signer, limits, timing: { confirmations: 1, pollMs: 20 } }] });
+  const journal = createJournal({ store, clock, logger: silentLogger, leaseTtlMs: PATIENCE, chains: [{ pool, signer, limits, timing: { confirmations: 1, pollMs: 20 } }] });
   const metrics = createMetrics();
   journal.start();
   return {

@@ -82,8 +82,7 @@ async function life(seed: number): Promise<{ trace: string; kills: number }> {
   return { trace: keccak256(toHex(trace.join())), kills };
 }
 
-describe(`transaction journal: ${SEEDS} seeded lives`, function () {
-  this.timeout(600_000);
+describe(`transaction journal: ${SEEDS} seeded lives`, () => {
 
   it("K1, K2: exactly one effect for every intent, whatever dies, lies or reorganises", async () => {
     let kills = 0;

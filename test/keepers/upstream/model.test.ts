@@ -14,10 +14,8 @@ describe("embedded language model", () => {
     model = trainLanguageModel();
   });
 
-  it("trains in seconds to the same bytes, and comes back from them", () => {
-    const started = performance.now();
+  it("trains to the same bytes, and comes back from them", () => {
     expect(trainLanguageModel().hash).to.equal(model.hash);
-    expect(performance.now() - started).to.be.lessThan(5_000);
     const loaded = loadLanguageModel(model.artifact);
     expect([...loaded.answer("What is a receipt?", sampling)]).to.deep.equal([...model.answer("What is a receipt?", sampling)]);
     expect(() => loadLanguageModel(new TextEncoder().encode("{}"))).to.throw().with.property("code", "upstream.model");

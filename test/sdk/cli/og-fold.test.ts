@@ -1,4 +1,3 @@
-import { spawn } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,12 +12,12 @@ import { readVerifyingKey } from "../../../circuits/setup/zkey.ts";
 import { type Fold, foldOf } from "../../../sdk/models/fold.ts";
 import { type RpcServer, rpcServer } from "../../utils/rpc-server.ts";
 import { type World, settlementWorld } from "../../utils/settlement-world.ts";
+import { runOg } from "./run.ts";
 
 const KEY: Hex = keccak256(toHex("folder"));
 const publisher = privateKeyToAccount(KEY);
 
-describe("og zk fold", function () {
-  this.timeout(180_000);
+describe("og zk fold", () => {
   let w: World;
   let server: RpcServer;
   let dir: string;
@@ -46,15 +45,7 @@ describe("og zk fold", function () {
     rmSync(dir, { recursive: true, force: true });
   });
 
-  async function og(args: string[]): Promise<{ code: number; out: string; err: string }> {
-    const env = { ...process.env, NODE_NO_WARNINGS: "1", OG_NETWORK: join(dir, "og.json"), OG_DEV_PRIVATE_KEY: KEY };
-    const child = spawn(process.execPath, ["sdk/cli/main.ts", "zk", "fold", ...args], { env });
-    let [out, err] = ["", ""];
-    child.stdout.on("data", (piece: Buffer) => (out += piece.toString()));
-    child.stderr.on("data", (piece: Buffer) => (err += piece.toString()));
-    const code = await new Promise<number>((resolve) => child.once("close", (status) => resolve(status ?? 1)));
-    return { code, out, err };
-  }
+  const og = (args: string[]) => runOg(["zk", "fold", ...args], { dir, key: KEY });
   const fold = () => w.ethers.getContractAt("Groth16Fold", w.addresses.Groth16Fold);
   const isFolded = async ({ vkHash, circuitHash, weightsHash }: Fold) => (await fold()).isFolded(vkHash, circuitHash, weightsHash);
 

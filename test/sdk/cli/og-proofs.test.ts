@@ -1,5 +1,4 @@
 import { expect } from "chai";
-import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -20,13 +19,13 @@ import { type ProvedRequest, Verification, requestContext } from "../../../sdk/p
 import { closeSnarkjs, proveTiny, tiny } from "../../circuits/setup/tools.ts";
 import { type RpcServer, rpcServer } from "../../utils/rpc-server.ts";
 import { type World, ZERO, bytes32, settlementWorld } from "../../utils/settlement-world.ts";
+import { runOg } from "./run.ts";
 
 const KEY = keccak256(toHex("og proof asker"));
 const asker = privateKeyToAccount(KEY);
 const OTHER = keccak256(toHex("somebody else"));
 
-describe("og zk request, prove, settle", function () {
-  this.timeout(180_000);
+describe("og zk request, prove, settle", () => {
   let w: World;
   let server: RpcServer;
   let settlement: ReturnType<typeof chainAccess>;
@@ -57,15 +56,7 @@ describe("og zk request, prove, settle", function () {
   });
 
   const wallet = () => createWalletClient({ chain: settlement.chain, transport: http(server.url), account: asker });
-  async function og(args: string[], key = KEY): Promise<{ code: number; out: string; err: string }> {
-    const env = { ...process.env, NODE_NO_WARNINGS: "1", OG_NETWORK: join(dir, "og.json"), OG_DEV_PRIVATE_KEY: key };
-    const child = spawn(process.execPath, ["sdk/cli/main.ts", "zk", ...args], { env });
-    let [out, err] = ["", ""];
-    child.stdout.on("data", (piece: Buffer) => (out += piece.toString()));
-    child.stderr.on("data", (piece: Buffer) => (err += piece.toString()));
-    const code = await new Promise<number>((resolve) => child.once("close", (status) => resolve(status ?? 1)));
-    return { code, out, err };
-  }
+  const og = (args: string[], key: Hex = KEY) => runOg(["zk", ...args], { dir, key });
   /** The same commands in this process: for refusals. @returns what a person would read. */
   async function refusal(args: string[], key = KEY): Promise<string> {
     const before = { network: process.env.OG_NETWORK, key: process.env.OG_DEV_PRIVATE_KEY };

@@ -1,5 +1,4 @@
 import { expect } from "chai";
-import { spawn } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -23,12 +22,12 @@ import { world as paymentWorld } from "../../payments/fixture.ts";
 import { build, domainOf, line, receipt } from "../../settlement/builder.ts";
 import { type RpcServer, rpcServer } from "../../utils/rpc-server.ts";
 import { settlementWorld, type World } from "../../utils/settlement-world.ts";
+import { runOg } from "./run.ts";
 
 const KEY = keccak256(toHex("og test publisher"));
 const publisher = privateKeyToAccount(KEY);
 
-describe("og against live chains", function () {
-  this.timeout(180_000);
+describe("og against live chains", () => {
   let w: World;
   let p: Awaited<ReturnType<typeof paymentWorld>>;
   let dir: string;
@@ -60,15 +59,7 @@ describe("og against live chains", function () {
     rmSync(dir, { recursive: true, force: true });
   });
 
-  async function og(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-    const env = { ...process.env, NODE_NO_WARNINGS: "1", OG_NETWORK: join(dir, "og.json"), OG_DEV_PRIVATE_KEY: KEY };
-    const child = spawn(process.execPath, ["sdk/cli/main.ts", ...args], { env });
-    let [out, err] = ["", ""];
-    child.stdout.on("data", (piece: Buffer) => (out += piece.toString()));
-    child.stderr.on("data", (piece: Buffer) => (err += piece.toString()));
-    const code = await new Promise<number>((resolve) => child.once("close", (status) => resolve(status ?? 1)));
-    return { code, out, err };
-  }
+  const og = (...args: string[]) => runOg(args, { dir, key: KEY });
   const idIn = (out: string): Hex => /^model\s+(0x[0-9a-f]{64})$/m.exec(out)![1] as Hex;
   const settlement = () => chainAccess("settlement", servers[0]!.url, { chainId: w.chainId, contracts: w.addresses as unknown as Record<string, Hex> });
 

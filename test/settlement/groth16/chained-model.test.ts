@@ -27,8 +27,7 @@ const onnx = encode({
   outputs: ["y"],
 });
 
-describe("a compiled model as a chain of layers, on chain", function () {
-  this.timeout(240_000);
+describe("a compiled model as a chain of layers, on chain", () => {
   const CTX = 0x1234n;
   const INPUT = { x: [0.5, -0.25, 0.75, -1, 0.125, 0.9] };
   const SALTS = [11n, 22n, 33n];

@@ -17,8 +17,8 @@ import { type VerifyingKey, readVerifyingKey } from "../../../circuits/setup/zke
 import { wasmProver } from "../../../keepers/proving/provers.ts";
 import { CACHE } from "../../circuits/setup/tools.ts";
 import { type World, ZERO, bytes32 } from "../../utils/settlement-world.ts";
+import { LIMITS } from "../../utils/limits.ts";
 
-const LIMITS = { deadlineMs: 60_000, memoryMb: 2_000 };
 /** Not the development trapdoor; layers share all but delta, as those of one phase 1 do. */
 const SECRETS = { tau: 3n, alpha: 5n, beta: 7n, gamma: 1n };
 

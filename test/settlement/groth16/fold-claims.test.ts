@@ -18,6 +18,7 @@ import type { G1, VerifyingKey } from "../../../circuits/setup/zkey.ts";
 import { wasmProver } from "../../../keepers/proving/provers.ts";
 import { CACHE, compile } from "../../circuits/setup/tools.ts";
 import { deploy } from "./tools.ts";
+import { LIMITS } from "../../utils/limits.ts";
 
 const WORDS = 70;
 const LANES = { lanes: 9, laneBits: 28 };
@@ -25,8 +26,7 @@ const BOND = 1_000_001n;
 const WINDOW = 3_600;
 const { Point } = bn254.G1;
 
-describe("Groth16FoldClaims", function () {
-  this.timeout(120_000);
+describe("Groth16FoldClaims", () => {
   let deployed: Awaited<ReturnType<typeof deploy>>;
   let fold: BaseContract;
   let challenger: BaseContract;
@@ -94,7 +94,7 @@ describe("Groth16FoldClaims", function () {
     const publicInputs = [5n, mod(x * x), mod(terms.reduce((sum, term) => sum + term, 0n))];
     const witness = `${CACHE}/universal-claims.wtns`;
     writeWitness(witness, [1n, ...publicInputs, ...words, x, ...powers, ...terms]);
-    const { proof } = await wasmProver().prove({ zkey, witness, key: plan.folded, publicInputs, folded: words }, { deadlineMs: 60_000, memoryMb: 2_000 });
+    const { proof } = await wasmProver().prove({ zkey, witness, key: plan.folded, publicInputs, folded: words }, LIMITS);
     const verifier = await deployed.ethers.getContractAt("Groth16Verifier", await deployed.keys.verifierOf(plan.vkHash));
     expect(await verifier.verify(proof, publicInputs)).to.equal(true);
     expect(await verifier.verify(proof, [6n, ...publicInputs.slice(1)])).to.equal(false);

@@ -15,12 +15,12 @@ import type { VerifyingKey } from "../../../circuits/setup/zkey.ts";
 import { wasmProver } from "../../../keepers/proving/provers.ts";
 import { CACHE, closeSnarkjs, compile, proveTiny } from "../../circuits/setup/tools.ts";
 import { deploy, submission } from "./tools.ts";
+import { LIMITS } from "../../utils/limits.ts";
 
 const WORDS = 70;
 const LANES = { lanes: 9, laneBits: 28 };
 const SALT = `0x${"00".repeat(32)}`;
 const TRANSCRIPT = `0x${"55".repeat(32)}`;
-const LIMITS = { deadlineMs: 60_000, memoryMb: 2_000 };
 
 describe("Groth16Fold", () => {
   let deployed: Awaited<ReturnType<typeof deploy>>;

@@ -3,8 +3,7 @@ import { expect } from "chai";
 import { measureGas } from "../../../scripts/bench/zk/gas.ts";
 
 /** Budgets of a settlement's zero-knowledge part: whole transactions with bitmap and event, three public inputs of full size. */
-describe("Gas of Groth16 settlement", function () {
-  this.timeout(300_000);
+describe("Gas of Groth16 settlement", () => {
 
   it("stays within its budgets", async () => {
     const gas = await measureGas();

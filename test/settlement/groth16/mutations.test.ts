@@ -20,16 +20,15 @@ import { deep } from "../../utils/deep.ts";
 import { CACHE, closeSnarkjs, compile, proveTiny } from "../../circuits/setup/tools.ts";
 import { mutations, otherProof, type Statement } from "./mutations.ts";
 import { deploy } from "./tools.ts";
+import { LIMITS } from "../../utils/limits.ts";
 
 const FOLDER = `${CACHE}/mutations`;
-const LIMITS = { deadlineMs: 60_000, memoryMb: 2_000 };
 const SECRETS = { tau: 3n, alpha: 5n, beta: 7n, gamma: 1n, delta: 21n };
 interface Verifiable extends Statement {
   verify(proof: Hex, inputs: bigint[]): Promise<boolean>;
 }
 
-describe("Mutations of proofs and public inputs", function () {
-  this.timeout(180_000);
+describe("Mutations of proofs and public inputs", () => {
   let deployed: Awaited<ReturnType<typeof deploy>>;
 
   before(async () => {

@@ -20,15 +20,14 @@ import { proofPreparation } from "../../../keepers/roles/inference/proofs.ts";
 import { integerRunner } from "../../../keepers/roles/inference/runners.ts";
 import { CACHE, closeSnarkjs } from "../../circuits/setup/tools.ts";
 import { deploy } from "./tools.ts";
+import { LIMITS } from "../../utils/limits.ts";
 
 const SALT = `0x${"00".repeat(32)}` as const;
-const LIMITS = { deadlineMs: 60_000, memoryMb: 2_000 };
 const X = [0.5, -0.25, 0.75, -1, 0.1, 0.9];
 const CTX = 99n;
 
 /** From two ONNX files of one architecture to two verifiers on chain, over one key. */
-describe("Universal circuits of the compiler", function () {
-  this.timeout(120_000);
+describe("Universal circuits of the compiler", () => {
   const folder = `${CACHE}/universal-model`;
   const zkey = join(folder, "proving.zkey");
   let deployed: Awaited<ReturnType<typeof deploy>>;

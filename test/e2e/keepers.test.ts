@@ -64,6 +64,9 @@ describe("keepers as processes", () => {
     };
   });
 
+  afterEach(function () {
+    if (this.currentTest?.state === "failed") console.log(net?.logs());
+  });
   after(async () => {
     await platform?.journal.stop();
     await ids?.close();

@@ -1,10 +1,9 @@
 /** A small network of real processes for tests: two chains, a blob store, contracts, three full nodes and a data node. */
 import type { ChildProcess } from "node:child_process";
-import { mkdtempSync } from "node:fs";
+import { globSync, readFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { type Hex, type PublicClient, createPublicClient, http, keccak256, parseEther, toHex } from "viem";
 import { mnemonicToAccount, privateKeyToAccount } from "viem/accounts";
 import { loadRoot } from "../../keepers/attestation/index.ts";
@@ -17,6 +16,7 @@ import { approveImage, deploySettlementTo, type SettlementAddresses } from "../.
 import { DEV_MNEMONIC, startChain } from "../../scripts/devnet/chains.ts";
 import { freePorts } from "../../scripts/devnet/ports.ts";
 import { ProcessGroup } from "../../scripts/devnet/processes.ts";
+import { tempFolder } from "../utils/folder.ts";
 
 export const IMAGE = "opengradient development image";
 export const WORKLOADS = { inference: keccak256(toHex("og.inference")), data: keccak256(toHex("og.data")), full: keccak256(toHex("og.full")) } as const;
@@ -39,6 +39,8 @@ export interface TestNetwork {
   startKeeper(role: "full" | "data" | "facilitator", index: number, extra?: Record<string, string>): Promise<{ opsUrl: string; address: Hex; env: Record<string, string> }>;
   /** kill -9 of a keeper, by "role-index". */
   kill(name: string): Promise<void>;
+  /** The last lines of every process's log: what a failure has to show. */
+  logs(lines?: number): string;
   stop(): Promise<void>;
 }
 
@@ -47,7 +49,7 @@ const OPS_TOKEN = "a-token-for-the-tests";
 const PATIENCE = 300_000;
 
 export async function startNetwork(options: { window?: bigint } = {}): Promise<TestNetwork> {
-  const dir = mkdtempSync(join(tmpdir(), "og-e2e-"));
+  const dir = tempFolder("og-e2e");
   const processes = new ProcessGroup(join(dir, "logs"));
   try {
     return await build(dir, processes, options);
@@ -122,6 +124,7 @@ async function build(dir: string, processes: ProcessGroup, options: { window?: b
       child.kill("SIGKILL");
       await gone;
     },
+    logs: (lines = 15) => globSync(join(dir, "logs", "*.log")).map((file) => `== ${basename(file)}\n${readFileSync(file, "utf8").trimEnd().split("\n").slice(-lines).join("\n")}`).join("\n"),
     async stop() {
       source.close();
       await processes.stop();

@@ -84,7 +84,9 @@ export async function startNode(w: World, over: Partial<GateOptions> = {}): Prom
     handled++;
     const { paid } = admission;
     const charge = BigInt(body.charge ?? 700);
-    if (body.hold && !body.stream) await held();
+    // Ready to be let go before anybody can have seen anything.
+    const hold = body.hold ? held() : undefined;
+    if (!body.stream) await hold;
     if (body.fail) {
       await paid.release("upstream failed");
       return c.json({ error: { code: "UPSTREAM_FAILED", message: "no answer" } }, 502);
@@ -94,7 +96,7 @@ export async function startNode(w: World, over: Partial<GateOptions> = {}): Prom
       return streamSSE(c, async (stream) => {
         for (let i = 0; i < (body.chunks ?? 5); i++) {
           await stream.writeSSE({ data: JSON.stringify({ chunk: i }) });
-          if (body.hold && i === 0) await held();
+          if (i === 0) await hold;
         }
         const { headers } = await paid.commit(charge, { document, digest: keccak256(toHex(JSON.stringify(document))) });
         await stream.writeSSE({ data: JSON.stringify({ receipt: document, payment: headers["PAYMENT-RESPONSE"] }) });

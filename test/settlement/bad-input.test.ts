@@ -4,6 +4,7 @@ import { type Hex, concatHex, keccak256 } from "viem";
 import { BatchStatus, FaultKind, Role, encodeEvidence, headerHash, positionalTree, receiptDigest, receiptLeaf } from "../../sdk/protocol/index.ts";
 import { type World, ZERO, bytes32, settlementWorld } from "../utils/settlement-world.ts";
 import { PLAIN, build, domainOf, line, settlementOf, terms } from "./builder.ts";
+import { elapse } from "./quorum.ts";
 
 describe("settlement, bad input is never final", () => {
   let w: World;
@@ -74,8 +75,7 @@ describe("settlement, bad input is never final", () => {
   it("garbage roots and a count that the leaves do not have: posted under a bond, and no one can make them final but by their data", async () => {
     const built = await build(w, node, line(node, await w.now(), 2), { receiptsRoot: bytes32("garbage"), channelsRoot: bytes32("more"), count: 1_000_000 });
     await w.settlement.postBatch(built.header, built.signature, false);
-    await w.networkHelpers.time.increase(Number(w.parameters.settlement.window));
-    await w.networkHelpers.mine(Number(w.parameters.settlement.windowBlocks));
+    await elapse(w);
     await expect(w.settlement.finalize(built.header)).to.be.revertedWithCustomError(w.settlement, "SettlementInvalidTransition");
     await w.settlement.annul(built.header);
     expect(Number(await w.settlement.status(built.header))).to.equal(BatchStatus.RejectedNoFault);

@@ -1,12 +1,14 @@
 import { expect } from "chai";
+import type { Hex } from "viem";
 import { BatchStatus, type Finality, Role, finalityDigest, slotOf } from "../../sdk/protocol/index.ts";
 import { type World, bytes32, settlementWorld } from "../utils/settlement-world.ts";
 import { type Built, build, domainOf, line } from "./builder.ts";
+import { elapse, type FullNode, membersOf, quorumOf } from "./quorum.ts";
 
 describe("Committee", () => {
   let w: World;
-  let node: Awaited<ReturnType<World["addNode"]>>;
-  const full: (typeof node)[] = [];
+  let node: FullNode;
+  const full: FullNode[] = [];
   before(async () => {
     w = await settlementWorld((p) => {
       p.committee.maxOperatorBps = 3_334;
@@ -15,11 +17,11 @@ describe("Committee", () => {
     for (let i = 0; i < 3; i++) full.push(await w.addNode(Role.Full));
   });
 
-  const members = async (epoch: bigint) => (await w.committee.members(epoch)).map(({ signer, stake }) => ({ signer, stake }));
-  async function quorumOf(epoch: bigint, digest: string, seats: number[]) {
+  const members = (epoch: bigint) => membersOf(w, epoch);
+  /** The signatures of the members in these seats. */
+  async function quorumIn(epoch: bigint, digest: Hex, seats: number[]) {
     const list = await members(epoch);
-    const sign = (i: number) => full.find((f) => f.authorizer.address === list[i]!.signer)!.authorizer.signingKey.sign(digest).serialized.slice(2);
-    return { signers: seats.reduce((bits, i) => bits | (1n << BigInt(i)), 0n), signatures: `0x${seats.map(sign).join("")}` };
+    return quorumOf(w, epoch, digest, seats.map((seat) => full.find(({ authorizer }) => authorizer.address === list[seat]!.signer)!));
   }
 
   it("seats: full nodes only, once, one key one seat; empty committees do not start", async () => {
@@ -40,7 +42,7 @@ describe("Committee", () => {
     channelsRoot: built.header.channelsRoot, status: BatchStatus.Final, settledAt: await w.now(), validUntil: (await w.now()) + 10n, ...change,
   });
   const slash = async (built: Built, statement: Finality, seats = [0, 1]) => {
-    const quorum = await quorumOf(1n, finalityDigest(statement, domainOf(w)), seats);
+    const quorum = await quorumIn(1n, finalityDigest(statement, domainOf(w)), seats);
     return w.committee.connect(w.relayer).slashFalseFinality(statement, built.header, await members(1n), quorum);
   };
   const posted = async (label: string) => {
@@ -51,8 +53,7 @@ describe("Committee", () => {
 
   it("a true statement costs nobody anything", async () => {
     const built = await posted("true");
-    await w.networkHelpers.time.increase(Number(w.parameters.settlement.window));
-    await w.networkHelpers.mine(Number(w.parameters.settlement.windowBlocks));
+    await elapse(w);
     await w.settlement.finalize(built.header);
     await expect(slash(built, await finality(built))).to.be.revertedWithCustomError(w.committee, "CommitteeStatementTrue");
   });
@@ -81,8 +82,7 @@ describe("Committee", () => {
 
   it("a wrong channels root is false, even of a final header", async () => {
     const built = await posted("channels");
-    await w.networkHelpers.time.increase(Number(w.parameters.settlement.window));
-    await w.networkHelpers.mine(Number(w.parameters.settlement.windowBlocks));
+    await elapse(w);
     await w.settlement.finalize(built.header);
     await expect(slash(built, await finality(built, { channelsRoot: bytes32("x") }), [1])).to.emit(w.committee, "FalseStatementProved");
   });
@@ -90,7 +90,7 @@ describe("Committee", () => {
   it("signatures that are not the members' prove nothing", async () => {
     const built = await posted("forged");
     const statement = await finality(built);
-    const quorum = await quorumOf(1n, bytes32("another digest"), [0]);
+    const quorum = await quorumIn(1n, bytes32("another digest"), [0]);
     await expect(w.committee.slashFalseFinality(statement, built.header, await members(1n), quorum)).to.revert(w.ethers);
   });
 
@@ -103,9 +103,9 @@ describe("Committee", () => {
     expect(await w.committee.fastPath(2n)).to.equal(false);
     const built = await posted("whale");
     const digest = bytes32("x");
-    await expect(w.settlement.certify(built.header, 2n, await members(2n), await quorumOf(2n, digest, [0]))).to.be.revertedWithCustomError(w.committee, "CommitteeFastPathOff");
+    await expect(w.settlement.certify(built.header, 2n, await members(2n), await quorumIn(2n, digest, [0]))).to.be.revertedWithCustomError(w.committee, "CommitteeFastPathOff");
     await w.networkHelpers.time.increase(Number(w.parameters.committee.grace) + 1);
-    await expect(w.settlement.certify(built.header, 1n, await members(1n), await quorumOf(1n, digest, [0]))).to.be.revertedWithCustomError(w.committee, "CommitteeDeadEpoch");
+    await expect(w.settlement.certify(built.header, 1n, await members(1n), await quorumIn(1n, digest, [0]))).to.be.revertedWithCustomError(w.committee, "CommitteeDeadEpoch");
     await expect(w.settlement.certify(built.header, 0n, [], { signers: 0n, signatures: "0x" })).to.be.revertedWithCustomError(w.committee, "CommitteeDeadEpoch");
   });
 

@@ -1,16 +1,16 @@
 import { expect } from "chai";
-import { mkdtempSync, readFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { approveImage, deploySettlementTo } from "../../scripts/deploy/settlement.ts";
 import { assignRoles } from "../../scripts/deploy/roles.ts";
 import { settlementParameters } from "../../scripts/deploy/parameters.ts";
+import { tempFolder } from "../utils/folder.ts";
 import { IMAGE, WORKLOAD, ZERO, settlementWorld } from "../utils/settlement-world.ts";
 
 describe("deploying the settlement chain", () => {
   it("a second run sends nothing and keeps every address", async () => {
     const w = await settlementWorld();
-    const root = mkdtempSync(join(tmpdir(), "og-deploy-"));
+    const root = tempFolder("og-deploy");
     const nitroRoot = `0x${"11".repeat(32)}` as const;
     const first = await deploySettlementTo(w.deployer, "test", { root, nitroRoot });
     expect(await w.gate.attach(first.AttestationGate).getFunction("attestationVerifier")(1)).to.equal(first.NitroVerifier);

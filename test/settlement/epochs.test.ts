@@ -3,7 +3,7 @@ import { committeeListHash, Role } from "../../sdk/protocol/index.ts";
 import { settlementParameters } from "../../scripts/deploy/parameters.ts";
 import { type World, bytes32, settlementWorld } from "../utils/settlement-world.ts";
 import { build, line } from "./builder.ts";
-import { certify, type FullNode, membersOf, quorumOf } from "./quorum.ts";
+import { certify, committeeWorld, type FullNode, keep, membersOf, quorumOf, seat } from "./quorum.ts";
 
 /** EpochStatus of ICommittee. */
 const Status = { None: 0n, Scheduled: 1n, Current: 2n, Grace: 3n, Dead: 4n } as const;
@@ -15,16 +15,8 @@ describe("committee epochs: Scheduled -> Current -> Grace -> Dead", () => {
   let counter = 0;
   let anew: () => Promise<void>;
   before(async () => {
-    w = await settlementWorld((p) => {
-      p.committee.maxOperatorBps = 3_334;
-    });
-    node = await w.addNode(Role.Inference, { bond: w.parameters.registry.minBondInference * 20n });
-    full = [];
-    for (let i = 0; i < 3; i++) full.push(await w.addNode(Role.Full));
-    for (const { nodeId } of full) await w.committee.join(nodeId);
-    await w.committee.rotate();
-    const snapshot = await w.networkHelpers.takeSnapshot();
-    anew = () => snapshot.restore();
+    ({ w, node, full } = await committeeWorld({ change: (p) => (p.committee.maxOperatorBps = 3_334) }));
+    anew = await keep(w);
   });
   beforeEach(() => anew());
 
@@ -140,8 +132,7 @@ describe("committee epochs: Scheduled -> Current -> Grace -> Dead", () => {
       const world = await settlementWorld((p) => {
         p.committee.minTotalStake = least * p.registry.minBondFull;
       });
-      for (let i = 0; i < 3; i++) await world.committee.join((await world.addNode(Role.Full)).nodeId);
-      await world.committee.rotate();
+      await seat(world, [await world.addNode(Role.Full), await world.addNode(Role.Full), await world.addNode(Role.Full)]);
       expect(await world.committee.fastPath(1n)).to.equal(on);
     }
   });

@@ -8,6 +8,7 @@ import { type Price, mostFor, priceHash, tariffHash } from "../../sdk/payments/t
 import { Random } from "../utils/random.ts";
 import { type World, ZERO, bytes32, secpSigner, settlementWorld } from "../utils/settlement-world.ts";
 import { type Built, assemble, build, domainOf, line, receipt, terms } from "./builder.ts";
+import { certify, type FullNode, seat } from "./quorum.ts";
 
 const price: Price = { modelId: bytes32("model"), perRequest: 10n, perMillionInput: 1_000_000n, perMillionOutput: 4_000_000n, perMillionReasoning: 0n };
 const tariff = { chainId: 713371n, token: "0x7070707070707070707070707070707070707070" as Address, prices: [price] };
@@ -235,23 +236,14 @@ describe("faults", () => {
   });
 
   it("S6 a fault after Certified slashes the signers", async () => {
-    const full: (typeof node)[] = [];
-    for (let i = 0; i < 3; i++) {
-      const member = await w.addNode(Role.Full);
-      await w.committee.join(member.nodeId);
-      full.push(member);
-    }
-    await w.committee.rotate();
-    const epoch = await w.committee.currentEpoch();
-    const members = (await w.committee.members(epoch)).map(({ signer, stake }) => ({ signer, stake }));
+    const full: FullNode[] = [];
+    for (let i = 0; i < 3; i++) full.push(await w.addNode(Role.Full));
+    const epoch = await seat(w, full);
+    const nodes = await w.committee.memberNodes(epoch);
     const built = await build(w, node, await valid(31));
     const forged = forge(built, { receipts: [{ ...built.receipts[0]!, charge: built.receipts[0]!.charge + 1n }, ...built.receipts.slice(1)], keepSignatures: true });
     await post(forged);
-    const { leafCheckDigest } = await import("../../sdk/protocol/index.ts");
-    const digest = leafCheckDigest({ headerHash: forged.hash, committeeEpoch: epoch }, domainOf(w));
-    const sign = (signer: string) => full.find((f) => f.authorizer.address === signer)!.authorizer.signingKey.sign(digest).serialized.slice(2);
-    await w.settlement.certify(forged.header, epoch, members, { signers: 3n, signatures: `0x${sign(members[0]!.signer)}${sign(members[1]!.signer)}` });
-    const nodes = await w.committee.memberNodes(epoch);
+    await certify(w, forged, epoch, full.filter(({ nodeId }) => nodes.indexOf(nodeId) < 2));
     const stakes = await Promise.all(nodes.map(async (id) => (await w.registry.bond(id)).free));
     const { prove } = await report(forged, FaultKind.BadSignature, { leaf: parts(forged).leaf(0) });
     await prove();

@@ -1,10 +1,38 @@
 /** Committee members of a world as signers of statements. */
 import { type Address, type Hex, keccak256 } from "viem";
-import { type BatchHeader, leafCheckDigest } from "../../sdk/protocol/index.ts";
-import type { World } from "../utils/settlement-world.ts";
+import type { SettlementParameters } from "../../scripts/deploy/parameters.ts";
+import { type BatchHeader, faultCommitment, leafCheckDigest, Role } from "../../sdk/protocol/index.ts";
+import { settlementWorld, type World } from "../utils/settlement-world.ts";
 import { type Built, domainOf } from "./builder.ts";
 
 export type FullNode = Awaited<ReturnType<World["addNode"]>>;
+
+/** Seats for these full nodes. @returns The epoch in which they sit. */
+export async function seat(w: World, nodes: readonly FullNode[]): Promise<bigint> {
+  for (const { nodeId } of nodes) await w.committee.join(nodeId);
+  await w.committee.rotate();
+  return w.committee.currentEpoch();
+}
+
+/**
+ * A world in the first epoch of its committee, and an inference node whose bond bears many locks.
+ * @param stakes Of the members, in multiples of the least bond.
+ */
+export async function committeeWorld({ stakes = [2n, 2n, 2n], change }: { stakes?: readonly bigint[]; change?: (parameters: SettlementParameters) => void } = {}) {
+  const w = await settlementWorld(change);
+  const { minBondInference, minBondFull } = w.parameters.registry;
+  const node = await w.addNode(Role.Inference, { bond: minBondInference * 50n });
+  const full: FullNode[] = [];
+  for (const stake of stakes) full.push(await w.addNode(Role.Full, { bond: stake * minBondFull }));
+  await seat(w, full);
+  return { w, node, full };
+}
+
+/** Keeps a chain as it is now. @returns What brings that state back, as often as wanted. */
+export async function keep(w: World): Promise<() => Promise<void>> {
+  const snapshot = await w.networkHelpers.takeSnapshot();
+  return () => snapshot.restore();
+}
 
 export async function membersOf(w: World, epoch: bigint): Promise<{ signer: Address; stake: bigint }[]> {
   return (await w.committee.members(epoch)).map(({ signer, stake }) => ({ signer: signer as Address, stake }));
@@ -51,7 +79,6 @@ export async function foundFault(w: World, headerHash: Hex): Promise<{ finder: A
 
 /** Commits and proves in two blocks. */
 export async function prove(w: World, reporter: { address: string }, header: BatchHeader, headerHash: Hex, kind: number, evidence: Hex): Promise<void> {
-  const { faultCommitment } = await import("../../sdk/protocol/index.ts");
   const court = w.court.connect(reporter as never);
   await court.commit(faultCommitment(reporter.address as Address, headerHash, kind, evidence, REPORTER_SALT));
   await court.prove(header, kind, evidence, REPORTER_SALT);

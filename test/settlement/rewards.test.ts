@@ -1,9 +1,8 @@
 import { expect } from "chai";
-import { Role } from "../../sdk/protocol/index.ts";
 import type { FullNodeRewards } from "../../types/contracts/index.js";
-import { type World, bytes32, settlementWorld } from "../utils/settlement-world.ts";
+import { type World, bytes32 } from "../utils/settlement-world.ts";
 import { type Built, build, line } from "./builder.ts";
-import { certify, elapse, type FullNode, membersOf, seatsOf } from "./quorum.ts";
+import { certify, committeeWorld, elapse, type FullNode, keep, membersOf, seatsOf } from "./quorum.ts";
 
 describe("pay for checking", () => {
   let w: World;
@@ -13,17 +12,10 @@ describe("pay for checking", () => {
   let counter = 0;
   let anew: () => Promise<void>;
   before(async () => {
-    w = await settlementWorld();
-    rewards = (await w.ethers.getContractAt("FullNodeRewards", w.addresses.FullNodeRewards)) as unknown as FullNodeRewards;
-    node = await w.addNode(Role.Inference, { bond: w.parameters.registry.minBondInference * 50n });
-    const least = w.parameters.registry.minBondFull;
-    full = [];
     // The first one has as much stake as the other two together.
-    for (const bond of [4n * least, 2n * least, 2n * least]) full.push(await w.addNode(Role.Full, { bond }));
-    for (const { nodeId } of full) await w.committee.join(nodeId);
-    await w.committee.rotate();
-    const snapshot = await w.networkHelpers.takeSnapshot();
-    anew = () => snapshot.restore();
+    ({ w, node, full } = await committeeWorld({ stakes: [4n, 2n, 2n] }));
+    rewards = (await w.ethers.getContractAt("FullNodeRewards", w.addresses.FullNodeRewards)) as unknown as FullNodeRewards;
+    anew = await keep(w);
   });
   beforeEach(() => anew());
 

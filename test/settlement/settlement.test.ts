@@ -1,9 +1,10 @@
 import { expect } from "chai";
-import { type Hex, recoverAddress } from "viem";
-import { AbiCoder, type Wallet } from "ethers";
+import { recoverAddress } from "viem";
+import { AbiCoder } from "ethers";
 import { BatchStatus, Role, leafCheckDigest, positionalTree, termsHash } from "../../sdk/protocol/index.ts";
 import { type World, ZERO, bytes32, secpSigner, settlementWorld } from "../utils/settlement-world.ts";
 import { type Built, assemble, build, domainOf, line, receipt, settlementOf, terms } from "./builder.ts";
+import { elapse, type FullNode, membersOf, quorumOf, seat } from "./quorum.ts";
 
 describe("InferenceSettlement", () => {
   let w: World;
@@ -148,11 +149,6 @@ describe("InferenceSettlement", () => {
   });
 
   describe("batch", () => {
-    const wait = async () => {
-      await w.networkHelpers.time.increase(Number(w.parameters.settlement.window));
-      await w.networkHelpers.mine(Number(w.parameters.settlement.windowBlocks));
-    };
-
     it("posted with its lock, final after both clocks with a full bond, lock back", async () => {
       const built = await build(w, node, line(node, await w.now(), 5));
       const { free } = await w.registry.bond(node.nodeId);
@@ -161,7 +157,7 @@ describe("InferenceSettlement", () => {
       const bond = await w.registry.bond(node.nodeId);
       expect([bond.free, bond.locked]).to.deep.equal([free - lock, lock]);
       await expect(w.settlement.finalize(built.header)).to.be.revertedWithCustomError(w.settlement, "SettlementNotYet");
-      await wait();
+      await elapse(w);
       await w.settlement.finalize(built.header);
       expect(await status(built)).to.equal(BatchStatus.Final);
       expect((await w.registry.bond(node.nodeId)).free).to.equal(free);
@@ -172,7 +168,7 @@ describe("InferenceSettlement", () => {
       const built = await build(w, node, line(node, await w.now(), 2));
       await post(built);
       await expect(w.settlement.annul(built.header)).to.be.revertedWithCustomError(w.settlement, "SettlementNothingToAnnul");
-      await wait();
+      await elapse(w);
       await expect(w.settlement.finalize(built.header)).to.be.revertedWithCustomError(w.settlement, "SettlementInvalidTransition")
         .withArgs(built.hash, BatchStatus.Posted, BatchStatus.Final);
       await w.settlement.annul(built.header);
@@ -196,7 +192,7 @@ describe("InferenceSettlement", () => {
       await post(built, true);
       const { postedAt } = await w.settlement.batch(built.header);
       await w.registry.connect(node.operator).reportCompromise(node.nodeId, node.keyId, postedAt);
-      await wait();
+      await elapse(w);
       await expect(w.settlement.finalize(built.header)).to.be.revertedWithCustomError(w.settlement, "SettlementCompromised");
       const { free, locked } = await w.registry.bond(node.nodeId);
       await w.settlement.annul(built.header);
@@ -244,7 +240,7 @@ describe("InferenceSettlement", () => {
       const next = await build(w, node, line(node, await w.now(), 1, { cumulativeBefore: 100n, sequence: 1n }), {}, pending.hash);
       await expect(post(next)).to.be.revertedWithCustomError(w.settlement, "SettlementPaused");
       await expect(w.settlement.pauseIntake()).to.be.revertedWithCustomError(w.settlement, "SettlementPauseTooSoon");
-      await wait();
+      await elapse(w);
       await w.settlement.finalize(pending.header);
       expect(await status(pending)).to.equal(BatchStatus.Final);
       await snapshot.restore();
@@ -253,34 +249,25 @@ describe("InferenceSettlement", () => {
 
   describe("committee", () => {
     it("seats, rotation, a quorum certifies in one transaction, finality after the window", async () => {
-      const full: (typeof node)[] = [];
+      const full: FullNode[] = [];
       for (let i = 0; i < 3; i++) full.push(await w.addNode(Role.Full));
-      for (const { nodeId } of full) await w.committee.join(nodeId);
-      await w.committee.rotate();
-      const epoch = await w.committee.currentEpoch();
-      const members = (await w.committee.members(epoch)).map(({ signer, stake }) => ({ signer, stake }));
+      const epoch = await seat(w, full);
+      const members = await membersOf(w, epoch);
       expect(members.map((m) => m.signer)).to.deep.equal(full.map((f) => f.authorizer.address).sort((a, b) => (BigInt(a) < BigInt(b) ? -1 : 1)));
 
       const built = await build(w, node, line(node, await w.now(), 4));
       await post(built);
       const digest = leafCheckDigest({ headerHash: built.hash, committeeEpoch: epoch }, domainOf(w));
-      const sign = (signer: string) => {
-        const wallet = full.find((f) => f.authorizer.address === signer)!.authorizer as unknown as Wallet;
-        return wallet.signingKey.sign(digest).serialized as Hex;
-      };
-      expect(await recoverAddress({ hash: digest, signature: sign(members[0]!.signer) })).to.equal(members[0]!.signer);
-      const quorum = (...seats: number[]) => ({
-        signers: seats.reduce((bits, i) => bits | (1n << BigInt(i)), 0n),
-        signatures: `0x${seats.map((i) => sign(members[i]!.signer).slice(2)).join("")}`,
-      });
-      await expect(w.settlement.certify(built.header, epoch, members, quorum(0))).to.be.revertedWithCustomError(w.settlement, "SettlementNotCertifiable");
-      await expect(w.settlement.certify(built.header, epoch, members.slice(1), quorum(0, 1))).to.be.revertedWithCustomError(w.committee, "CommitteeWrongList");
-      await expect(w.settlement.certify(built.header, epoch + 1n, members, quorum(0, 1))).to.be.revertedWithCustomError(w.committee, "CommitteeDeadEpoch");
-      await expect(w.settlement.certify(built.header, epoch, members, { ...quorum(0, 1), signers: 5n })).to.revert(w.ethers);
-      await expect(w.settlement.certify(built.header, epoch, members, quorum(0, 2))).to.emit(w.settlement, "BatchCertified");
+      const bySeat = members.map(({ signer }) => full.find(({ authorizer }) => authorizer.address === signer)!);
+      const quorum = (...seats: number[]) => quorumOf(w, epoch, digest, seats.map((seat) => bySeat[seat]!));
+      expect(await recoverAddress({ hash: digest, signature: (await quorum(0)).signatures })).to.equal(members[0]!.signer);
+      await expect(w.settlement.certify(built.header, epoch, members, await quorum(0))).to.be.revertedWithCustomError(w.settlement, "SettlementNotCertifiable");
+      await expect(w.settlement.certify(built.header, epoch, members.slice(1), await quorum(0, 1))).to.be.revertedWithCustomError(w.committee, "CommitteeWrongList");
+      await expect(w.settlement.certify(built.header, epoch + 1n, members, await quorum(0, 1))).to.be.revertedWithCustomError(w.committee, "CommitteeDeadEpoch");
+      await expect(w.settlement.certify(built.header, epoch, members, { ...(await quorum(0, 1)), signers: 5n })).to.revert(w.ethers);
+      await expect(w.settlement.certify(built.header, epoch, members, await quorum(0, 2))).to.emit(w.settlement, "BatchCertified");
       expect(await status(built)).to.equal(BatchStatus.Certified);
-      await w.networkHelpers.time.increase(Number(w.parameters.settlement.window));
-      await w.networkHelpers.mine(Number(w.parameters.settlement.windowBlocks));
+      await elapse(w);
       await w.settlement.finalize(built.header);
       expect(await status(built)).to.equal(BatchStatus.Final);
     });

@@ -5,7 +5,7 @@ import type { Hex } from "viem";
 import { BatchStatus, type Finality, Role, finalityDigest, positionalTree, slotOf } from "../../sdk/protocol/index.ts";
 import { type World, ZERO, bytes32, settlementWorld } from "../utils/settlement-world.ts";
 import { type Built, PLAIN, build, domainOf, line, runSettlement, settlementOf, terms } from "./builder.ts";
-import { type FullNode, certify, elapse, membersOf, quorumOf } from "./quorum.ts";
+import { type FullNode, certify, elapse, membersOf, quorumOf, seat } from "./quorum.ts";
 
 describe("InferenceSettlement, numbered slots", () => {
   let w: World;
@@ -102,9 +102,7 @@ describe("InferenceSettlement, numbered slots", () => {
 
     it("certificate and demands of a slot's last header are nothing to the next one", async () => {
       const full = await w.addNode(Role.Full, { bond: 20n * w.parameters.registry.minBondFull });
-      await w.committee.join(full.nodeId);
-      await w.committee.rotate();
-      const epoch = await w.committee.currentEpoch();
+      const epoch = await seat(w, [full]);
       const first = await post(2, false);
       await w.demands.ask(first.header, 1, 0, 1, { value: await w.demands.bondFor(1) });
       await w.demands.answerReceipts((await w.demands.demandCount()) - 1n, first.header, [{ receipt: first.receipts[0]!, signature: first.signatures[0]!, index: 0, path: positionalTree(first.leaves).path(0) }]);

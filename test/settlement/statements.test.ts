@@ -3,9 +3,9 @@ import type { Hex } from "viem";
 import {
   BatchStatus, encodeEvidence, FaultKind, type Finality, finalityDigest, leafCheckDigest, positionalTree, Role, type Rotation, rotationDigest, stretchLeaf,
 } from "../../sdk/protocol/index.ts";
-import { type World, bytes32, settlementWorld, ZERO } from "../utils/settlement-world.ts";
+import { type World, bytes32, ZERO } from "../utils/settlement-world.ts";
 import { type Built, build, domainOf, line } from "./builder.ts";
-import { certify, elapse, type FullNode, membersOf, prove, quorumOf } from "./quorum.ts";
+import { certify, committeeWorld, elapse, type FullNode, keep, membersOf, prove, quorumOf } from "./quorum.ts";
 
 describe("what members sign, and what a lie costs", () => {
   let w: World;
@@ -14,14 +14,8 @@ describe("what members sign, and what a lie costs", () => {
   let counter = 0;
   let anew: () => Promise<void>;
   before(async () => {
-    w = await settlementWorld();
-    node = await w.addNode(Role.Inference, { bond: w.parameters.registry.minBondInference * 20n });
-    full = [];
-    for (let i = 0; i < 4; i++) full.push(await w.addNode(Role.Full));
-    for (const { nodeId } of full) await w.committee.join(nodeId);
-    await w.committee.rotate();
-    const snapshot = await w.networkHelpers.takeSnapshot();
-    anew = () => snapshot.restore();
+    ({ w, node, full } = await committeeWorld({ stakes: [2n, 2n, 2n, 2n] }));
+    anew = await keep(w);
   });
   beforeEach(() => anew());
 

@@ -7,6 +7,7 @@ import {
 import { closeSnarkjs, proveTiny, tiny } from "../circuits/setup/tools.ts";
 import { type World, ZERO, bytes32, secpSigner, settlementWorld } from "../utils/settlement-world.ts";
 import { type Built, PLAIN, assemble, build, line, runSettlement, settlementOf, terms } from "./builder.ts";
+import { elapse } from "./quorum.ts";
 
 const NOBODY = "0x0000000000000000000000000000000000000000";
 
@@ -21,11 +22,6 @@ describe("settlement, system invariants", () => {
   });
   after(closeSnarkjs);
 
-  const elapse = async () => {
-    await w.networkHelpers.time.increase(Number(w.parameters.settlement.window));
-    await w.networkHelpers.mine(Number(w.parameters.settlement.windowBlocks));
-  };
-
   describe("S8 a batch equals its singles", () => {
     it("what settles one by one is what a batch makes final: the same receipts, units and intervals", async () => {
       const now = await w.now();
@@ -33,7 +29,7 @@ describe("settlement, system invariants", () => {
       const whole = await build(w, node, receipts);
       const snapshot = await w.networkHelpers.takeSnapshot();
       await w.settlement.postBatch(whole.header, whole.signature, true);
-      await elapse();
+      await elapse(w);
       await w.settlement.finalize(whole.header);
       const batched = await intervals([whole]);
       await snapshot.restore();
@@ -159,7 +155,7 @@ describe("settlement, system invariants", () => {
       for (const allowed of [true, false]) await w.settlement.setArbiter(w.relayer.address, allowed);
       await w.settlement.pauseIntake();
       expect(await everything(built)).to.equal(before);
-      await elapse();
+      await elapse(w);
       await w.settlement.finalize(built.header);
       expect((await w.registry.bond(node.nodeId)).locked).to.equal(0n);
       await snapshot.restore();
@@ -201,7 +197,7 @@ describe("settlement, system invariants", () => {
   it("X6 no dust and no allowance: the contracts of settlement hold no token and may spend none", async () => {
     const built = await build(w, node, line(node, await w.now(), 2));
     await w.settlement.postBatch(built.header, built.signature, true);
-    await elapse();
+    await elapse(w);
     await w.settlement.finalize(built.header);
     const rooms = [w.addresses.InferenceSettlement, w.addresses.FaultCourt, w.addresses.Demands, w.addresses.Committee, w.addresses.VerifierRouter, w.addresses.ProofSettlement, await w.settlement.PART()];
     for (const room of rooms) {

@@ -1,35 +1,22 @@
 import { expect } from "chai";
-import { BatchStatus, Role, nameOf } from "../../sdk/protocol/index.ts";
-import { type World, bytes32, settlementWorld } from "../utils/settlement-world.ts";
+import { BatchStatus, nameOf } from "../../sdk/protocol/index.ts";
+import { type World, bytes32 } from "../utils/settlement-world.ts";
 import { type Built, build, line } from "./builder.ts";
+import { certify, committeeWorld, elapse, type FullNode } from "./quorum.ts";
 
 /** Every state of a header x every call that would move it: only what PROTOCOL section 4 lists is possible. */
 describe("forbidden transitions of a header", () => {
   let w: World;
-  let node: Awaited<ReturnType<World["addNode"]>>;
+  let node: FullNode;
+  let full: FullNode[];
   let counter = 0;
   before(async () => {
-    w = await settlementWorld();
+    ({ w, node, full } = await committeeWorld({ stakes: [2n] }));
     await w.settlement.setArbiter(w.admin.address, true);
     await w.registry.setSettlement(w.admin.address, true);
-    node = await w.addNode(Role.Inference);
-    const full = await w.addNode(Role.Full);
-    await w.committee.join(full.nodeId);
-    await w.committee.rotate();
-    certify = async (built) => {
-      const members = (await w.committee.members(1)).map(({ signer, stake }) => ({ signer, stake }));
-      const { leafCheckDigest } = await import("../../sdk/protocol/index.ts");
-      const digest = leafCheckDigest({ headerHash: built.hash, committeeEpoch: 1n }, { chainId: w.chainId, verifyingContract: w.addresses.InferenceSettlement });
-      return w.settlement.certify(built.header, 1, members, { signers: 1n, signatures: full.authorizer.signingKey.sign(digest).serialized });
-    };
   });
-  let certify: (built: Built) => Promise<unknown>;
 
   const fresh = async () => build(w, node, line(node, await w.now(), 2, { paymentId: bytes32(`transition ${counter++}`) }));
-  const elapse = async () => {
-    await w.networkHelpers.time.increase(Number(w.parameters.settlement.window));
-    await w.networkHelpers.mine(Number(w.parameters.settlement.windowBlocks));
-  };
   const post = async (fullBond: boolean) => {
     const built = await fresh();
     await w.settlement.postBatch(built.header, built.signature, fullBond);
@@ -41,12 +28,12 @@ describe("forbidden transitions of a header", () => {
     Posted: () => post(false),
     Certified: async () => {
       const built = await post(false);
-      await certify(built);
+      await certify(w, built, 1n, full);
       return built;
     },
     Final: async () => {
       const built = await post(true);
-      await elapse();
+      await elapse(w);
       await w.settlement.finalize(built.header);
       return built;
     },
@@ -67,7 +54,7 @@ describe("forbidden transitions of a header", () => {
     },
   };
   const moves: Record<string, (built: Built) => Promise<unknown>> = {
-    certify: (built) => certify(built),
+    certify: (built) => certify(w, built, 1n, full),
     finalize: (built) => w.settlement.finalize(built.header),
     annul: (built) => w.settlement.annul(built.header),
     reject: (built) => w.settlement.reject(built.header, 1, w.relayer.address),

@@ -1,10 +1,10 @@
 import { expect } from "chai";
 import { encodeAbiParameters, type Hex, keccak256 } from "viem";
-import { encodeEvidence, type BatchHeader, FaultKind, headerHash, leafCheckDigest, positionalTree, receiptDigest, receiptLeaf, Role } from "../../sdk/protocol/index.ts";
+import { encodeEvidence, type BatchHeader, FaultKind, headerHash, leafCheckDigest, positionalTree, receiptDigest, receiptLeaf } from "../../sdk/protocol/index.ts";
 import type { FullNodeRewards, Traps } from "../../types/contracts/index.js";
-import { type World, bytes32, settlementWorld } from "../utils/settlement-world.ts";
+import { type World, bytes32 } from "../utils/settlement-world.ts";
 import { type Built, build, domainOf, line } from "./builder.ts";
-import { certify, elapse, foundFault, type FullNode, membersOf, openingOf, prove, quorumOf } from "./quorum.ts";
+import { certify, committeeWorld, elapse, foundFault, type FullNode, keep, membersOf, openingOf, prove, quorumOf } from "./quorum.ts";
 
 /** Each line of the game in docs/engineer/committee.md. */
 describe("planted bad headers: the game", () => {
@@ -20,21 +20,15 @@ describe("planted bad headers: the game", () => {
   let prize: bigint;
   const salt = bytes32("the planter's secret");
   before(async () => {
-    w = await settlementWorld();
+    ({ w, node, full } = await committeeWorld());
     traps = (await w.ethers.getContractAt("Traps", w.addresses.Traps)) as unknown as Traps;
     rewards = (await w.ethers.getContractAt("FullNodeRewards", w.addresses.FullNodeRewards)) as unknown as FullNodeRewards;
-    node = await w.addNode(Role.Inference, { bond: w.parameters.registry.minBondInference * 20n });
-    full = [];
-    for (let i = 0; i < 3; i++) full.push(await w.addNode(Role.Full));
-    for (const { nodeId } of full) await w.committee.join(nodeId);
-    await w.committee.rotate();
     planter = node.operator;
     finder = (await w.ethers.getSigners())[5]!;
     prize = (await traps.params()).minPrize;
     await w.token.mint(planter.address, 10n * prize);
     await w.token.connect(planter).approve(traps, 10n * prize);
-    const snapshot = await w.networkHelpers.takeSnapshot();
-    anew = () => snapshot.restore();
+    anew = await keep(w);
   });
   beforeEach(() => anew());
 

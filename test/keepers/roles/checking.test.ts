@@ -40,12 +40,9 @@ describe("from a posted batch to the certificate and the pay", () => {
   before(async () => {
     const walrus = blobsInMemory();
     rig = await fullRig({ walrus, members: 7 });
-    for (let i = 0; i < 7; i++) await rig.addMember();
+    await rig.open();
     poster = await createPoster(rig.world, walrus);
     rewards = (await rig.world.ethers.getContractAt("FullNodeRewards", rig.world.addresses.FullNodeRewards)) as unknown as FullNodeRewards;
-    await rig.round(["seat"]);
-    await rig.round(["seat"]);
-    await rig.bootstrap();
   });
   after(() => rig.stop());
 

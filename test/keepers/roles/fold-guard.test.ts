@@ -1,5 +1,4 @@
-import { mkdirSync, mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 
 import { bn254 } from "@noble/curves/bn254.js";
@@ -16,6 +15,7 @@ import { postsInTrace } from "../../../keepers/roles/full/fold-posts.ts";
 import { fullRules } from "../../../keepers/roles/full/index.ts";
 import type { Groth16Fold } from "../../../types/contracts/index.js";
 import { CACHE, compile } from "../../circuits/setup/tools.ts";
+import { tempFolder } from "../../utils/folder.ts";
 import { settlementWorld, type World } from "../../utils/settlement-world.ts";
 import { until } from "../../utils/until.ts";
 import { worldPlatform } from "../support/world-platform.ts";
@@ -101,7 +101,7 @@ describe("full nodes guard claimed folds", () => {
   }
 
   it("a lie in the second of two posts is found from the sum of the first, by a watcher that was started again in between", async () => {
-    const database = join(mkdtempSync(join(tmpdir(), "og-folds-")), "keeper.sqlite");
+    const database = join(tempFolder("og-folds"), "keeper.sqlite");
     const first = await watcher("again", database);
     const salt = newSalt();
     await post(salt, part(honest, 0));
@@ -115,7 +115,7 @@ describe("full nodes guard claimed folds", () => {
   });
 
   it("a watcher that dies between broadcast and block refutes once", async () => {
-    const database = join(mkdtempSync(join(tmpdir(), "og-folds-")), "keeper.sqlite");
+    const database = join(tempFolder("og-folds"), "keeper.sqlite");
     const first = await watcher("dies", database);
     const salt = newSalt();
     await post(salt, lying(1));

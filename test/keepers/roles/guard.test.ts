@@ -8,10 +8,7 @@ describe("full nodes guard what the payment chain is told", () => {
   let rig: FullRig;
   before(async () => {
     rig = await fullRig();
-    for (let i = 0; i < 3; i++) await rig.addMember();
-    await rig.round(["seat"]);
-    await rig.round(["seat"]);
-    await rig.bootstrap();
+    await rig.open();
     await rig.round(["handover"]);
   });
   after(() => rig.stop());

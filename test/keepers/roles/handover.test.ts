@@ -66,10 +66,7 @@ describe("full nodes hand the committee over by themselves", () => {
   let rig: FullRig;
   before(async () => {
     rig = await fullRig();
-    for (let i = 0; i < 3; i++) await rig.addMember();
-    await rig.round(["seat"]);
-    await rig.round(["seat"]);
-    await rig.bootstrap();
+    await rig.open();
   });
   after(() => rig.stop());
 

@@ -11,10 +11,7 @@ describe("held intake while the inbox is silent (PROTOCOL section 6)", () => {
   let payment: ChainAccess;
   before(async () => {
     rig = await fullRig();
-    for (let i = 0; i < 3; i++) await rig.addMember();
-    await rig.round(["seat"]);
-    await rig.round(["seat"]);
-    await rig.bootstrap();
+    await rig.open();
     payment = rig.members[0]!.platform.payment!;
   });
   after(() => rig.stop());

@@ -1,7 +1,4 @@
 /** Full nodes over two simulated chains: the role's own parts, joined as the role joins them, stepped by hand. Peers speak through each other's real request handlers. */
-import { mkdtempSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { network } from "hardhat";
 import { type Address, type Hex, custom, defineChain } from "viem";
 import { mnemonicToAccount } from "viem/accounts";
@@ -45,6 +42,7 @@ import { bootstrapInbox, DEVNET_TIMES, deployPayment, type PaymentAddresses, typ
 import type { SettlementParameters } from "../../../scripts/deploy/parameters.ts";
 import { type ProtocolDomain, Role } from "../../../sdk/protocol/index.ts";
 import type { SettlementInbox } from "../../../types/contracts/index.js";
+import { tempFolder } from "../../utils/folder.ts";
 import { settlementWorld, type TestNode, type World } from "../../utils/settlement-world.ts";
 import { PATIENCE } from "./world-platform.ts";
 
@@ -161,9 +159,9 @@ export async function fullRig(options: RigOptions = {}) {
     const pool = createVerifyPool(1);
     const judge = createJudge(platform);
     const preimages = createPreimages(platform, options.askTerms ?? (async () => null));
-    const checker = createBatchChecker({ platform, store: ledger, walrus: options.walrus!, pool, domain, judge, preimages, blobDir: mkdtempSync(join(tmpdir(), "og-full-")) });
+    const checker = createBatchChecker({ platform, store: ledger, walrus: options.walrus!, pool, domain, judge, preimages, blobDir: tempFolder("og-full") });
     const accuser = createAccuser({ platform, store: ledger, domain, preimages, blobPath: checker.blobPath });
-    const desk = createDisputeDesk({ platform, store: ledger, domain, preimages, blobPath: checker.blobPath, programs: options.programs ?? new Map(), prover: bestProver(), scratch: mkdtempSync(join(tmpdir(), "og-witness-")), limits: { deadlineMs: PATIENCE, memoryMb: 4_096 } });
+    const desk = createDisputeDesk({ platform, store: ledger, domain, preimages, blobPath: checker.blobPath, programs: options.programs ?? new Map(), prover: bestProver(), scratch: tempFolder("og-witness"), limits: { deadlineMs: PATIENCE, memoryMb: 4_096 } });
     const watcher = createWatcher({ platform, store: ledger, domain, preimages, desk });
     const guard = createInboxGuard({ platform, store: ledger });
     const rewards = createRewards({ platform, store: ledger, nodeId: () => node.nodeId, leaderMs: options.leaderMs ?? 1 });
@@ -238,6 +236,12 @@ export async function fullRig(options: RigOptions = {}) {
     async pass(seconds: number) {
       await world.networkHelpers.time.increase(seconds);
       await other.networkHelpers.time.increase(seconds);
+    },
+    /** The first members, as many as the rig was made for: seated, in their first epoch, known to the payment chain. */
+    async open(count = options.members ?? 3) {
+      for (let i = 0; i < count; i++) await addMember();
+      for (let i = 0; i < 2; i++) await this.round(["seat"]);
+      await this.bootstrap();
     },
     async bootstrap() {
       const epoch = await world.committee.currentEpoch();

@@ -10,7 +10,7 @@ export interface ProcessSpec {
   env?: Record<string, string>;
   /** Resolves when the process serves; called again and again until it returns true. */
   ready: () => Promise<boolean>;
-  /** Milliseconds to wait for `ready`. */
+  /** Milliseconds to wait for `ready`; the group's own when left out. */
   timeout?: number;
 }
 
@@ -20,16 +20,21 @@ export interface ProcessSpec {
  */
 export class ProcessGroup {
   readonly #folder: string;
+  readonly #timeout: number;
   readonly #running: { name: string; child: ChildProcess }[] = [];
 
-  /** @param folder Where `<name>.log` files go. */
-  constructor(folder: string) {
+  /**
+   * @param folder Where `<name>.log` files go.
+   * @param timeout Milliseconds to wait for each process to be ready.
+   */
+  constructor(folder: string, timeout = 60_000) {
     this.#folder = folder;
+    this.#timeout = timeout;
     mkdirSync(folder, { recursive: true });
   }
 
   /** @throws Error with the end of the log when the process exits or does not become ready in time. */
-  async start({ name, command, env, ready, timeout = 60_000 }: ProcessSpec): Promise<ChildProcess> {
+  async start({ name, command, env, ready, timeout = this.#timeout }: ProcessSpec): Promise<ChildProcess> {
     const log = join(this.#folder, `${name}.log`);
     const child = spawn(command[0]!, command.slice(1), { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } });
     const file = createWriteStream(log);

@@ -50,7 +50,7 @@ const PATIENCE = 300_000;
 
 export async function startNetwork(options: { window?: bigint } = {}): Promise<TestNetwork> {
   const dir = tempFolder("og-e2e");
-  const processes = new ProcessGroup(join(dir, "logs"));
+  const processes = new ProcessGroup(join(dir, "logs"), PATIENCE);
   try {
     return await build(dir, processes, options);
   } catch (error) {
@@ -115,7 +115,7 @@ async function build(dir: string, processes: ProcessGroup, options: { window?: b
       const opsPort = ports[4 + index + { full: 0, data: 8, facilitator: 10 }[role]]!;
       const opsUrl = `http://127.0.0.1:${opsPort}`;
       const full = { ...env, OG_DEV_PRIVATE_KEY: key, OG_DATA_DIR: join(dir, name), OG_OPS_LISTEN: String(opsPort), ...extra };
-      children.set(name, await processes.start({ name, command: ["node", `keepers/bin/${role}.ts`], env: full, timeout: PATIENCE, ready: async () => (await fetch(`${opsUrl}/readyz`)).ok }));
+      children.set(name, await processes.start({ name, command: ["node", `keepers/bin/${role}.ts`], env: full, ready: async () => (await fetch(`${opsUrl}/readyz`)).ok }));
       return { opsUrl, address, env: full };
     },
     async kill(name) {

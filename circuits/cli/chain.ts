@@ -1,7 +1,6 @@
 /** `og zk` for models in several circuits: a folder for each layer, and chain.json that names them in order. */
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 
 import { calculateChain, chainSalts, compileChain, decodeOutput, joinChainProof, loadChain, quantizeInput, readChain, writeArtifacts, writeChain } from "../compiler/index.ts";
 import type { ChainFile, ChainModel, LoadedModel } from "../compiler/index.ts";
@@ -10,9 +9,11 @@ import type { Hex } from "../setup/encode.ts";
 import { setUpForDevelopment } from "../setup/manifest.ts";
 import { verifyProof } from "../setup/verify.ts";
 import { writeWitness } from "../setup/witness.ts";
-import { readVerifyingKey } from "../setup/zkey.ts";
 import { chooseProver } from "../../keepers/proving/provers.ts";
 import { explainChain } from "./explain.ts";
+import { keyOf, withTemporary, writable } from "./files.ts";
+import { SILENT } from "./progress.ts";
+import type { Progress } from "./progress.ts";
 import { compileOptions, readInputs, readJson, readModel, readWord, UsageError } from "./options.ts";
 import type { CompileFlags } from "./options.ts";
 import type { Print } from "./commands.ts";
@@ -34,18 +35,23 @@ async function chainOf(onnx: string, flags: CompileFlags & { layers: string }): 
   return compileChain(await readModel(onnx), Number(flags.layers), compileOptions(flags));
 }
 
-export async function explainLayers(onnx: string, flags: CompileFlags & { layers: string }, print: Print): Promise<void> {
+export async function explainLayers(onnx: string, flags: CompileFlags & { layers: string }, print: Print, progress: Progress = SILENT): Promise<void> {
+  progress.step("compiling");
   explainChain(await chainOf(onnx, flags)).forEach((line) => print(line));
 }
 
-export async function compileLayers(onnx: string, directory: string, flags: CompileFlags & { keys?: boolean; layers: string }, print: Print): Promise<void> {
+export async function compileLayers(onnx: string, directory: string, flags: CompileFlags & { keys?: boolean; layers: string }, print: Print, progress: Progress = SILENT): Promise<void> {
+  await writable(directory);
+  progress.step("reading, cutting and quantising the model");
   const model = await chainOf(onnx, flags);
   const layers: ChainFile["layers"] = [];
   for (const [k, layer] of model.layers.entries()) {
     const folder = `layer-${k}`;
     print(`${folder}: ${layer.rows.total.toLocaleString("en")} rows, ${layer.graph.inputs.length} values in, ${layer.graph.outputs.length} out`);
     await mkdir(join(directory, folder), { recursive: true });
+    progress.step(`${folder}: circom and the gate`);
     await writeArtifacts(layer, join(directory, folder));
+    progress.step(`${folder}: development key`);
     const key = flags.keys === false ? undefined : await setUpForDevelopment(join(directory, folder, "model.r1cs"), join(directory, folder));
     layers.push({ folder, vkHash: key?.manifest.vkHash ?? null, rows: layer.rows.total });
   }
@@ -57,7 +63,10 @@ export async function compileLayers(onnx: string, directory: string, flags: Comp
 
 const loadLayers = async (directory: string): Promise<LoadedModel[]> => (await loadChain(directory)).map(({ model }) => model);
 
-export async function proveLayers(directory: string, inputFile: string, flags: { ctx?: string; salt?: string; out?: string }, print: Print): Promise<ChainProofFile> {
+export async function proveLayers(directory: string, inputFile: string, flags: { ctx?: string; salt?: string; out?: string }, print: Print, progress: Progress = SILENT): Promise<ChainProofFile> {
+  const out = flags.out ?? join(directory, "proof.json");
+  await writable(dirname(out));
+  progress.step("calculating the witnesses");
   const layers = await loadLayers(directory);
   const first = layers[0] as LoadedModel;
   const { values, saturated } = quantizeInput(first, await readInputs(inputFile));
@@ -65,15 +74,16 @@ export async function proveLayers(directory: string, inputFile: string, flags: {
   const salt = readWord("--salt", flags.salt ?? "0");
   const salts = chainSalts(salt, salt, layers.length);
   const witnesses = calculateChain(layers, values, readWord("--ctx", flags.ctx ?? "0"), salts);
-  const folder = await mkdtemp(join(tmpdir(), "og-zk-"));
-  try {
+  return withTemporary(async (folder) => {
     const { prover } = chooseProver();
     const proofs: { proof: Hex; publicInputs: readonly bigint[] }[] = [];
     for (const [k, w] of witnesses.entries()) {
       const path = join(folder, `${k}.wtns`);
       writeWitness(path, w.values);
-      const zkey = join(directory, readChain(directory).layers[k]!.folder, "proving.zkey");
-      const proven = await prover.prove({ zkey, witness: path, key: readVerifyingKey(zkey), publicInputs: w.publicInputs }, LIMITS);
+      const layer = join(directory, readChain(directory).layers[k]!.folder);
+      const [zkey, key] = [join(layer, "proving.zkey"), keyOf(layer)];
+      progress.step(`proving layer ${k} of ${witnesses.length}`);
+      const proven = await prover.prove({ zkey, witness: path, key, publicInputs: w.publicInputs }, LIMITS);
       proofs.push(proven);
       print(`layer ${k}: proved and verified (${prover.name})`);
     }
@@ -81,14 +91,11 @@ export async function proveLayers(directory: string, inputFile: string, flags: {
     const file: ChainProofFile = {
       format: 1, vkHashes: readChain(directory).layers.map((l) => l.vkHash), prover: prover.name, proof: joined.proof, publicInputs: joined.publicInputs.map((v) => `0x${v.toString(16)}`),
     };
-    const out = flags.out ?? join(directory, "proof.json");
     await writeFile(out, `${JSON.stringify(file, null, 2)}\n`);
     print(`${out}: ${proofs.length} proofs, linked`);
     printOutput(layers, joined.publicInputs, print);
     return file;
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  });
 }
 
 /** Every layer against its own key, with the words between layers on both sides. */
@@ -103,7 +110,7 @@ export async function verifyLayers(directory: string, proofFile: string, print: 
   const between = Array.from({ length: layers.length - 1 }, (_, k) => BigInt(`0x${hex.slice(layers.length * PROOF_DIGITS + 64 * k, layers.length * PROOF_DIGITS + 64 * (k + 1))}`));
   const words = [input, ...between, output];
   for (const [k, layer] of layers.entries()) {
-    const key = readVerifyingKey(join(directory, layer.folder, "proving.zkey"));
+    const key = keyOf(join(directory, layer.folder));
     const proof = decodeProof(`0x${hex.slice(PROOF_DIGITS * k, PROOF_DIGITS * (k + 1))}`);
     if (verifyProof(key, [ctx, words[k]!, words[k + 1]!], proof)) continue;
     print(`not valid: layer ${k} does not prove these public inputs`);

@@ -1,7 +1,6 @@
 /** The commands of `og zk`, as functions: what they do, apart from how they are called. */
-import { mkdtemp, readFile, rm, writeFile, copyFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { copyFile, readFile, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 
 import { calculateWitness, compileModel, decodeOutput, loadModel, foldedKey, quantizeInput, writeArtifacts } from "../compiler/index.ts";
 import type { LoadedModel } from "../compiler/index.ts";
@@ -14,10 +13,12 @@ import { verifyProof } from "../setup/verify.ts";
 import { verifySetup } from "../setup/verify-setup.ts";
 import type { SetupReport } from "../setup/verify-setup.ts";
 import { writeWitness } from "../setup/witness.ts";
-import { readVerifyingKey } from "../setup/zkey.ts";
 import type { VerifyingKey } from "../setup/zkey.ts";
 import { chooseProver } from "../../keepers/proving/provers.ts";
 import { explain } from "./explain.ts";
+import { keyOf, withTemporary, writable } from "./files.ts";
+import { SILENT } from "./progress.ts";
+import type { Progress } from "./progress.ts";
 import { compileOptions, readInputs, readJson, readModel, readWord, UsageError } from "./options.ts";
 import type { CompileFlags } from "./options.ts";
 
@@ -33,37 +34,42 @@ export interface ProofFile {
 
 const LIMITS = { deadlineMs: 1_800_000, memoryMb: 16_000 };
 
-export async function explainModel(onnx: string, flags: CompileFlags, print: Print): Promise<void> {
+export async function explainModel(onnx: string, flags: CompileFlags, print: Print, progress: Progress = SILENT): Promise<void> {
+  progress.step("compiling");
   explain(compileModel(await readModel(onnx), compileOptions(flags))).forEach((line) => print(line));
 }
 
 /** Everything that proving needs, in one folder. */
-export async function compile(onnx: string, directory: string, flags: CompileFlags & { keys?: boolean }, print: Print): Promise<void> {
-  print("reading and quantising the model");
+export async function compile(onnx: string, directory: string, flags: CompileFlags & { keys?: boolean }, print: Print, progress: Progress = SILENT): Promise<void> {
+  await writable(directory);
+  progress.step("reading and quantising the model");
   const model = compileModel(await readModel(onnx), compileOptions(flags));
   explain(model).forEach((line) => print(line));
-  print("circom");
+  progress.step("circom and the gate");
   await writeArtifacts(model, directory);
   if (model.weights) print(`${model.weights.bytes.length} bytes of weights in weights.json; every model of graph ${model.graphHash} has this circuit`);
   if (flags.keys === false) return print(`${directory}: circuit without keys; docs/ceremony.md says how to make them`);
-  print("development key");
+  progress.step("development key");
   const { manifest } = await setUpForDevelopment(join(directory, "model.r1cs"), directory);
   print(`${directory}: vkHash ${manifest.vkHash}, level ${manifest.level}: ${manifest.warning ?? ""}`);
 }
 
-export async function prove(directory: string, inputFile: string, flags: { ctx?: string; salt?: string; out?: string; weights?: string }, print: Print): Promise<ProofFile> {
+export async function prove(directory: string, inputFile: string, flags: { ctx?: string; salt?: string; out?: string; weights?: string }, print: Print, progress: Progress = SILENT): Promise<ProofFile> {
+  const out = flags.out ?? join(directory, "proof.json");
+  await writable(dirname(out));
+  progress.step("calculating the witness");
   const model = await loadModel(directory, flags.weights);
+  const { key, hash } = modelKey(directory, model);
   const { values, saturated } = quantizeInput(model, await readInputs(inputFile));
   if (saturated > 0) print(`${saturated} input elements lay outside of the model's range and were moved to its edge`);
   const witness = calculateWitness(model, model.sym, values, readWord("--ctx", flags.ctx ?? "0"), readWord("--salt", flags.salt ?? "0"));
-  const folder = await mkdtemp(join(tmpdir(), "og-zk-"));
-  try {
+  return withTemporary(async (folder) => {
     const path = join(folder, "witness.wtns");
     writeWitness(path, witness.values);
     const zkey = join(directory, "proving.zkey");
     const { prover, reason } = chooseProver();
     print(`proving with ${prover.name}${reason ? ` (${reason})` : ""}`);
-    const { key, hash } = modelKey(directory, model);
+    progress.step("proving");
     const proven = await prover.prove({ zkey, witness: path, key, publicInputs: witness.publicInputs, folded: witness.folded }, LIMITS);
     const file: ProofFile = {
       format: 1,
@@ -72,18 +78,15 @@ export async function prove(directory: string, inputFile: string, flags: { ctx?:
       proof: proven.proof,
       publicInputs: witness.publicInputs.map((value) => `0x${value.toString(16)}`),
     };
-    const out = flags.out ?? join(directory, "proof.json");
     await writeFile(out, JSON.stringify(file, null, 2) + "\n");
     print(`${out}: proved and verified`);
     await printOutput(directory, file, print);
     return file;
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  });
 }
 
 function modelKey(directory: string, model: LoadedModel): { key: VerifyingKey; hash: Hex } {
-  const key = foldedKey(readVerifyingKey(join(directory, "proving.zkey")), model);
+  const key = foldedKey(keyOf(directory), model);
   return { key, hash: model.weights ? vkHash(key) : readManifest(directory).vkHash };
 }
 
@@ -119,15 +122,15 @@ export interface VerifySetupFlags extends CompileFlags {
 }
 
 /** From the ONNX file if it is given, else from the folder's own circuit, down to the chain. */
-export async function verifySetupOf(directory: string, flags: VerifySetupFlags, print: Print): Promise<SetupReport> {
-  const folder = await mkdtemp(join(tmpdir(), "og-zk-"));
-  try {
+export async function verifySetupOf(directory: string, flags: VerifySetupFlags, print: Print, progress: Progress = SILENT): Promise<SetupReport> {
+  return withTemporary(async (folder) => {
     const circuit = join(directory, "model.circom");
     const report = await verifySetup({
       directory,
       sources: [circuit],
       ptau: flags.ptau,
       deployed: flags.deployed,
+      progress: progress.step,
       async rederive() {
         if (flags.onnx) {
           await writeArtifacts(compileModel(await readModel(flags.onnx), compileOptions(flags)), folder);
@@ -142,7 +145,5 @@ export async function verifySetupOf(directory: string, flags: VerifySetupFlags, 
     });
     for (const link of report.links) print(`ok  ${link}`);
     return report;
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  });
 }

@@ -7,20 +7,29 @@ import { compileLayers, explainLayers, proveLayers, verifyLayers } from "./chain
 import { compile, explainModel, prove, verify, verifySetupOf } from "./commands.ts";
 import type { Print, VerifySetupFlags } from "./commands.ts";
 import { readDeployed } from "./deployed.ts";
+import { openProgress } from "./progress.ts";
+import type { Progress } from "./progress.ts";
+import { fileRefusal } from "./files.ts";
 import { refusal, UsageError } from "./options.ts";
 import { readManifest } from "../setup/manifest.ts";
 
 const collect = (value: string, list: string[] = []) => [...list, value];
 
-export function zkCommand(print: Print = console.log): Command {
+export function zkCommand(say: Print = console.log, progress: Progress = openProgress()): Command {
+  const print: Print = (line) => {
+    progress.clear();
+    say(line);
+  };
   const zk = new Command("zk").description("zero-knowledge proofs of ONNX models");
 
   /** Refusals are one line and exit code 1; a defect keeps its stack. */
   const guarded = <A extends unknown[]>(work: (...args: A) => Promise<unknown>) => async (...args: A) => {
     try {
       await work(...args);
+      progress.clear();
     } catch (error) {
-      const reason = refusal(error);
+      progress.clear();
+      const reason = refusal(error) ?? fileRefusal(error);
       if (reason === undefined) throw error;
       print(`refused: ${reason}`);
       process.exitCode = 1;
@@ -38,18 +47,18 @@ export function zkCommand(print: Print = console.log): Command {
 
   quantisation(zk.command("explain <model.onnx>").description("rows per layer, error, expected time and gas"))
     .option("--layers <n>", "as several circuits")
-    .action(guarded((onnx: string, flags) => (flags.layers ? explainLayers : explainModel)(onnx, flags, print)));
+    .action(guarded((onnx: string, flags) => (flags.layers ? explainLayers : explainModel)(onnx, flags, print, progress)));
   quantisation(zk.command("compile <model.onnx> <directory>").description("circuit, certificate and development key"))
     .option("--no-keys", "leave the keys to a ceremony")
     .option("--layers <n>", "several circuits that hand commitments on, for models too large for one")
-    .action(guarded((onnx: string, directory: string, flags) => (flags.layers ? compileLayers : compile)(onnx, directory, flags, print)));
+    .action(guarded((onnx: string, directory: string, flags) => (flags.layers ? compileLayers : compile)(onnx, directory, flags, print, progress)));
   zk.command("prove <directory> <input.json>")
     .description("prove the model's output for an input")
     .option("--ctx <word>", "what the proof is bound to: settlement's proofContext", "0")
     .option("--salt <word>", "hides an input that is committed to", "0")
     .option("--weights <file>", "weights.json of a model of the same architecture (default: the directory's)")
     .option("--out <file>", "where the proof goes (default: proof.json in the directory)")
-    .action(guarded((directory: string, input: string, flags) => (isChain(directory) ? proveLayers : prove)(directory, input, flags, print)));
+    .action(guarded((directory: string, input: string, flags) => (isChain(directory) ? proveLayers : prove)(directory, input, flags, print, progress)));
   zk.command("verify <directory> <proof.json>")
     .description("check a proof and print what it says")
     .option("--weights <file>", "weights.json of the model that it is about (default: the directory's)")
@@ -68,7 +77,7 @@ export function zkCommand(print: Print = console.log): Command {
         if ((flags.rpc === undefined) !== (flags.registry === undefined)) throw new UsageError("--rpc and --registry go together");
         const deployed = flags.rpc && flags.registry ? await readDeployed(flags.rpc, flags.registry, readManifest(directory).vkHash) : undefined;
         try {
-          await verifySetupOf(directory, { ...flags, deployed }, print);
+          await verifySetupOf(directory, { ...flags, deployed }, print, progress);
         } finally {
           // Its worker threads would keep the process alive.
           await (await snarkjs.curves.getCurveFromName("bn128")).terminate();

@@ -40,38 +40,31 @@ export async function makeDevelopmentKey(r1csPath: string, zkeyPath: string, tra
   const r1cs = readR1cs(r1csPath);
   const base = openFixedBase(r1cs.wires * 4 + 2 ** domainExponent(r1cs));
   try {
-    writeZkey(zkeyPath, r1cs, await keyPoints(r1cs, trapdoor, base));
+    await writeZkey(zkeyPath, r1cs, await keyPoints(r1cs, trapdoor, base));
   } finally {
     await base.close();
   }
   return { wires: r1cs.wires, publics: r1cs.publics, rows: r1cs.rows, domainExponent: domainExponent(r1cs) };
 }
 
+/** The points for each wire and row are made while they are written: `base` has to stay open until then. */
 export async function keyPoints(r1cs: R1cs, trapdoor: Trapdoor, base: FixedBase): Promise<KeyPoints> {
   const { alpha, beta, gamma, delta } = trapdoor;
-  const scalars = keyScalars(r1cs, trapdoor);
-  // One call for all of a group's points: the work splits evenly and small vectors ride along.
-  const first = await base.multiply(1, [alpha, beta, delta, ...scalars.ic, ...scalars.a, ...scalars.b, ...scalars.l, ...scalars.h]);
-  const second = await base.multiply(2, [beta, gamma, delta, ...scalars.b]);
-  const take = cutter(first, 64);
-  const take2 = cutter(second, 128);
+  const { ic, a, b, l, h } = keyScalars(r1cs, trapdoor);
+  const first = await base.multiply(1, [alpha, beta, delta]);
+  const second = await base.multiply(2, [beta, gamma, delta]);
   return {
-    alpha1: take(1),
-    beta1: take(1),
-    delta1: take(1),
-    ic: take(scalars.ic.length),
-    a: take(scalars.a.length),
-    b1: take(scalars.b.length),
-    l: take(scalars.l.length),
-    h: take(scalars.h.length),
-    beta2: take2(1),
-    gamma2: take2(1),
-    delta2: take2(1),
-    b2: take2(scalars.b.length),
+    alpha1: first.subarray(0, 64),
+    beta1: first.subarray(64, 128),
+    delta1: first.subarray(128),
+    beta2: second.subarray(0, 128),
+    gamma2: second.subarray(128, 256),
+    delta2: second.subarray(256),
+    ic: base.stream(1, ic),
+    a: base.stream(1, a),
+    b1: base.stream(1, b),
+    b2: base.stream(2, b),
+    l: base.stream(1, l),
+    h: base.stream(1, h),
   };
-}
-
-function cutter(bytes: Uint8Array, size: number): (count: number) => Uint8Array {
-  let offset = 0;
-  return (count) => bytes.subarray(offset, (offset += count * size));
 }

@@ -61,19 +61,24 @@ export function rootOfUnity(exponent: number): bigint {
 
 /** Values at `tau` of the Lagrange basis over the domain of size 2^exponent. */
 export function lagrangeAt(tau: bigint, exponent: number): bigint[] {
+  return [...lagrangeBlocks(tau, exponent, 2 ** exponent)].flat();
+}
+
+/** The same, `block` values at a time: the whole basis may not fit memory. */
+export function* lagrangeBlocks(tau: bigint, exponent: number, block: number): Generator<bigint[]> {
   const size = 2 ** exponent;
   const root = rootOfUnity(exponent);
-  const points: bigint[] = new Array(size);
-  const distances: bigint[] = new Array(size);
-  let point = 1n;
-  for (let i = 0; i < size; i++) {
-    points[i] = point;
-    distances[i] = mod(tau - point);
-    point = (point * root) % R;
-  }
   const scale = (mod(power(tau, BigInt(size)) - 1n) * inverse(BigInt(size))) % R;
-  const inverses = batchInverse(distances);
-  return inverses.map((value, i) => (((value * points[i]!) % R) * scale) % R);
+  let point = 1n;
+  for (let first = 0; first < size; first += block) {
+    const points: bigint[] = [];
+    for (let i = Math.min(block, size - first); i > 0; i--) {
+      points.push(point);
+      point = (point * root) % R;
+    }
+    const inverses = batchInverse(points.map((at) => mod(tau - at)));
+    yield inverses.map((value, i) => (((value * points[i]!) % R) * scale) % R);
+  }
 }
 
 /** Little-endian, 32 bytes: how r1cs, zkey and wtns files store numbers. */

@@ -5,7 +5,7 @@
  *   a = A_s(tau)   b = B_s(tau)   k = beta a + alpha b + C_s(tau), over gamma for public wires, over delta for private ones.
  * Each public wire gets a row `wire * 0 = 0` of its own, so that it is bound even where no constraint mentions it.
  */
-import { A, B, domainExponent, forEachTerm } from "./r1cs.ts";
+import { A, B, domainExponent, termsOf } from "./r1cs.ts";
 import type { R1cs } from "./r1cs.ts";
 import { inverse, lagrangeAt, mod, R } from "./field.ts";
 
@@ -35,10 +35,10 @@ export function keyScalars(r1cs: R1cs, trapdoor: Trapdoor): KeyScalars {
   const a: bigint[] = new Array(r1cs.wires).fill(0n);
   const b: bigint[] = new Array(r1cs.wires).fill(0n);
   const c: bigint[] = new Array(r1cs.wires).fill(0n);
-  forEachTerm(r1cs, (form, row, wire, coefficient) => {
+  for (const { form, row, wire, coefficient } of termsOf(r1cs)) {
     const forms = form === A ? a : form === B ? b : c;
     forms[wire] = (forms[wire]! + coefficient * basis[row]!) % R;
-  });
+  }
   for (let wire = 0; wire <= r1cs.publics; wire++) a[wire] = mod(a[wire]! + basis[r1cs.rows + wire]!);
 
   const overGamma = inverse(gamma);

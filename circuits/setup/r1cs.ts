@@ -1,6 +1,6 @@
 /** Reads circom's r1cs file: rows of A * B = C over the scalar field. */
 import { R, readScalar } from "./field.ts";
-import { readSection, readSections, SetupFileError } from "./sections.ts";
+import { openSection, readSection, readSections, SetupFileError } from "./sections.ts";
 
 /** Which of a row's three linear forms a term belongs to. */
 export type Form = 0 | 1 | 2;
@@ -16,12 +16,13 @@ export interface R1cs {
   /** Outputs and public inputs: wires 1..publics, in this order, are a proof's public signals. */
   publics: number;
   rows: number;
-  constraints: Buffer;
 }
 
+/** The header; rows stay in the file until forEachTerm walks them. */
 export function readR1cs(path: string): R1cs {
   const sections = readSections(path, "r1cs");
   const head = readSection(path, sections, 1);
+  if (head.length < 64) throw new SetupFileError(`${path}: the header is cut off`);
   const view = new DataView(head.buffer, head.byteOffset, head.byteLength);
   if (view.getUint32(0, true) !== 32 || readScalar(view, 4) !== R) throw new SetupFileError(`${path}: not over the BN254 scalar field`);
   const outputs = view.getUint32(40, true);
@@ -33,28 +34,34 @@ export function readR1cs(path: string): R1cs {
     publicInputs,
     publics: outputs + publicInputs,
     rows: view.getUint32(60, true),
-    constraints: readSection(path, sections, 2),
   };
 }
 
-/** Calls `visit` once per term, in the file's order. */
-export function forEachTerm(r1cs: R1cs, visit: (form: Form, row: number, wire: number, coefficient: bigint) => void): void {
-  const { constraints } = r1cs;
-  const view = new DataView(constraints.buffer, constraints.byteOffset, constraints.byteLength);
-  let offset = 0;
-  for (let row = 0; row < r1cs.rows; row++) {
-    for (const form of [A, B, C]) {
-      const terms = view.getUint32(offset, true);
-      offset += 4;
-      for (let i = 0; i < terms; i++) {
-        const wire = view.getUint32(offset, true);
-        if (wire >= r1cs.wires) throw new SetupFileError(`${r1cs.path}: row ${row} names wire ${wire} of ${r1cs.wires}`);
-        visit(form, row, wire, readScalar(view, offset + 4));
-        offset += 36;
+export interface Term {
+  form: Form;
+  row: number;
+  wire: number;
+  coefficient: bigint;
+}
+
+/** Every term once, in the file's order; holds `chunkBytes` of the file at a time. */
+export function* termsOf(r1cs: R1cs, chunkBytes?: number): Generator<Term> {
+  const reader = openSection(r1cs.path, readSections(r1cs.path, "r1cs"), 2, chunkBytes);
+  try {
+    for (let row = 0; row < r1cs.rows; row++) {
+      for (const form of [A, B, C]) {
+        for (let terms = reader.take(4).getUint32(0, true); terms > 0; terms--) {
+          const term = reader.take(36);
+          const wire = term.getUint32(0, true);
+          if (wire >= r1cs.wires) throw new SetupFileError(`${r1cs.path}: row ${row} names wire ${wire} of ${r1cs.wires}`);
+          yield { form, row, wire, coefficient: readScalar(term, 4) };
+        }
       }
     }
+    if (reader.left > 0) throw new SetupFileError(`${r1cs.path}: ${reader.left} bytes after the last row`);
+  } finally {
+    reader.close();
   }
-  if (offset !== constraints.byteLength) throw new SetupFileError(`${r1cs.path}: ${constraints.byteLength - offset} bytes after the last row`);
 }
 
 /** log2 of the evaluation domain: rows, one more for each public signal and one for the constant wire. */

@@ -1,8 +1,9 @@
 /** Writes and reads Groth16 proving keys in snarkjs's zkey format. */
-import { domainExponent, forEachTerm } from "./r1cs.ts";
-import type { R1cs } from "./r1cs.ts";
+import { A, C, domainExponent, termsOf } from "./r1cs.ts";
+import type { R1cs, Term } from "./r1cs.ts";
 import { Q, R, readScalar, writeScalar } from "./field.ts";
-import { readSection, readSections, SetupFileError, writeSections } from "./sections.ts";
+import { readSection, readSections, SetupFileError, streamSections } from "./sections.ts";
+import type { Content } from "./sections.ts";
 
 const GROTH16 = 1;
 /** Coefficients are stored times 2^512, so that one Montgomery product with a plain witness value is in Montgomery form. */
@@ -23,7 +24,7 @@ export interface VerifyingKey {
   ic: G1[];
 }
 
-/** Points as they stand in the file. */
+/** Points as they stand in the file; those of which there is one for each wire or row come in parts. */
 export interface KeyPoints {
   alpha1: Uint8Array;
   beta1: Uint8Array;
@@ -31,16 +32,16 @@ export interface KeyPoints {
   gamma2: Uint8Array;
   delta1: Uint8Array;
   delta2: Uint8Array;
-  ic: Uint8Array;
-  a: Uint8Array;
-  b1: Uint8Array;
-  b2: Uint8Array;
-  l: Uint8Array;
-  h: Uint8Array;
+  ic: Content;
+  a: Content;
+  b1: Content;
+  b2: Content;
+  l: Content;
+  h: Content;
 }
 
 /** `circuitHash` and contributions are what phase 2 verification walks; a directly made key has none. */
-export function writeZkey(path: string, r1cs: R1cs, points: KeyPoints, circuitHash = new Uint8Array(64)): void {
+export async function writeZkey(path: string, r1cs: R1cs, points: KeyPoints, circuitHash = new Uint8Array(64)): Promise<void> {
   const header = Buffer.alloc(84);
   header.writeUInt32LE(32, 0);
   header.writeUInt32LE(32, 36);
@@ -53,42 +54,48 @@ export function writeZkey(path: string, r1cs: R1cs, points: KeyPoints, circuitHa
   const protocol = Buffer.alloc(4);
   protocol.writeUInt32LE(GROTH16);
   const { alpha1, beta1, beta2, gamma2, delta1, delta2 } = points;
-  writeSections(path, "zkey", 1, [
+  await streamSections(path, "zkey", 1, [
     [1, [protocol]],
     [2, [header, alpha1, beta1, beta2, gamma2, delta1, delta2]],
-    [3, [points.ic]],
-    [9, [points.h]],
-    [4, [coefficients(r1cs)]],
-    [8, [points.l]],
-    [5, [points.a]],
-    [6, [points.b1]],
-    [7, [points.b2]],
+    [3, points.ic],
+    [9, points.h],
+    [4, coefficients(r1cs)],
+    [8, points.l],
+    [5, points.a],
+    [6, points.b1],
+    [7, points.b2],
     [10, [circuitHash, Buffer.alloc(4)]],
   ]);
 }
 
-/** Terms of A and B, row by row, then the rows that bind the public wires. */
-function coefficients(r1cs: R1cs): Uint8Array {
-  let count = r1cs.publics + 1;
-  forEachTerm(r1cs, (form) => {
-    if (form !== 2) count++;
-  });
-  const bytes = new Uint8Array(4 + count * 44);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, count, true);
-  let offset = 4;
-  const put = (form: number, row: number, wire: number, coefficient: bigint) => {
-    view.setUint32(offset, form, true);
-    view.setUint32(offset + 4, row, true);
-    view.setUint32(offset + 8, wire, true);
-    writeScalar(view, offset + 12, (coefficient * COEFFICIENT_SCALE) % R);
-    offset += 44;
-  };
-  forEachTerm(r1cs, (form, row, wire, coefficient) => {
-    if (form !== 2) put(form, row, wire, coefficient);
-  });
-  for (let wire = 0; wire <= r1cs.publics; wire++) put(0, r1cs.rows + wire, wire, 1n);
-  return bytes;
+const COEFFICIENT_BYTES = 44;
+const COEFFICIENTS_AT_ONCE = 1 << 16;
+
+/** Their number, then each: terms of A and B, row by row, then the rows that bind the public wires. */
+function* coefficients(r1cs: R1cs): Generator<Uint8Array> {
+  let count = 0;
+  for (const _ of entries(r1cs)) count++;
+  const head = Buffer.alloc(4);
+  head.writeUInt32LE(count);
+  yield head;
+  const part = new DataView(new ArrayBuffer(COEFFICIENTS_AT_ONCE * COEFFICIENT_BYTES));
+  let filled = 0;
+  for (const { form, row, wire, coefficient } of entries(r1cs)) {
+    part.setUint32(filled, form, true);
+    part.setUint32(filled + 4, row, true);
+    part.setUint32(filled + 8, wire, true);
+    writeScalar(part, filled + 12, (coefficient * COEFFICIENT_SCALE) % R);
+    filled += COEFFICIENT_BYTES;
+    if (filled < part.byteLength) continue;
+    yield new Uint8Array(part.buffer);
+    filled = 0;
+  }
+  yield new Uint8Array(part.buffer, 0, filled);
+}
+
+function* entries(r1cs: R1cs): Generator<Term> {
+  for (const term of termsOf(r1cs)) if (term.form !== C) yield term;
+  for (let wire = 0; wire <= r1cs.publics; wire++) yield { form: A, row: r1cs.rows + wire, wire, coefficient: 1n };
 }
 
 export interface ZkeyHeader {

@@ -36,7 +36,7 @@ describe("A ceremony from the command line", () => {
     writeFileSync(`${FOLDER}/model.onnx`, mlp([4, 2, 1], 3, true));
     run(["sdk/cli/main.ts", "zk", "compile", `${FOLDER}/model.onnx`, `${FOLDER}/model`, "--no-keys", "--input", "x=-2:2"]);
     // A phase 1 with secrets of its own, so that the key is no development key.
-    await makeDevelopmentPtau(PTAU, 10, { tau: 1_234_567n, alpha: 2_345_678n, beta: 3_456_789n });
+    await makeDevelopmentPtau(PTAU, 10, { trapdoor: { tau: 1_234_567n, alpha: 2_345_678n, beta: 3_456_789n } });
   });
 
   it("is started, contributed to by three, closed and verified", async () => {

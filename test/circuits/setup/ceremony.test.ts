@@ -1,4 +1,4 @@
-import { copyFileSync, cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, cpSync, existsSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 
 import { expect } from "chai";
 import * as snarkjs from "snarkjs";
@@ -10,7 +10,7 @@ import type { Deployed } from "../../../circuits/setup/deployed.ts";
 import { DEVELOPMENT_TRAPDOOR, keyPoints, makeDevelopmentKey } from "../../../circuits/setup/development.ts";
 import { makeDevelopmentPtau } from "../../../circuits/setup/development-ptau.ts";
 import { openFixedBase } from "../../../circuits/setup/fixed-base.ts";
-import { setUpForDevelopment, writePapers } from "../../../circuits/setup/manifest.ts";
+import { setUpForDevelopment, sha256File, writePapers } from "../../../circuits/setup/manifest.ts";
 import type { SetupFiles } from "../../../circuits/setup/manifest.ts";
 import { readR1cs } from "../../../circuits/setup/r1cs.ts";
 import { SetupBroken } from "../../../circuits/setup/setup-broken.ts";
@@ -19,7 +19,9 @@ import type { SetupClaim } from "../../../circuits/setup/verify-setup.ts";
 import { checkKey } from "../../../circuits/setup/verifying-key.ts";
 import { readVerifyingKey, writeZkey } from "../../../circuits/setup/zkey.ts";
 import type { G1 } from "../../../circuits/setup/zkey.ts";
-import { readSection, readSections, SetupFileError } from "../../../circuits/setup/sections.ts";
+import { readSection, readSections, SetupFileError, writeSections } from "../../../circuits/setup/sections.ts";
+import { compareContributions, levelOf } from "../../../circuits/setup/transcript.ts";
+import type { Transcript } from "../../../circuits/setup/transcript.ts";
 import { deploy } from "../../settlement/groth16/tools.ts";
 import { CACHE, closeSnarkjs, compile } from "./tools.ts";
 
@@ -59,7 +61,7 @@ describe("Ceremony", () => {
 
     await startCeremony(FOLDER, r1cs, ptau);
     published = [];
-    for (const name of ["Ada", "Blaise", "Carl"]) published.push(await contribute(FOLDER, name, `${name}'s entropy`));
+    for (const name of ["Ada", "Blaise", "Carl"]) published.push((await contribute(FOLDER, name, `${name}'s entropy`)).hash);
     closed = await closeCeremony(FOLDER, { circuit: "tiny8", sources: SOURCES, ptau, beacon: BEACON, iterationsExponent: 10 });
     claim = { directory: FOLDER, sources: SOURCES, rederive: () => Promise.resolve(r1cs), ptau };
   });
@@ -77,6 +79,31 @@ describe("Ceremony", () => {
     writeFileSync(path, JSON.stringify({ ...(JSON.parse(readFileSync(path, "utf8")) as object), ...fields }, null, 2));
   };
 
+  /** A proving key in the broken folder's place, with every paper rewritten to match it: only what the key itself is can tell. */
+  async function forged(make: (zkey: string) => unknown, more: Partial<SetupClaim> = {}): Promise<SetupClaim> {
+    const zkey = `${BROKEN}/proving.zkey`;
+    const other = changed(() => undefined, more);
+    await make(zkey);
+    const { manifest } = await writePapers(BROKEN, zkey, { ...closed.manifest, r1csSha256: await sha256File(await other.rederive()) });
+    const { contributions, circuitHash } = readPhaseTwo(zkey);
+    const { vkHash, zkeySha256, r1csSha256 } = manifest;
+    edit("transcript.json", { contributions, circuitHash, vkHash, zkeySha256, r1csSha256 })(BROKEN);
+    return other;
+  }
+
+  /** The key with its sections' bytes changed. */
+  const resectioned = (change: (bytes: Map<number, Buffer>) => void) => (zkey: string) => {
+    const sections = readSections(zkey, "zkey");
+    const bytes = new Map([...sections.keys()].map((type) => [type, readSection(zkey, sections, type)]));
+    change(bytes);
+    writeSections(zkey, "zkey", 1, [...bytes].map(([type, content]) => [type, [content]]));
+  };
+
+  const swapped = (a: number, b: number) => resectioned((bytes) => {
+    const [first, second] = [bytes.get(a)!, bytes.get(b)!];
+    bytes.set(a, second).set(b, first);
+  });
+
   it("of three contributions and a beacon verifies from source to level 2", async () => {
     const report = await verifySetup(claim);
     expect(report).to.include({ level: 2, vkHash: closed.manifest.vkHash, transcriptHash: closed.transcriptHash });
@@ -87,6 +114,45 @@ describe("Ceremony", () => {
     const { contributions } = readPhaseTwo(`${FOLDER}/proving.zkey`);
     expect(contributions.map(({ hash }) => hash).slice(0, 3)).to.deep.equal(published);
     expect(contributions[3]).to.deep.include({ kind: "beacon", beacon: { value: BEACON, iterationsExponent: 10 } });
+  });
+
+  it("counts a name once: one person is not three", () => {
+    const one = (name: string) => ({ kind: "contribution", name, hash: name }) as const;
+    const beacon = { kind: "beacon", name: "beacon", hash: "b" } as const;
+    expect(levelOf([one("Ada"), one("Blaise"), one("Carl"), beacon])).to.equal(2);
+    expect(levelOf([one("Ada"), one("Ada"), one("Carl"), beacon])).to.equal(1);
+    expect(levelOf([one("Ada"), one("Blaise"), one("Carl")])).to.equal(1);
+  });
+
+  it("compares a transcript with a key that has contributions of the same name", () => {
+    const list = ["1", "2", "3"].map((hash) => ({ kind: "contribution", name: "Ada", hash }) as const);
+    expect(() => compareContributions({ circuitHash: "", contributions: [...list] }, { contributions: [...list] } as unknown as Transcript)).not.to.throw();
+  });
+
+  it("needs only the newest key of those before, and does not go on after its end", async () => {
+    rmSync(BROKEN, { recursive: true, force: true });
+    cpSync(FOLDER, BROKEN, { recursive: true });
+    const refused = (work: Promise<unknown>, text: RegExp) => work.then(() => expect.fail("went on"), (error: unknown) => expect(String(error)).to.match(text));
+    await refused(contribute(BROKEN, "Late", "x"), /closed/);
+    await refused(closeCeremony(BROKEN, { circuit: "tiny8", sources: SOURCES, ptau, beacon: BEACON, iterationsExponent: 10 }), /closed/);
+    for (const file of readdirSync(BROKEN)) if (file !== "0003.zkey" && file !== "circuit.r1cs") rmSync(`${BROKEN}/${file}`);
+    await refused(contribute(BROKEN, " ", "x"), /has a name/);
+    expect((await contribute(BROKEN, "Dora", "x")).file).to.equal(`${BROKEN}/0004.zkey`);
+    for (const [beacon, exponent] of [["0f0", 10], ["zz", 10], ["", 10], [BEACON, 9], [BEACON, 64], [BEACON, NaN]] as const) {
+      await refused(closeCeremony(BROKEN, { circuit: "tiny8", sources: SOURCES, ptau, beacon, iterationsExponent: exponent }), /beacon/);
+    }
+    await refused(closeCeremony(BROKEN, { circuit: "tiny8", sources: ["none.circom"], ptau, beacon: BEACON, iterationsExponent: 10 }), /none\.circom cannot be read/);
+    expect(existsSync(`${BROKEN}/proving.zkey`)).to.equal(false);
+    await refused(contribute(`${CACHE}/ceremony-none`, "Ada", "x"), /no ceremony/);
+  });
+
+  it("leaves nothing behind that looks like a key when a step fails", async () => {
+    rmSync(BROKEN, { recursive: true, force: true });
+    cpSync(FOLDER, BROKEN, { recursive: true });
+    rmSync(`${BROKEN}/transcript.json`);
+    truncateSync(`${BROKEN}/0003.zkey`, 5_000);
+    await contribute(BROKEN, "Dora", "x").then(() => expect.fail("contributed to half a key"), () => undefined);
+    expect(readdirSync(BROKEN).filter((file) => /0004|unfinished/.test(file))).to.deep.equal([]);
   });
 
   it("is not started over another one", async () => {
@@ -107,7 +173,9 @@ describe("Ceremony", () => {
     });
 
     it("the powers of tau are other ones, or not given", async () => {
-      expect(await codeOf(verifySetup({ ...claim, ptau: `${CACHE}/ptau-beacon.ptau` }))).to.equal("PTAU_DIFFERS");
+      const other = `${CACHE}/other.ptau`;
+      await makeDevelopmentPtau(other, 6);
+      expect(await codeOf(verifySetup({ ...claim, ptau: other }))).to.equal("PTAU_DIFFERS");
       expect(await codeOf(verifySetup({ ...claim, ptau: undefined }))).to.equal("PTAU_MISSING");
     });
 
@@ -116,11 +184,96 @@ describe("Ceremony", () => {
     });
 
     it("the proving key was made by other secrets, with papers to match", async () => {
-      const zkey = `${BROKEN}/proving.zkey`;
-      const other = changed(() => undefined);
-      await makeDevelopmentKey(r1cs, zkey, { tau: 3n, alpha: 4n, beta: 5n, gamma: 1n, delta: 6n });
-      await writePapers(BROKEN, zkey, closed.manifest);
+      const other = await forged((zkey) => makeDevelopmentKey(r1cs, zkey, { tau: 3n, alpha: 4n, beta: 5n, gamma: 1n, delta: 6n }));
       expect(await codeOf(verifySetup(other))).to.equal("ZKEY_NOT_DERIVED");
+    });
+
+    it("the proving key is of another circuit, with papers to match", async () => {
+      const other = await forged(() => undefined, { rederive: () => Promise.resolve(compile("tiny9")) });
+      expect(await codeOf(verifySetup(other))).to.equal("ZKEY_LAYOUT");
+    });
+
+    it("two sections of the proving key are swapped, with papers to match", async () => {
+      const reason = await verifySetup(await forged(swapped(5, 6))).catch((error: unknown) => error);
+      expect(reason).to.include({ code: "ZKEY_NOT_DERIVED" });
+      expect(String(reason)).to.match(/A section is not identical/);
+      expect(await codeOf(verifySetup(await forged(swapped(5, 7))))).to.equal("ZKEY_LAYOUT");
+    });
+
+    it("points of the proving key are other ones, with papers to match", async () => {
+      for (const [section, complaint] of [[8, /L section/], [9, /H section/]] as const) {
+        const other = await forged(resectioned((bytes) => {
+          const points = bytes.get(section)!;
+          bytes.set(section, Buffer.concat([points.subarray(64, 128), points.subarray(0, 64), points.subarray(128)]));
+        }));
+        const reason = await verifySetup(other).catch((error: unknown) => error);
+        expect(reason, String(section)).to.include({ code: "ZKEY_NOT_DERIVED" });
+        expect(String(reason)).to.match(complaint);
+      }
+    });
+
+    it("a file is cut off", async () => {
+      const cut = (path: string) => truncateSync(path, readFileSync(path).length - 100);
+      expect(await codeOf(verifySetup(changed((folder) => cut(`${folder}/proving.zkey`))))).to.equal("ZKEY_CHANGED");
+      const zkey = `${BROKEN}/proving.zkey`;
+      const other = changed(() => cut(zkey));
+      edit("setup.json", { zkeySha256: await sha256File(zkey) })(BROKEN);
+      expect(await codeOf(verifySetup(other))).to.equal("ZKEY_FILE");
+      expect(await codeOf(verifySetup(changed((folder) => rmSync(`${folder}/proving.zkey`))))).to.equal("ZKEY_FILE");
+      copyFileSync(ptau, `${CACHE}/cut.ptau`);
+      cut(`${CACHE}/cut.ptau`);
+      expect(await codeOf(verifySetup({ ...claim, ptau: `${CACHE}/cut.ptau` }))).to.equal("PTAU_FILE");
+      expect(await codeOf(verifySetup({ ...claim, ptau: `${CACHE}/none.ptau` }))).to.equal("PTAU_FILE");
+    });
+
+    it("the powers of tau are too few, or not prepared, whatever the transcript says of them", async () => {
+      const small = `${CACHE}/small.ptau`;
+      await makeDevelopmentPtau(small, 4);
+      expect(await codeOf(verifySetup({ ...claim, ptau: small }))).to.equal("PTAU_TOO_SMALL");
+      expect(await codeOf(verifySetup({ ...claim, ptau: `${CACHE}/ptau-beacon.ptau` }))).to.equal("PTAU_NOT_PREPARED");
+      for (const [file, code] of [[small, "PTAU_TOO_SMALL"], [`${CACHE}/ptau-beacon.ptau`, "PTAU_NOT_PREPARED"], [r1cs, "PTAU_FILE"]] as const) {
+        expect(await codeOf(startCeremony(`${CACHE}/ceremony-none`, r1cs, file)), file).to.equal(code);
+      }
+    });
+
+    it("a contribution is missing from the transcript or from the key, is listed twice, or in another order", async () => {
+      const all = readPhaseTwo(`${FOLDER}/proving.zkey`).contributions;
+      const [ada, blaise, carl, beacon] = all;
+      for (const [list, code] of [
+        [[ada, carl, beacon], "CONTRIBUTION_MISSING"],
+        [all.slice(0, 3), "CONTRIBUTION_MISSING"],
+        [[...all, { ...carl!, hash: "ab".repeat(64) }], "CONTRIBUTION_MISSING"],
+        [[ada, blaise, carl, carl, beacon], "CONTRIBUTION_REPEATED"],
+        [[blaise, ada, carl, beacon], "CONTRIBUTION_ORDER"],
+        [[ada, blaise, beacon, carl], "CONTRIBUTION_ORDER"],
+        [[ada, blaise, carl, beacon, beacon], "BEACON_REPEATED"],
+      ] as const) {
+        expect(await codeOf(verifySetup(changed(edit("transcript.json", { contributions: list }))))).to.equal(code);
+      }
+      const reason = await verifySetup(changed(edit("transcript.json", { contributions: [ada, carl, beacon] }))).catch(String);
+      expect(reason).to.match(/contribution "Blaise" .*number 2 of the key, is missing from the transcript/);
+    });
+
+    it("a contribution was taken out of the key's own record, with papers to match", async () => {
+      const size = readSection(`${FOLDER}/0001.zkey`, readSections(`${FOLDER}/0001.zkey`, "zkey"), 10).length - 68;
+      const other = await forged(resectioned((bytes) => {
+        const record = bytes.get(10)!;
+        const count = Buffer.alloc(4);
+        count.writeUInt32LE(3);
+        bytes.set(10, Buffer.concat([record.subarray(0, 64), count, record.subarray(68 + size)]));
+      }));
+      expect(readPhaseTwo(`${BROKEN}/proving.zkey`).contributions.map(({ name }) => name)).to.deep.equal(["Blaise", "Carl", "beacon"]);
+      expect(await codeOf(verifySetup(other))).to.equal("ZKEY_NOT_DERIVED");
+    });
+
+    it("the beacon was applied twice", async () => {
+      const other = await forged((zkey) => snarkjs.zKey.beacon(`${FOLDER}/proving.zkey`, zkey, "beacon", BEACON, 10));
+      expect(await codeOf(verifySetup(other))).to.equal("BEACON_REPEATED");
+    });
+
+    it("somebody contributed after the beacon, and level 2 is claimed", async () => {
+      const other = await forged((zkey) => snarkjs.zKey.contribute(`${FOLDER}/proving.zkey`, zkey, "Late", "x"));
+      expect(await codeOf(verifySetup(other))).to.equal("LEVEL_OVERCLAIMED");
     });
 
     it("the transcript names other contributors, or is gone", async () => {
@@ -179,6 +332,17 @@ describe("Ceremony", () => {
         expect(await codeOf(verifySetup(other))).to.equal("LEVEL_OVERCLAIMED");
       });
     }
+
+    it("the proving key has another number of IC points than the circuit, with papers to match", async () => {
+      const fewer = resectioned((bytes) => {
+        bytes.get(2)!.writeUInt32LE(2, 76);
+        bytes.set(3, bytes.get(3)!.subarray(0, 3 * 64));
+      });
+      expect(await codeOf(verifySetup(await forged(fewer)))).to.equal("IC_LENGTH");
+      const other = changed(() => resectioned((bytes) => bytes.set(3, bytes.get(3)!.subarray(64)))(`${BROKEN}/proving.zkey`));
+      edit("setup.json", { zkeySha256: await sha256File(`${BROKEN}/proving.zkey`) })(BROKEN);
+      expect(await codeOf(verifySetup(other))).to.equal("ZKEY_FILE");
+    });
 
     it("there is another number of IC points than the circuit has public inputs, or one of them is zero or repeated", () => {
       const key = readVerifyingKey(`${FOLDER}/proving.zkey`);
@@ -252,7 +416,7 @@ describe("Ceremony", () => {
       await snarkjs.zKey.newZKey(r1cs, file, fresh);
       const circuit = readR1cs(r1cs);
       const base = openFixedBase(1_000);
-      writeZkey(ours, circuit, await keyPoints(circuit, { ...DEVELOPMENT_TRAPDOOR, delta: 1n }, base));
+      await writeZkey(ours, circuit, await keyPoints(circuit, { ...DEVELOPMENT_TRAPDOOR, delta: 1n }, base));
       await base.close();
       for (let section = 1; section <= 9; section++) {
         const [a, b] = [fresh, ours].map((path) => readSection(path, readSections(path, "zkey"), section));

@@ -1,6 +1,8 @@
 import type { Hex } from "viem";
 import { InferenceClient, type RequestChoice, type Verified } from "../../sdk/client/client.ts";
 import { NodeSession } from "../../sdk/client/session.ts";
+import { walrusStore } from "../../sdk/cli/network.ts";
+import { publishedPrograms } from "../../sdk/models/program.ts";
 import { paymentClient } from "../../sdk/payments/client.ts";
 import { SettlementMode, Verification } from "../../sdk/protocol/enums.ts";
 import { account } from "../devnet/accounts.ts";
@@ -55,7 +57,10 @@ export async function inferences(recorder: Recorder, context: DemoContext): Prom
       },
     });
     const domain = { chainId: settlement.chain.id, verifyingContract: network.settlement.InferenceSettlement };
-    context.client = new InferenceClient({ session: context.session, payments, domain });
+    // Read by content hash, so no blob id is ever computed and there is nothing to close.
+    const { blobs } = walrusStore({ publisher: context.walrusUrl, aggregators: [context.walrusUrl] });
+    const programs = publishedPrograms((version) => blobs.read(version.blobId, { contentHash: version.contentHash }));
+    context.client = new InferenceClient({ session: context.session, payments, domain, programs });
     const started = performance.now();
     const stream = await context.client.chatStream({ model: name, messages: [{ role: "user", content: "What does a full node check?" }], max_tokens: 40, seed: 7 });
     let first: number | undefined;

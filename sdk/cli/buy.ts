@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { Command } from "commander";
-import type { Verified } from "../client/client.ts";
+import type { Inferred, Verified } from "../client/client.ts";
+import { type TensorInput, statusTexts } from "../models/tensors.ts";
 import { SettlementMode, type Value, Verification } from "../protocol/enums.ts";
 import { receiptToJson } from "../receipts/wire.ts";
 import { CliError, NETWORK_OPTION } from "./network.ts";
@@ -42,28 +43,37 @@ export function chatCommand(): Command {
     .action(async (message: string, options: Options & { model: string; maxTokens: string }) => {
       const choice = choiceOf(options);
       const { client, close } = await openClient(options.model, choice.verification, options);
-      const stream = await client.chatStream({ model: options.model, messages: [{ role: "user", content: message }], max_tokens: Number(options.maxTokens) }, choice);
-      for await (const piece of stream) if (!options.json) process.stdout.write(piece);
-      const verified = await stream.verified;
-      if (!options.json) process.stdout.write("\n\n");
-      report(verified, options);
-      close();
+      try {
+        const stream = await client.chatStream({ model: options.model, messages: [{ role: "user", content: message }], max_tokens: Number(options.maxTokens) }, choice);
+        for await (const piece of stream) if (!options.json) process.stdout.write(piece);
+        const verified = await stream.verified;
+        if (!options.json) process.stdout.write("\n\n");
+        report(verified, options);
+      } finally {
+        await close();
+      }
     });
 }
 
-/** `og infer`: a tensor model, paid and verified; with zkml, waits for the proof. */
+/** `og infer`: a tensor model, paid and verified, an int program run here as well; with zkml, waits for the proof. */
 export function inferCommand(): Command {
   return buying(new Command("infer").description("runs a tensor model; pays by x402, verifies the receipt"))
     .argument("<model>", "model name or modelId")
     .argument("<inputs>", 'JSON file or text: {"name": {"shape": [1, 20], "data": [...]}}')
-    .action(async (model: string, inputs: string, options: Options) => {
-      const choice = choiceOf(options);
+    .option("--no-recourse", "ask an int program in tensors, too: its answer is not checked, and nobody can prove that it is wrong")
+    .action(async (model: string, inputs: string, options: Options & { recourse: boolean }) => {
+      const choice = { ...choiceOf(options), recourse: options.recourse };
+      const given = readInputs(inputs);
       const { client, close } = await openClient(model, choice.verification, options);
-      const verified = await client.infer(model, readInputs(inputs), choice);
-      if (!options.json) for (const [name, { shape, data }] of Object.entries(verified.answer)) console.log(`${name} [${shape.join(", ")}] = ${data.join(", ")}`);
-      report(verified, options);
-      if (choice.verification === Verification.Zkml || choice.verification === Verification.TeeAndZkml) await waitForProof(client, verified.digest);
-      close();
+      try {
+        const verified = await client.infer(model, given, choice);
+        if (!options.json) for (const [name, { shape, data }] of Object.entries(verified.answer)) console.log(`${name} [${shape.join(", ")}] = ${data.join(", ")}`);
+        report(verified, options);
+        if (!options.json) printRecourse(verified);
+        if (choice.verification === Verification.Zkml || choice.verification === Verification.TeeAndZkml) await waitForProof(client, verified.digest);
+      } finally {
+        await close();
+      }
     });
 }
 
@@ -76,18 +86,30 @@ async function waitForProof(client: Awaited<ReturnType<typeof openClient>>["clie
   }
 }
 
-function readInputs(text: string) {
+function readInputs(text: string): Record<string, TensorInput> {
+  let inputs: unknown;
   try {
-    return JSON.parse(text.trimStart().startsWith("{") ? text : readFileSync(text, "utf8")) as Record<string, { shape: number[]; data: number[] }>;
+    inputs = JSON.parse(text.trimStart().startsWith("{") ? text : readFileSync(text, "utf8"));
   } catch (error) {
     throw new CliError(`The inputs are not JSON: ${error instanceof Error ? error.message : String(error)}.`);
   }
+  for (const [name, tensor] of Object.entries((inputs ?? {}) as Record<string, Partial<TensorInput> | null>)) {
+    if (!Array.isArray(tensor?.shape) || !Array.isArray(tensor.data)) throw new CliError(`Input "${name}" is no tensor: expected {"shape": [...], "data": [...]}.`);
+  }
+  return inputs as Record<string, TensorInput>;
 }
 
-function report<T>(verified: Verified<T>, { json }: Options): void {
-  const { receipt, digest, checks, payment, answer } = verified;
+function printRecourse({ status, recourse: { checked, provable, why } }: Inferred): void {
+  for (const text of status ? statusTexts(status) : []) console.log(`status    a value ${text}`);
+  if (checked) console.log(`recourse  run here too, with the same answer; a wrong one ${provable ? "would have been a fault on chain" : `would have convicted nobody: ${why}`}`);
+  else console.log(`recourse  none, the answer was taken as it came: ${why}`);
+}
+
+function report<T>(verified: Verified<T> & Partial<Pick<Inferred, "recourse" | "status">>, { json }: Options): void {
+  const { receipt, digest, checks, payment, answer, status, recourse } = verified;
   if (json) {
-    console.log(JSON.stringify({ answer, digest, receipt: { ...receipt, receipt: receiptToJson(receipt.receipt) }, charge: payment.charge.toString(), paymentId: payment.paymentId }, null, 2));
+    const rest = { charge: payment.charge.toString(), paymentId: payment.paymentId, ...(recourse ? { recourse, ...(status === undefined ? {} : { status }) } : {}) };
+    console.log(JSON.stringify({ answer, digest, receipt: { ...receipt, receipt: receiptToJson(receipt.receipt) }, ...rest }, null, 2));
     return;
   }
   console.log(`receipt   ${digest}`);

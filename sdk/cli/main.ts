@@ -4,6 +4,7 @@ import { Command } from "commander";
 import { zkCommand } from "../../circuits/cli/zk.ts";
 import { attestCommand } from "./attest.ts";
 import { chatCommand, inferCommand } from "./buy.ts";
+import { disputeCommand } from "./dispute.ts";
 import { payCommand } from "./pay.ts";
 import { settleCommand, verifyCommand } from "./evidence.ts";
 import { healthCommand } from "./health.ts";
@@ -14,7 +15,7 @@ import { withFoldCommand } from "./fold.ts";
 import { nodeCommand } from "./registry.ts";
 
 const og = new Command("og").description("OpenGradient protocol: verification and settlement for AI inference").showHelpAfterError();
-for (const make of [nodeCommand, modelCommand, chatCommand, inferCommand, settleCommand, payCommand, verifyCommand, healthCommand, payloadCommand, attestCommand, () => withFoldCommand(withProofCommands(zkCommand()))]) og.addCommand(make());
+for (const make of [nodeCommand, modelCommand, chatCommand, inferCommand, disputeCommand, settleCommand, payCommand, verifyCommand, healthCommand, payloadCommand, attestCommand, () => withFoldCommand(withProofCommands(zkCommand()))]) og.addCommand(make());
 
 try {
   await og.parseAsync();

@@ -3,10 +3,12 @@ import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { InferenceClient } from "../client/client.ts";
 import { NodeSession } from "../client/session.ts";
+import { publishedPrograms } from "../models/program.ts";
+import { fileDisputes } from "../network/dispute-file.ts";
 import { type ChannelMemory, memoryChannels } from "../payments/channels.ts";
 import { paymentClient } from "../payments/client.ts";
 import { Verification, nameOf } from "../protocol/enums.ts";
-import { callerKey, openNetwork } from "./network.ts";
+import { callerKey, openNetwork, walrusStore } from "./network.ts";
 
 export interface BuyOptions {
   network?: string;
@@ -19,8 +21,11 @@ export interface BuyOptions {
 /** Where the payer's channels are remembered between calls; OG_CHANNELS names another file. */
 export const channelsFile = () => process.env.OG_CHANNELS ?? join(homedir(), ".opengradient", "channels.json");
 
+/** Where wrong answers are kept for `og dispute`; OG_DISPUTES names another directory. */
+export const disputesDirectory = () => process.env.OG_DISPUTES ?? join(homedir(), ".opengradient", "disputes");
+
 /** Finds a node for `model`, checks its offer against the registry, and returns a client that pays and verifies. */
-export async function openClient(model: string, verification: number, options: BuyOptions): Promise<{ client: InferenceClient; close(): void }> {
+export async function openClient(model: string, verification: number, options: BuyOptions): Promise<{ client: InferenceClient; close(): Promise<void> }> {
   const network = await openNetwork(options.network);
   const { settlement, payment } = network;
   const account = callerKey([settlement.chain.id, payment.chain.id]);
@@ -47,7 +52,16 @@ export async function openClient(model: string, verification: number, options: B
     },
   });
   const domain = { chainId: settlement.chain.id, verifyingContract: settlement.address("InferenceSettlement") };
-  return { client: new InferenceClient({ session, payments, domain }), close: () => session.close() };
+  let store: ReturnType<typeof walrusStore> | undefined;
+  const programs = publishedPrograms((version) => (store ??= walrusStore(network.file.walrus)).blobs.read(version.blobId, { contentHash: version.contentHash }));
+  const client = new InferenceClient({ session, payments, domain, programs, keepDispute: fileDisputes(disputesDirectory(), domain) });
+  return {
+    client,
+    async close() {
+      session.close();
+      await store?.close();
+    },
+  };
 }
 
 /** Channels in a file, so that the next call goes on where the last one stopped. Replaced whole, never half written. */

@@ -3,13 +3,13 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import type { Command } from "commander";
 import { type Address, type Hex, createWalletClient, getAddress, http, isAddress, isHex, numberToHex, size, zeroAddress } from "viem";
 import { iVerifierRouterAbi } from "../../types/abi/IVerifierRouter.ts";
+import { statusTexts } from "../models/tensors.ts";
 import type { ChainAccess } from "../network/network.ts";
 import { isRequestSettled, nextRequestNumber, proofPlace, settleProof, settledProof } from "../network/proofs.ts";
 import { type ProofRequest, requestContext } from "../protocol/proofRequests.ts";
 import { CliError, NETWORK_OPTION, callerKey, openNetwork } from "./network.ts";
 
 const FORMAT = "og-proof-request/1";
-const STATUS = ["left its domain (a root, a logarithm, a quotient)", "was cut off at the circuit's range", "is one of several classes within the proved error"];
 
 /** What `og zk request` writes and `og zk settle` reads. */
 interface RequestFile {
@@ -94,7 +94,7 @@ function print(words: readonly bigint[]): void {
   words.forEach((value, i) => console.log(`word ${i} ${numberToHex(value)}`));
   const status = Number(words.at(-1)! & 0xffn);
   // With several output words the status is in the first of them, and only the model's public.json tells which that is.
-  if (words.length === 2) for (const [bit, meaning] of STATUS.entries()) if ((status >> bit) & 1) console.log(`status: a value ${meaning}`);
+  if (words.length === 2) for (const text of statusTexts(status)) console.log(`status: a value ${text}`);
 }
 
 function readRequest(path: string, settlement: ChainAccess): { request: ProofRequest; asker: Address; ctx: Hex } {

@@ -1,10 +1,13 @@
 import type { Hex } from "viem";
-import { type DecodedOutput, type Inputs, type Program, decodeOutput, evaluateInteger, quantizeInput } from "../../circuits/compiler/index.ts";
+import { InputError, decodeOutput, evaluateInteger } from "../../circuits/compiler/index.ts";
+import { type ProgramSource, type WordProgram, notProvable } from "../models/program.ts";
+import { OUT_OF_DOMAIN, type TensorInput, type TensorOutputs, integersOf, statusTexts, tensorsOf } from "../models/tensors.ts";
 import type { PaidResponse, Payment, PaymentClient } from "../payments/types.ts";
 import { type ChatAnswer, type ProtocolDomain, SettlementMode, type Value, Verification, chatContent, committedRequest, nameOf, receiptDigest, tensorContent, wordList } from "../protocol/index.ts";
-import { type Runnable, WrongOutputError, isWrongOutput, rightWords } from "../receipts/output.ts";
-import { type Check, assertReceipt } from "../receipts/verify.ts";
+import { type Dispute, WrongOutputError, isWrongOutput } from "../receipts/output.ts";
+import { type Check, ReceiptError, checkReceipt } from "../receipts/verify.ts";
 import { type SignedReceipt, signedReceiptFromJson } from "../receipts/wire.ts";
+import { askedInWords } from "./recourse.ts";
 import { NodeError, type NodeSession, nodeError } from "./session.ts";
 import { type StreamedChat, readChat, streamChat } from "./stream.ts";
 
@@ -15,6 +18,10 @@ export interface ClientOptions {
   domain: ProtocolDomain;
   /** Seconds since 1970; the machine's clock by default. */
   now?: () => bigint;
+  /** Where `int` programs come from, to hold answers against: `publishedPrograms`. */
+  programs?: ProgramSource;
+  /** Keeps what convicts a node, before WrongOutputError is thrown: `fileDisputes`. @returns Where it is, for a person. */
+  keepDispute?: (dispute: Dispute, digest: Hex) => Promise<string>;
 }
 
 /** What the developer chooses per request. */
@@ -28,6 +35,8 @@ export interface RequestChoice {
   /** The same key and body returns the stored answer instead of a second one. */
   idempotencyKey?: string;
   signal?: AbortSignal;
+  /** Default true. False: an `int` program is asked in tensors as well, unchecked; nobody can prove a wrong answer. */
+  recourse?: boolean;
 }
 
 /** An answer whose receipt holds, in every check. */
@@ -39,12 +48,28 @@ export interface Verified<T> {
   payment: Payment;
 }
 
-export interface TensorInput {
-  type?: string;
-  shape: number[];
-  data: (number | string | boolean)[];
+/** What a tensor answer can be held to. */
+export interface Recourse {
+  /** The program was run here, and gave the same answer. */
+  checked: boolean;
+  /** A wrong answer would have been a fault on chain. */
+  provable: boolean;
+  /** Why not, where either is false. */
+  why: string | undefined;
 }
-export type TensorOutputs = Record<string, { type: string; shape: number[]; data: (number | string | boolean)[] }>;
+
+export interface Inferred extends Verified<TensorOutputs> {
+  recourse: Recourse;
+  /** Status byte of an `int` program asked in words (`statusTexts`); undefined where none was answered. */
+  status: number | undefined;
+}
+
+/** An answer as the body holds it: what responseHash commits to, and the `opengradient` object. */
+interface Answered<T> {
+  answer: T;
+  content: string;
+  document: unknown;
+}
 
 /** A Groth16 proof as the node hands it out. */
 export interface ProofAnswer {
@@ -69,52 +94,59 @@ export class InferenceClient {
   /** OpenAI chat, whole. @param body As for `/v1/chat/completions`. */
   async chat(body: Record<string, unknown>, choice: RequestChoice = {}): Promise<Verified<ChatAnswer>> {
     const paid = await this.#send("/v1/chat/completions", { ...body, stream: false }, choice);
-    const json = (await paid.response.json()) as Record<string, unknown>;
-    const answer = readChat(json);
-    return this.#verify(paid, choice, body, json.opengradient, answer, chatContent(answer));
+    return this.#verify(paid, choice, body, async () => {
+      const json = (await paid.response.json()) as Record<string, unknown>;
+      const answer = readChat(json);
+      return { answer, content: chatContent(answer), document: json.opengradient };
+    });
   }
 
   /** OpenAI chat, streamed: iterate over the text; `verified` resolves after the last piece. */
   async chatStream(body: Record<string, unknown>, choice: RequestChoice = {}): Promise<StreamedChat<Verified<ChatAnswer>>> {
     const paid = await this.#send("/v1/chat/completions", { ...body, stream: true }, choice);
-    return streamChat(paid.response, (answer, opengradient) => this.#verify(paid, choice, body, opengradient, answer, chatContent(answer)));
-  }
-
-  /** Tensor inference. */
-  async infer(model: string, inputs: Record<string, TensorInput>, choice: RequestChoice = {}): Promise<Verified<TensorOutputs>> {
-    const body = { model, inputs };
-    const paid = await this.#send("/v1/infer", body, choice);
-    const json = (await paid.response.json()) as { outputs: TensorOutputs; opengradient: unknown };
-    return this.#verify(paid, choice, body, json.opengradient, json.outputs, tensorContent(json.outputs));
+    return streamChat(paid.response, (answer, document) => this.#verify(paid, choice, body, async () => ({ answer, content: chatContent(answer), document })));
   }
 
   /**
-   * An `int` program in the words of its proofs: the answer has one text, so that a wrong one is a fault on chain.
-   * @param program Run here to compare the answer with: `integerProgram` of the version's package.
+   * Tensor inference. An `int` program is asked in the words of its proofs (the inputs are quantised and packed here), run here too and
+   * compared: a wrong answer is a fault on chain. Where a version cannot be asked so, `recourse` says why, and its answer is taken in tensors.
+   * @throws InputError before anything is paid, for inputs that have no answer.
+   * @throws RecourseError before anything is paid, when an answer could be checked and the program cannot be had.
    * @throws WrongOutputError with what convicts the node; nothing more is signed on the channel, and this answer not acknowledged.
    */
-  async inferWords(model: string, words: readonly bigint[], choice: RequestChoice = {}, program?: Runnable): Promise<Verified<Hex[]>> {
-    const asked = wordList(words);
-    const body = { model, words: asked };
-    // Before anything is paid: words that are no admissible input have no right answer.
-    if (program) rightWords(program, words);
+  async infer(model: string, inputs: Readonly<Record<string, TensorInput>>, choice: RequestChoice = {}): Promise<Inferred> {
+    const version = await this.#options.session.version(model, choice.verification ?? Verification.Tee);
+    const asked = await askedInWords(version, choice, this.#options.programs);
+    if (asked.program) return this.#inferWords(model, asked.program, inputs, choice, notProvable(version));
+    const body = { model, inputs };
     const paid = await this.#send("/v1/infer", body, choice);
-    const json = (await paid.response.json()) as { words: Hex[]; opengradient: unknown };
-    return this.#verify(paid, choice, body, json.opengradient, json.words, tensorContent({ words: json.words }), ({ receipt, signature, salt }) => {
-      const opening = { salt, model, words: asked };
-      if (program && isWrongOutput(program, receipt, opening)) throw new WrongOutputError({ receipt, signature, opening });
+    const verified = await this.#verify(paid, choice, body, async () => {
+      const { outputs, opengradient } = (await paid.response.json()) as { outputs: TensorOutputs; opengradient: unknown };
+      return { answer: outputs, content: tensorContent(outputs), document: opengradient };
     });
+    return { ...verified, status: undefined, recourse: { checked: false, provable: false, why: asked.why } };
   }
 
-  /**
-   * The same with tensors in and out: quantised and packed here, as the program's own processing says.
-   * @throws RangeError for a version with hashed words: it is asked with `infer`, and its answers cannot be disputed.
-   */
-  async inferProgram(model: string, program: Program & Runnable, inputs: Inputs, choice: RequestChoice = {}): Promise<Verified<DecodedOutput>> {
-    if (program.hashedInput || program.hashedOutput) throw new RangeError(`The words of "${model}" are hashed: ask it with "infer".`);
-    const { inputWords } = evaluateInteger(program.graph, quantizeInput(program, inputs).values, program.weights?.bytes);
-    const verified = await this.inferWords(model, inputWords, choice, program);
-    return { ...verified, answer: decodeOutput(program.graph.outputs, verified.answer.map(BigInt)) };
+  async #inferWords(model: string, program: WordProgram, inputs: Readonly<Record<string, TensorInput>>, choice: RequestChoice, unprovable: string | undefined): Promise<Inferred> {
+    const { inputWords, outputWords } = evaluateInteger(program.graph, integersOf(program, inputs), program.weights?.bytes);
+    if (decodeOutput(program.graph.outputs, outputWords).status & OUT_OF_DOMAIN) throw new InputError(`a value of the answer ${statusTexts(OUT_OF_DOMAIN)[0]}: there is no answer`);
+    const words = wordList(inputWords);
+    const body = { model, words };
+    const paid = await this.#send("/v1/infer", body, choice);
+    const read = async () => {
+      const { words: answer, opengradient } = (await paid.response.json()) as { words: Hex[]; opengradient: unknown };
+      return { answer, content: tensorContent({ words: answer }), document: opengradient };
+    };
+    const verified = await this.#verify(paid, choice, body, read, async ({ receipt, signature, salt }) => {
+      const opening = { salt, model, words };
+      if (!isWrongOutput(program, receipt, opening)) return;
+      const dispute = { receipt, signature, opening };
+      // The answer is refused in any case; the caller has the dispute from the error, too.
+      const kept = await this.#options.keepDispute?.(dispute, receiptDigest(receipt, this.#options.domain)).catch(() => undefined);
+      throw new WrongOutputError(dispute, { unprovable, kept: kept ?? undefined });
+    });
+    const decoded = decodeOutput(program.graph.outputs, verified.answer.map(BigInt));
+    return { ...verified, answer: tensorsOf(program, decoded), status: decoded.status, recourse: { checked: true, provable: unprovable === undefined, why: unprovable } };
   }
 
   /** State of a ZKML answer's proof. */
@@ -153,20 +185,22 @@ export class InferenceClient {
     throw error;
   }
 
-  async #verify<T>(paid: PaidResponse, choice: RequestChoice, body: Record<string, unknown>, document: unknown, answer: T, content: string, judge: (signed: SignedReceipt) => void = () => {}): Promise<Verified<T>> {
+  /** @param judge Throws on an answer that is refused although the node signed it. */
+  async #verify<T>(paid: PaidResponse, choice: RequestChoice, body: Record<string, unknown>, read: () => Promise<Answered<T>>, judge?: (signed: SignedReceipt) => Promise<void>): Promise<Verified<T>> {
     const { session, domain, now = () => BigInt(Math.floor(Date.now() / 1000)) } = this.#options;
     const { paymentId, ceiling, cumulativeBefore, termsHash } = paid;
     if (!paymentId || ceiling === undefined || cumulativeBefore === undefined || !termsHash) {
       throw new NodeError(paid.response.status, "NOT_PAID", "the answer came without a payment, so there is no receipt to verify");
     }
     try {
+      const { answer, content, document } = await read();
       const signed = signedReceiptFromJson(document);
       const { receipt } = signed;
       const key = await session.key(receipt.keyId, receipt.issuedAt);
-      const checks = await assertReceipt(signed, {
+      const checks = await checkReceipt(signed, {
         domain,
         key: { ...key, valid: key.valid && key.nodeId === session.info.nodeId },
-        modelId: await session.modelId(String(body.model), choice.verification ?? Verification.Tee),
+        modelId: (await session.version(String(body.model), choice.verification ?? Verification.Tee)).modelId,
         termsHash,
         paymentId,
         cumulativeBefore,
@@ -176,7 +210,9 @@ export class InferenceClient {
         response: content,
         now: now(),
       });
-      judge(signed);
+      // What convicts the node does so whatever else is wrong with its receipt.
+      if (checks.every(({ id, ok }) => ok || !CONVICTING.has(id))) await judge?.(signed);
+      if (checks.some(({ ok }) => !ok)) throw new ReceiptError(checks);
       this.#nextSequence.set(paymentId, receipt.sequence + 1n);
       const payment = await paid.confirm({ paymentId, cumulativeBefore: receipt.cumulativeBefore, charge: receipt.charge, termsHash: receipt.termsHash });
       return { answer, receipt: signed, digest: receiptDigest(receipt, domain), checks, payment };
@@ -186,6 +222,9 @@ export class InferenceClient {
     }
   }
 }
+
+/** Checks of sdk/receipts/verify.ts without which a receipt is nothing to show to anybody: whose it is, and of which request. */
+const CONVICTING = new Set(["node", "key", "key-valid", "signature", "model", "request"]);
 
 const HEADER_VERIFICATION: Record<number, string> = {
   [Verification.Tee]: "tee",

@@ -1,7 +1,7 @@
 import { type Hex, bytesToHex } from "viem";
 import { activeNodes, type NodeInfo, nodeById, registryKey } from "../network/nodes.ts";
 import type { ChainAccess } from "../network/network.ts";
-import { modelById } from "../network/models.ts";
+import { type ModelInfo, modelById } from "../network/models.ts";
 import { Role, Verification, nameOf } from "../protocol/enums.ts";
 import type { RegistryKey } from "../receipts/verify.ts";
 import { pinnedFetch } from "../transport/pinnedFetch.ts";
@@ -32,7 +32,7 @@ export class NodeSession {
   readonly info: NodeInfo;
   readonly fetch: ReturnType<typeof pinnedFetch>;
   readonly #settlement: ChainAccess;
-  readonly #modelIds = new Map<string, Hex>();
+  readonly #versions = new Map<string, ModelInfo>();
 
   private constructor(settlement: ChainAccess, info: NodeInfo) {
     this.#settlement = settlement;
@@ -77,19 +77,19 @@ export class NodeSession {
    * The version that answers `model` under `verification`: named by the node, and held against the registry's own name.
    * @throws NodeUnavailableError when the node does not offer it, or calls another model by that name.
    */
-  async modelId(model: string, verification: number): Promise<Hex> {
+  async version(model: string, verification: number): Promise<ModelInfo> {
     const key = `${model} ${verification}`;
-    const known = this.#modelIds.get(key);
+    const known = this.#versions.get(key);
     if (known) return known;
     const method = nameOf(Verification, verification);
     const listed = (await this.models()).find((entry) => (entry.id === model || entry.modelId === model) && entry.verification.includes(method));
     if (!listed) throw new NodeUnavailableError(`${this.info.endpoint} does not offer "${model}" with ${method}.`);
-    const { name } = await modelById(this.#settlement, listed.modelId);
-    if (model !== listed.modelId && name !== model) {
-      throw new NodeUnavailableError(`${this.info.endpoint} calls ${listed.modelId} "${model}", but the registry calls it "${name}".`);
+    const version = await modelById(this.#settlement, listed.modelId);
+    if (model !== listed.modelId && version.name !== model) {
+      throw new NodeUnavailableError(`${this.info.endpoint} calls ${listed.modelId} "${model}", but the registry calls it "${version.name}".`);
     }
-    this.#modelIds.set(key, listed.modelId);
-    return listed.modelId;
+    this.#versions.set(key, version);
+    return version;
   }
 
   /** JSON of a free route. @throws NodeError with the node's own code and sentence. */

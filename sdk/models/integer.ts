@@ -5,7 +5,7 @@ import { foldedKey, isChain, loadModel, readChain } from "../../circuits/compile
 import { encodeKey } from "../../circuits/setup/encode.ts";
 import { readVerifyingKey } from "../../circuits/setup/zkey.ts";
 import { foldOf } from "./fold.ts";
-import { integerProgram } from "./manifest.ts";
+import { integerProgramHash } from "./manifest.ts";
 import { type LayersPackage, encodePackage, programHash } from "./package.ts";
 import type { Publication } from "./publish.ts";
 
@@ -32,7 +32,7 @@ async function layersPublication(directory: string, weights: string | undefined)
   if (weights !== undefined) throw new Error(`${directory} has its weights in the circuits of its layers: other weights are other circuits.`);
   const layers = await Promise.all(readChain(directory).layers.map(({ folder }) => circuitFolder(join(directory, folder))));
   const content: LayersPackage = { format: "og-model/layers/1", layers: layers.map(({ key: _, ...layer }) => layer) };
-  return { kind: "int", programHash: integerProgram(content), bytes: encodePackage(content), layerKeys: layers.map(({ key }) => encodeKey(key)) };
+  return { kind: "int", programHash: integerProgramHash(content), bytes: encodePackage(content), layerKeys: layers.map(({ key }) => encodeKey(key)) };
 }
 
 async function circuitFolder(directory: string) {

@@ -58,7 +58,7 @@ export function verifyPackage(bytes: Uint8Array, version: VersionHashes): { name
 
 function programOf(kind: "float" | "int", bytes: Uint8Array): Hex {
   if (kind === "float") return programHash("float", bytes);
-  return integerProgram(integerPackage(bytes));
+  return integerProgramHash(integerPackage(bytes));
 }
 
 /** Whether the program's weights are inputs of its circuit. */
@@ -70,7 +70,7 @@ function isUniversal(kind: "float" | "int", bytes: Uint8Array): boolean {
 }
 
 /** programHash of an integer package's content. */
-export function integerProgram(content: IntegerPackage | LayersPackage): Hex {
+export function integerProgramHash(content: IntegerPackage | LayersPackage): Hex {
   if (content.format === "og-model/integer/1") return programHash("int", content.graph, JSON.parse(canonicalJson(content.public)));
   return programHash("int", graphsOf(content), JSON.parse(canonicalJson(content.layers.map((layer) => layer.public))));
 }

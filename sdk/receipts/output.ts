@@ -53,12 +53,16 @@ export function isWrongOutput(program: Runnable, receipt: Pick<InferenceReceipt,
   return receipt.outcome === Outcome.Complete && responseHash(salt, ResponseKind.Tensors, Finish.Stop, right) !== receipt.responseHash;
 }
 
-/** The node signed an answer that is not the program's. `dispute` is what full nodes take: see `handInDispute`. */
+/** The node signed an answer that is not its program's. `dispute` is what full nodes take: see `handInDispute`. */
 export class WrongOutputError extends Error {
   readonly code = "WRONG_OUTPUT";
   readonly dispute: Dispute;
-  constructor(dispute: Dispute) {
-    super("The node signed an answer that is not its program's. Do not pay this node again; hand the receipt and what opens it to full nodes (handInDispute): once it is posted, its lock falls.");
+  /** @param about.unprovable Why no court takes it, where none does. @param about.kept Where the dispute was saved. */
+  constructor(dispute: Dispute, { unprovable, kept }: { unprovable?: string | undefined; kept?: string | undefined } = {}) {
+    const recourse = unprovable
+      ? `It convicts nobody: ${unprovable}.`
+      : `Hand the receipt and what opens it to full nodes (${kept ? `og dispute ${kept}` : "handInDispute"}): once it is posted, its lock falls.`;
+    super(`The node signed an answer that is not its program's. Do not pay this node again. ${recourse}${kept && unprovable ? ` The dispute is in ${kept}.` : ""}`);
     this.name = "WrongOutputError";
     this.dispute = dispute;
   }

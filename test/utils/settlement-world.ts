@@ -74,10 +74,19 @@ export interface Attestation {
 
 export const encodeAttestation = (attestation: Attestation): Hex => encodeAbiParameters(ATTESTATION, [attestation]);
 
-/** @param change Adjusts the devnet's parameters. */
-export async function settlementWorld(change: (parameters: SettlementParameters) => void = () => {}) {
+/** Where a node is reached; by default nowhere. */
+export interface Reach {
+  endpoint: string;
+  tlsSpkiHash: Hex;
+}
+
+/**
+ * @param change Adjusts the devnet's parameters.
+ * @param behindSeconds How far the chain's clock begins behind the machine's. It gains a second a block, and other processes go by the machine's.
+ */
+export async function settlementWorld(change: (parameters: SettlementParameters) => void = () => {}, behindSeconds = 0) {
   // Else the chain begins when the test run began: keepers in the same test go by the wall's clock, and so does the other chain.
-  const connection = await network.create({ network: "default", override: { initialDate: new Date() } });
+  const connection = await network.create({ network: "default", override: { initialDate: new Date(Date.now() - behindSeconds * 1_000) } });
   const { ethers, provider, networkHelpers } = connection;
   const chainId = Number((await ethers.provider.getNetwork()).chainId);
   const chain = defineChain({
@@ -126,7 +135,7 @@ export async function settlementWorld(change: (parameters: SettlementParameters)
   };
 
   /** A registered node without a key. */
-  async function registerNode(role: number, options: { operator?: HDNodeWallet; bond?: bigint; policyId?: Hex; payout?: string } = {}) {
+  async function registerNode(role: number, options: { operator?: HDNodeWallet; bond?: bigint; policyId?: Hex; payout?: string; reach?: Reach } = {}) {
     const operator = options.operator ?? (await account());
     const authorizer = await account();
     const bond = options.bond ?? (role === Role.Full ? parameters.registry.minBondFull : parameters.registry.minBondInference) * 2n;
@@ -137,8 +146,7 @@ export async function settlementWorld(change: (parameters: SettlementParameters)
       role,
       payout: options.payout ?? operator.address,
       paymentAuthorizer: authorizer.address,
-      endpoint: "https://node.invalid",
-      tlsSpkiHash: bytes32("tls"),
+      ...(options.reach ?? { endpoint: "https://node.invalid", tlsSpkiHash: bytes32("tls") }),
       hpkeKeyHash: ZERO,
       policyId: options.policyId ?? ZERO,
       workload: WORKLOAD,
@@ -176,7 +184,7 @@ export async function settlementWorld(change: (parameters: SettlementParameters)
 
   let seeds = 0;
   /** An Active node. */
-  async function addNode(role: number, options: { signer?: Signer; operator?: HDNodeWallet; bond?: bigint; policyId?: Hex; payout?: string } = {}) {
+  async function addNode(role: number, options: { signer?: Signer; operator?: HDNodeWallet; bond?: bigint; policyId?: Hex; payout?: string; reach?: Reach } = {}) {
     const registered = await registerNode(role, options);
     const signer = options.signer ?? secpSigner(`node ${seeds++}`);
     const { keyId } = await attest(registered, signer);

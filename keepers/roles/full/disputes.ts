@@ -6,6 +6,7 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Hex } from "viem";
 import { calculateWitness, InputError, inputOfWords, wtnsBytes } from "../../../circuits/compiler/index.ts";
+import { CEREMONY } from "../../../sdk/models/program.ts";
 import { BatchStatus, encodeEvidence, FaultKind, type InferenceReceipt, outputContext, termsHash } from "../../../sdk/protocol/index.ts";
 import { isWrongOutput, opensRequest, type WordOpening, wordOpeningFromJson } from "../../../sdk/receipts/output.ts";
 import { iFaultCourtAbi } from "../../../types/abi/IFaultCourt.ts";
@@ -44,8 +45,6 @@ export interface DisputeDeskOptions extends OpenerDeps {
 
 /** Wrong answers that wait for their header at once. */
 const MAX_OPEN = 1_000;
-/** Of the verifying key: below it, a publisher who knows his own trapdoor could convict anybody. */
-const CEREMONY = 2;
 
 export function createDisputeDesk({ platform, programs, prover, scratch, limits, ...deps }: DisputeDeskOptions): DisputeDesk {
   const { settlement, signer, clock, metrics } = platform;

@@ -12,7 +12,7 @@ const programsFile = z.strictObject({
   models: z.array(z.strictObject({ modelId: z.string().regex(/^0x[0-9a-f]{64}$/i), circuit: z.string(), weights: z.string().optional() })).min(1),
 });
 
-/** @param file As OG_COURT_MODELS names it. @throws `models.file`, `models.kind`, `models.key`, `models.fold` */
+/** @param file As OG_COURT_MODELS names it. @throws `models.file`, `models.kind`, `models.circuit`, `models.key`, `models.fold` */
 export async function loadPrograms(file: string, { client, deployment }: Pick<ChainAccess, "client" | "deployment">): Promise<Map<Hex, ProvingModel>> {
   let models: z.infer<typeof programsFile>["models"];
   try {

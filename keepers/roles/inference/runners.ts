@@ -1,6 +1,7 @@
-import { type DecodedOutput, InputError, type LoadedModel, decodeOutput, enteringLayer, evaluateInteger, inputOfWords, quantizeInput } from "../../../circuits/compiler/index.ts";
+import { type DecodedOutput, InputError, type LoadedModel, decodeOutput, enteringLayer, evaluateInteger, inputOfWords } from "../../../circuits/compiler/index.ts";
+import { integersOf, statusTexts, tensorsOf } from "../../../sdk/models/tensors.ts";
 import { fatal } from "../../errors/index.ts";
-import type { OnnxInference, OnnxModel, RequestTensors, ResponseTensor } from "../../inference/index.ts";
+import type { OnnxInference, OnnxModel, RequestTensors } from "../../inference/index.ts";
 import type { TensorRunner } from "./catalog.ts";
 
 /** Elements of one answer that a price is computed for, when a dimension is free: one at least. */
@@ -29,10 +30,11 @@ export function integerRunner(model: LoadedModel): TensorRunner {
     async run(inputs) {
       const integers = integerInputs(model, inputs);
       const decoded = decodeOutput(model.graph.outputs, evaluateInteger(model.graph, integers, model.weights?.bytes).outputWords);
-      refuseOutside(decoded);
+      refuseFlagged(decoded);
       return { outputs: tensorsOf(model, decoded), units: maxUnits, witness: integers.map(String) };
     },
-    ...(model.hashedInput ? {} : { runWords: async (words: readonly bigint[]) => ({ ...answerInWords(model, words), units: maxUnits }) }),
+    // Where a proof shows the hash of its words, the court would hold an honest answer in words to be a wrong one.
+    ...(model.hashedInput || model.hashedOutput ? {} : { runWords: async (words: readonly bigint[]) => ({ ...answerInWords(model, words), units: maxUnits }) }),
   };
 }
 
@@ -45,14 +47,15 @@ export function chainRunner(layers: readonly LoadedModel[]): TensorRunner {
     async run(inputs) {
       const integers = integerInputs(first, inputs);
       const decoded = decodeOutput(last.graph.outputs, evaluateInteger(last.graph, enteringLayer(layers, layers.length - 1, integers)).outputWords);
-      refuseOutside(decoded);
+      refuseFlagged(decoded);
       return { outputs: tensorsOf(last, decoded), units: maxUnits, witness: integers.map(String) };
     },
   };
 }
 
-function refuseOutside({ status }: DecodedOutput): void {
-  if (status !== 0) throw fatal("integer.domain", "An input leads outside of the domain of one of the model's functions.", { status });
+/** An answer in tensors has no place for the status byte, so one that is not 0 is refused; in words it is told. */
+function refuseFlagged({ status }: DecodedOutput): void {
+  if (status !== 0) throw fatal("integer.status", `A value of the answer ${statusTexts(status).join(", and one ")}: an answer in tensors cannot say so.`, { status });
 }
 
 /**
@@ -60,41 +63,18 @@ function refuseOutside({ status }: DecodedOutput): void {
  * @throws KeeperError `integer.input` when the words are not those of an admissible input.
  */
 function answerInWords(model: LoadedModel, words: readonly bigint[]): { words: bigint[]; witness: string[] } {
+  const values = admissible(() => inputOfWords(model, words));
+  return { words: evaluateInteger(model.graph, values, model.weights?.bytes).outputWords, witness: values.map(String) };
+}
+
+/** @throws KeeperError `integer.input` naming the tensor. */
+const integerInputs = (model: LoadedModel, inputs: RequestTensors): bigint[] => admissible(() => integersOf(model, inputs));
+
+function admissible(read: () => bigint[]): bigint[] {
   try {
-    const values = inputOfWords(model, words);
-    return { words: evaluateInteger(model.graph, values, model.weights?.bytes).outputWords, witness: values.map(String) };
+    return read();
   } catch (error) {
     if (error instanceof InputError) throw fatal("integer.input", error.message, {}, { cause: error });
     throw error;
   }
-}
-
-/** Quantises a request's tensors as published. @throws KeeperError `integer.input` naming the tensor. */
-export function integerInputs(model: LoadedModel, inputs: RequestTensors): bigint[] {
-  for (const name of Object.keys(inputs)) {
-    if (!model.inputs.some((input) => input.name === name)) {
-      throw fatal("integer.input", `The model has no input "${name}"; it has ${model.inputs.map((input) => input.name).join(", ")}.`, { name });
-    }
-  }
-  const values: Record<string, number[]> = {};
-  for (const { name, shape } of model.inputs) {
-    const given = inputs[name];
-    if (!given) throw fatal("integer.input", `Input "${name}" is missing.`, { name });
-    if (given.shape.join() !== shape.join()) throw fatal("integer.input", `Input "${name}" has shape [${given.shape}], not [${shape}].`, { name });
-    values[name] = given.data.map((value, index) => {
-      if (typeof value !== "number" || !Number.isFinite(value)) throw fatal("integer.input", `Element ${index} of input "${name}" is not a finite number.`, { name, index });
-      return value;
-    });
-  }
-  try {
-    return quantizeInput(model, values).values;
-  } catch (error) {
-    if (error instanceof InputError) throw fatal("integer.input", error.message, {}, { cause: error });
-    throw error;
-  }
-}
-
-/** Decoded output lanes in the model's output shapes. */
-export function tensorsOf(model: LoadedModel, decoded: DecodedOutput): Record<string, ResponseTensor> {
-  return Object.fromEntries(model.outputs.map(({ name, shape }) => [name, { type: "float64", shape: [...shape], data: decoded.tensors[name]! }]));
 }

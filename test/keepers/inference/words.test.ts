@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { type LoadedModel, compileModel, evaluateInteger, inputOfWords } from "../../../circuits/compiler/index.ts";
+import { type LoadedModel, compileModel, decodeOutput, evaluateInteger, inputOfWords } from "../../../circuits/compiler/index.ts";
 import { encode, weights } from "../../../circuits/models/build.ts";
 import { isKeeperError } from "../../../keepers/errors/index.ts";
 import { integerRunner } from "../../../keepers/roles/inference/runners.ts";
@@ -39,5 +39,23 @@ describe("an int program asked in words", () => {
       const error = await integerRunner(model).runWords!(words).then(() => null, (thrown: unknown) => thrown);
       expect(isKeeperError(error) && error.code, String(words)).to.equal("integer.input");
     }
+  });
+
+  it("is not asked so where a proof shows the hash of its words: the court would hold the honest answer to be another text", () => {
+    for (const hashed of [{ hashedInput: true }, { hashedOutput: true }]) expect(integerRunner({ ...model, ...hashed }).runWords).to.equal(undefined);
+    expect(integerRunner(model).runWords).to.be.a("function");
+  });
+
+  it("an answer in tensors has no place for a status, so it is refused with one; in words it is told", async () => {
+    // At 0 every class has the same score.
+    const tied = compileModel(encode({
+      inputs: { x: [1, 2] }, constants: { w: weights([2, 2], 0.8, 3) },
+      nodes: [{ op: "MatMul", in: ["x", "w"], out: ["logits"] }, { op: "ArgMax", in: ["logits"], out: ["y"], attrs: { axis: 1 } }], outputs: ["y"], outputTypes: { y: "int64" },
+    }), { inputBits: 7, weightBits: 7 }) as unknown as LoadedModel;
+    const runner = integerRunner(tied);
+    const error = await runner.run({ x: { shape: [1, 2], data: [0, 0] } }, AbortSignal.timeout(1_000)).then(() => null, (thrown: unknown) => thrown);
+    expect(isKeeperError(error) && [error.code, error.message.includes("several classes")]).to.deep.equal(["integer.status", true]);
+    const { words } = await runner.runWords!(evaluateInteger(tied.graph, tied.boxes.map(() => 0n)).inputWords);
+    expect(decodeOutput(tied.graph.outputs, words).status).to.equal(4);
   });
 });

@@ -1,13 +1,13 @@
 import { expect } from "chai";
-import { type Hex, bytesToHex, keccak256 } from "viem";
+import type { Hex } from "viem";
 import { createNodeIdentity, type HandIn, type NodeIdentity, nodeRules, NodeStatus, relayBlock, relayOf, relayStep } from "../../../keepers/roles/node/index.ts";
 import { createHeartbeatRelay } from "../../../keepers/roles/full/heartbeats.ts";
 import type { Platform } from "../../../keepers/roles/platform.ts";
 import { heartbeatDigest, Role, signedHeartbeat } from "../../../sdk/protocol/index.ts";
-import { bytes32, encodeAttestation, IMAGE, secpSigner, TEE, type TestNode, WORKLOAD, ZERO } from "../../utils/settlement-world.ts";
+import { bytes32, secpSigner, type TestNode, WORKLOAD, ZERO } from "../../utils/settlement-world.ts";
 import { until } from "../../utils/until.ts";
 import { type FullRig, fullRig } from "../support/full-rig.ts";
-import { worldPlatform } from "../support/world-platform.ts";
+import { testEvidence, worldPlatform } from "../support/world-platform.ts";
 
 describe("heartbeats for relays", () => {
   it("all nodes name the same block, below the head, near enough to it", () => {
@@ -180,14 +180,9 @@ describe("full nodes carry other nodes' heartbeats", () => {
       await platform.stop();
     });
     await world.token.mint(platform.signer.address, world.parameters.registry.minBondInference);
-    const makeEvidence = async ({ publicKey, userData, nonce }: { publicKey: Uint8Array; userData: Uint8Array; nonce: Uint8Array }) => {
-      const hash = (bytes: Uint8Array) => keccak256(bytesToHex(bytes));
-      const attestation = { imageId: IMAGE, deviceId: bytes32(name), publicKeyHash: hash(publicKey), userDataHash: hash(userData), nonceHash: hash(nonce), attestedAt: await world.now(), validUntil: (await world.now()) + 2_592_000n, teeType: TEE, tcbStatus: 0, debug: false };
-      return { teeType: TEE, evidence: encodeAttestation(attestation), hints: "0x" as Hex };
-    };
     const identity = createNodeIdentity(platform, {
       role: Role.Inference, workload: WORKLOAD, policyId: ZERO, payout: platform.signer.address, paymentAuthorizer: platform.signer.address, endpoint: "https://node.invalid", tlsSpkiHash: bytes32("tls"),
-      hpkeKeyHash: ZERO, bond: 0n, makeEvidence, heartbeatMs: 3_600_000, relays, handIn,
+      hpkeKeyHash: ZERO, bond: 0n, makeEvidence: testEvidence(world, name), heartbeatMs: 3_600_000, relays, handIn,
     });
     await identity.start();
     const runs = () => platform.jobs.states().find((job) => job.name === "node")!;

@@ -44,6 +44,7 @@ import { type ProtocolDomain, Role } from "../../../sdk/protocol/index.ts";
 import type { SettlementInbox } from "../../../types/contracts/index.js";
 import { tempFolder } from "../../utils/folder.ts";
 import { settlementWorld, type TestNode, type World } from "../../utils/settlement-world.ts";
+import { type TlsDoor, tlsDoor } from "./tls-door.ts";
 import { PATIENCE } from "./world-platform.ts";
 
 type Provider = { request(args: { method: string; params?: readonly unknown[] }): Promise<unknown> };
@@ -58,6 +59,8 @@ export interface RigOptions {
   askTerms?: AskTerms;
   relay?: Partial<RelayOptions>;
   programs?: ReadonlyMap<Hex, ProvingModel>;
+  /** Seconds that the settlement chain's clock begins behind the machine's. */
+  behindSeconds?: number;
 }
 
 export type FullRig = Awaited<ReturnType<typeof fullRig>>;
@@ -110,7 +113,7 @@ const deploymentOf = (chainId: number, contracts: object): Deployment => {
 };
 
 export async function fullRig(options: RigOptions = {}) {
-  const world = await settlementWorld(options.parameters);
+  const world = await settlementWorld(options.parameters, options.behindSeconds);
   const other = await network.create({ network: "default", override: { chainId: 713371, initialDate: new Date() } });
   const chain = defineChain({ id: 713371, name: "payment", nativeCurrency: { name: "Ether", symbol: "ETH", decimals: 18 }, rpcUrls: { default: { http: ["http://unused.invalid"] } }, testnet: true });
   const transport = custom({ request: (args) => other.provider.request(args as never) as Promise<unknown> }, { retryCount: 0 });
@@ -121,12 +124,16 @@ export async function fullRig(options: RigOptions = {}) {
   const deployments = { settlement: deploymentOf(world.chainId, world.addresses), payment: deploymentOf(713371, payment) };
   const domain = { chainId: world.chainId, verifyingContract: world.addresses.InferenceSettlement };
   const members: Member[] = [];
+  const doors: TlsDoor[] = [];
   /** Wall time as the members see it: ahead by what the test skipped. */
   const wall = { ahead: 0 };
   const clock: Clock = { ...systemClock(), now: () => Date.now() + wall.ahead };
 
-  async function addMember(stake?: bigint): Promise<Member> {
-    const node = await world.addNode(Role.Full, stake === undefined ? {} : { bond: stake });
+  /** @param served Over HTTPS, at the endpoint and under the TLS key that the registry then holds; else only within this process. */
+  async function addMember(stake?: bigint, { served = false } = {}): Promise<Member> {
+    const door = served ? await tlsDoor() : null;
+    if (door) doors.push(door);
+    const node = await world.addNode(Role.Full, { ...(stake === undefined ? {} : { bond: stake }), ...(door ? { reach: door.reach } : {}) });
     const switches = { settlement: { down: false }, payment: { down: false }, offline: false };
     await other.networkHelpers.setBalance(node.authorizer.address, 10n ** 20n);
     const store = openStore(":memory:");
@@ -171,6 +178,7 @@ export async function fullRig(options: RigOptions = {}) {
     const api = ledgerApi({ store: ledger, statements, watcher, relay, clock, logger: silentLogger, blobPath: checker.blobPath, domain, summary: () => ({}) });
     const member: Member = { node, platform, domain, judge, preimages, store: ledger, statements, follower, work, handover, checker, accuser, guard, carrier, punisher, rewards, watcher, desk, relay, api, switches, pool };
     members.push(member);
+    door?.opens(member.api);
     return member;
   }
 
@@ -253,6 +261,7 @@ export async function fullRig(options: RigOptions = {}) {
         await platform.journal.stop();
         await pool.stop();
       }
+      for (const { server } of doors) await server.close(0);
     },
   };
 }

@@ -1,5 +1,5 @@
 /** A keeper's platform over the simulated chain of `settlementWorld`: real journal, store, signer and pool, no process. */
-import { type Hex, keccak256, parseEther, toHex } from "viem";
+import { bytesToHex, type Hex, keccak256, parseEther, toHex } from "viem";
 import { privateKeyToAddress } from "viem/accounts";
 import { clientOver, createPool, moneyClientOver, RpcAnswerError, type RpcEndpoint } from "../../../keepers/chain/index.ts";
 import { systemClock } from "../../../keepers/clock/index.ts";
@@ -7,11 +7,12 @@ import type { Deployment } from "../../../keepers/config/index.ts";
 import { createJobs } from "../../../keepers/jobs/index.ts";
 import { silentLogger } from "../../../keepers/logger/index.ts";
 import { createMetrics } from "../../../keepers/metrics/index.ts";
+import type { EvidenceMaker } from "../../../keepers/roles/node/index.ts";
 import type { Platform } from "../../../keepers/roles/platform.ts";
 import { localSigner, type PolicyRule } from "../../../keepers/signer/index.ts";
 import { kvMigration, openStore } from "../../../keepers/storage/index.ts";
 import { createJournal } from "../../../keepers/tx/index.ts";
-import type { World } from "../../utils/settlement-world.ts";
+import { bytes32, encodeAttestation, IMAGE, TEE, type World } from "../../utils/settlement-world.ts";
 
 /**
  * Milliseconds for an answer of a chain in this process, and for a lane's lease: a test that computes holds the thread, and
@@ -60,5 +61,17 @@ export async function worldPlatform(w: World, name: string, rules: (deployment: 
       await journal.stop();
       store.close();
     },
+  };
+}
+
+/** Evidence for the world's verifier, which believes what it is told: what an enclave's driver makes for a node. */
+export function testEvidence(w: World, device: string): EvidenceMaker {
+  const hash = (bytes: Uint8Array) => keccak256(bytesToHex(bytes));
+  return async ({ publicKey, userData, nonce }) => {
+    const attestation = {
+      imageId: IMAGE, deviceId: bytes32(device), publicKeyHash: hash(publicKey), userDataHash: hash(userData), nonceHash: hash(nonce), attestedAt: await w.now(), validUntil: (await w.now()) + 2_592_000n,
+      teeType: TEE, tcbStatus: 0, debug: false,
+    };
+    return { teeType: TEE, evidence: encodeAttestation(attestation), hints: "0x" };
   };
 }

@@ -7,6 +7,7 @@ import { integerProgram } from "./integer/evaluate.ts";
 import type { IntNode } from "./integer/graph.ts";
 import type { CompileOptions } from "./options.ts";
 import { inputBoxes } from "./quantise/box.ts";
+import { extraBits } from "./quantise/grain.ts";
 import { Lowerer } from "./quantise/lower.ts";
 import { defaults, type InputScale, type QuantiseOptions } from "./quantise/options.ts";
 import { roundOutput } from "./quantise/output.ts";
@@ -110,7 +111,8 @@ export interface Source {
 /** One attempt at a given precision. */
 function compileAt(source: Source, precision: QuantiseOptions, options: CompileOptions): CompiledModel {
   const { traced, real, outputs, order } = source;
-  const boxes = inputBoxes(traced, precision);
+  const usual = inputBoxes(traced, precision);
+  const boxes = takesWeights(options) || options.inputBits !== undefined ? usual : inputBoxes(traced, precision, grainOf(source, usual, precision, options));
   const plan = takesWeights(options) ? planFor(source, boxes.length, options) : undefined;
   const all = plan ? [...boxes, ...plan.boxes] : boxes;
   const count = options.sampleCount ?? SAMPLES;
@@ -152,6 +154,12 @@ function compileAt(source: Source, precision: QuantiseOptions, options: CompileO
     ...(plan ? { weights: { tensors: plan.tensors, bytes: weightBytes(plan, traced.weights) } } : {}),
     reference: plan ? (inputs) => reference([...inputs, ...own]) : reference,
   };
+}
+
+/** Without the caller's samples nothing is known of how large sums are, but thresholds are. */
+function grainOf({ order, real }: Source, boxes: readonly InputScale[], precision: QuantiseOptions, options: CompileOptions): number[] {
+  const given = options.samples ?? [];
+  return extraBits(order, boxes, precision.inputBits, given.length > 0 ? typicalMagnitudes(order, given.map((s) => [...s]), real.nodes.length) : undefined);
 }
 
 /** Public weights of a model that takes them only in sums and products. */

@@ -50,7 +50,9 @@ function observe(run: Run, at: Domain, jump: readonly number[]): Observation[] {
   const spread = (s: { lo: number; hi: number } | undefined): number => (s && s.hi > s.lo ? s.hi - s.lo : 0);
   return seeded.map((s, i) => {
     const mine = own[i] as { error: number; lo: number; hi: number };
-    return { error: Math.max(s.error, mine.error), range: spread(mine) || spread(s) || Math.abs(s.hi) || 1 };
+    // One sample of one element has no spread: its size stands for it.
+    const size = Number.isFinite(mine.hi) ? Math.abs(mine.hi) : 0;
+    return { error: Math.max(s.error, mine.error), range: spread(mine) || size || spread(s) || Math.abs(s.hi) || 1 };
   });
 }
 

@@ -2,43 +2,16 @@ import onnxProto from "onnx-proto";
 import type { onnx } from "onnx-proto";
 
 import { InvalidModelError } from "../errors.ts";
-import { decodeSparse, decodeTensor, kindOf, type Kind, type Tensor } from "./tensor.ts";
+import { defaultAttributes, functionKey, Inliner, type LocalFunction } from "./functions.ts";
+import type { Attribute, Graph, GraphNode, Model, ValueInfo } from "./graph.ts";
+import { decodeSparse, decodeTensor, kindOf, type Tensor } from "./tensor.ts";
 
-export type Attribute = number | string | number[] | string[] | Tensor | Graph;
-
-export interface GraphNode {
-  readonly operator: string;
-  readonly domain: string;
-  /** Never empty: nodes without a name are called after their first output. */
-  readonly name: string;
-  readonly inputs: string[];
-  readonly outputs: string[];
-  readonly attributes: Map<string, Attribute>;
-}
-
-/** `null` stands for a symbolic dimension. */
-export interface ValueInfo {
-  readonly name: string;
-  readonly kind: Kind;
-  readonly type: number;
-  readonly shape: (number | string | null)[];
-}
-
-export interface Graph {
-  readonly nodes: GraphNode[];
-  readonly inputs: ValueInfo[];
-  readonly outputs: string[];
-  readonly constants: Map<string, Tensor>;
-}
-
-export interface Model {
-  readonly graph: Graph;
-  readonly opset: number;
-}
+export type { Attribute, Graph, GraphNode, Model, ValueInfo } from "./graph.ts";
 
 const text = (bytes: Uint8Array | null | undefined): string => new TextDecoder().decode(bytes ?? new Uint8Array());
 
 function attribute(proto: onnx.IAttributeProto): Attribute {
+  if (proto.refAttrName) return { refersTo: proto.refAttrName };
   switch (proto.type) {
     case 1:
       return Number(proto.f ?? 0);
@@ -95,7 +68,18 @@ function sorted(nodes: GraphNode[], known: Iterable<string>): GraphNode[] {
   return out;
 }
 
-function graph(proto: onnx.IGraphProto, top = false): Graph {
+function graphNode(n: onnx.INodeProto): GraphNode {
+  return {
+    operator: n.opType ?? "",
+    domain: n.domain ?? "",
+    name: n.name || n.output?.[0] || n.opType || "",
+    inputs: n.input ?? [],
+    outputs: n.output ?? [],
+    attributes: new Map((n.attribute ?? []).map((a) => [a.name ?? "", attribute(a)])),
+  };
+}
+
+function graph(proto: onnx.IGraphProto): Graph {
   const constants = new Map<string, Tensor>();
   for (const t of proto.initializer ?? []) constants.set(t.name ?? "", decodeTensor(t));
   for (const t of proto.sparseInitializer ?? []) constants.set(t.values?.name ?? "", decodeSparse(t));
@@ -103,17 +87,22 @@ function graph(proto: onnx.IGraphProto, top = false): Graph {
     if (t.data.some((v) => Number.isNaN(v))) throw new InvalidModelError(`weight "${name}" contains NaN`);
   }
   const inputs = (proto.input ?? []).filter((i) => !constants.has(i.name ?? "")).map(valueInfo);
-  const nodes = (proto.node ?? []).map((n): GraphNode => ({
-    operator: n.opType ?? "",
-    domain: n.domain ?? "",
-    name: n.name || n.output?.[0] || n.opType || "",
-    inputs: n.input ?? [],
-    outputs: n.output ?? [],
-    attributes: new Map((n.attribute ?? []).map((a) => [a.name ?? "", attribute(a)])),
-  }));
-  const outputs = (proto.output ?? []).map((o) => o.name ?? "");
-  // A subgraph may read the names of its surroundings: only the top level can tell what is missing.
-  return { nodes: top ? sorted(nodes, [...constants.keys(), ...inputs.map((i) => i.name)]) : nodes, inputs, outputs, constants };
+  return { nodes: (proto.node ?? []).map(graphNode), inputs, outputs: (proto.output ?? []).map((o) => o.name ?? ""), constants };
+}
+
+function localFunctions(proto: onnx.IModelProto, bytes: Uint8Array): Map<string, LocalFunction> {
+  const list = proto.functions ?? [];
+  if (list.length === 0) return new Map();
+  const defaults = defaultAttributes(bytes);
+  return new Map(list.map((f, i) => [functionKey(f.domain ?? "", f.name ?? ""), {
+    inputs: f.input ?? [], outputs: f.output ?? [], nodes: (f.node ?? []).map(graphNode), opset: opsetOf(f.opsetImport),
+    defaults: new Map((defaults[i] ?? []).map((a) => [a.name ?? "", attribute(a)])),
+  }]));
+}
+
+function opsetOf(imports: readonly onnx.IOperatorSetIdProto[] | null | undefined): number | undefined {
+  const own = imports?.find((o) => !o.domain || o.domain === "ai.onnx")?.version;
+  return own === undefined || own === null ? undefined : Number(own);
 }
 
 /** Reads a model file. Everything that is wrong with the bytes is one error family. */
@@ -125,8 +114,10 @@ export function importModel(bytes: Uint8Array): Model {
     throw new InvalidModelError(`not an ONNX file (${error instanceof Error ? error.message : String(error)})`);
   }
   if (!proto.graph) throw new InvalidModelError("the file holds no graph");
-  const opset = proto.opsetImport?.find((o) => !o.domain || o.domain === "ai.onnx")?.version;
-  const model = { graph: graph(proto.graph, true), opset: Number(opset ?? 1) };
+  const flat = new Inliner(localFunctions(proto, bytes)).graph(graph(proto.graph));
+  // A subgraph may read the names of its surroundings: only the top level can tell what is missing.
+  const nodes = sorted(flat.nodes, [...flat.constants.keys(), ...flat.inputs.map((i) => i.name)]);
+  const model = { graph: { ...flat, nodes }, opset: opsetOf(proto.opsetImport) ?? 1 };
   if (model.graph.outputs.length === 0) throw new InvalidModelError("the graph has no output");
   for (const name of model.graph.outputs) {
     const made = model.graph.nodes.some((n) => n.outputs.includes(name)) || model.graph.constants.has(name);

@@ -3,8 +3,8 @@ import type { Traced } from "../trace/trace.ts";
 import { ceilLog2, dyadic, lowExponent, scaleRound } from "./dyadic.ts";
 import type { InputScale, QuantiseOptions } from "./options.ts";
 
-/** The integer box of every input element. Float boxes are widened to a power of two of steps, so that the range check is exact. */
-export function inputBoxes(traced: Traced, options: QuantiseOptions): InputScale[] {
+/** The integer box of every input element, with `extra` digits where the caller gives no number of them. Float boxes are widened to a power of two of steps, so that the range check is exact. */
+export function inputBoxes(traced: Traced, options: QuantiseOptions, extra: readonly number[] = []): InputScale[] {
   const out: InputScale[] = [];
   for (const t of traced.inputs) {
     const given = options.inputs[t.name] ?? {};
@@ -12,8 +12,13 @@ export function inputBoxes(traced: Traced, options: QuantiseOptions): InputScale
     const lo = given.lo ?? (t.kind === "float" ? -1 : 0);
     const hi = given.hi ?? (t.kind === "bool" ? 1 : t.kind === "int" ? 255 : 1);
     if (!(lo <= hi) || !Number.isFinite(lo) || !Number.isFinite(hi)) throw new InputError(`box [${lo}, ${hi}] of "${t.name}"`);
-    const box = t.kind === "float" ? floatBox(lo, hi, given.bits ?? options.inputBits) : wholeBox(lo, hi);
-    for (let i = 0; i < size; i++) out.push(box);
+    const made = new Map<number, InputScale>();
+    for (let i = 0; i < size; i++) {
+      const more = given.bits === undefined ? (extra[t.offset + i] ?? 0) : 0;
+      const box = made.get(more) ?? (t.kind === "float" ? floatBox(lo, hi, (given.bits ?? options.inputBits) + more) : wholeBox(lo, hi));
+      made.set(more, box);
+      out.push(box);
+    }
   }
   return out;
 }

@@ -2,10 +2,17 @@ import { floorDiv } from "../integer/evaluate.ts";
 import { bitLength } from "../integer/graph.ts";
 import type { Real } from "../real/graph.ts";
 import { floorQuotient, lowerQuotient } from "./divide.ts";
-import { ceilLog2, dyadic, up } from "./dyadic.ts";
+import { ceilLog2, dyadic, scaleRound, up } from "./dyadic.ts";
 import { lowerProduct } from "./linear.ts";
 import { PRODUCT_BITS } from "./options.ts";
 import type { Quantities, Quantity } from "./quantity.ts";
+
+/** What divides: positive, with the sign of the given one apart, and what to do with the quotient where it was none. */
+interface Divisor {
+  readonly divisor: Quantity;
+  readonly positive: number | undefined;
+  readonly keep: (r: Quantity) => Quantity;
+}
 
 /** Quotients by values that may be negative or zero, and floors of quotients. */
 export class Divisions {
@@ -26,10 +33,15 @@ export class Divisions {
     }
   }
 
-  /** a / b, or c / b where the numerator is a constant. */
-  quotient(n: Real, args: readonly Quantity[], e: number): Quantity {
+  /**
+   * a / b, or c / b where the numerator is a constant. Where the divisor may come so near to zero that a quotient needs more than `widest`
+   * digits, such a divisor counts as zero: digits that only a degenerate input needs would be taken from all others.
+   */
+  quotient(n: Real, args: readonly Quantity[], e: number, widest: number): Quantity {
     const q = this.#q;
-    const { divisor: b, positive, keep } = this.#divisor(args[args.length - 1] as Quantity);
+    const given = args[args.length - 1] as Quantity;
+    const most = args.length === 1 ? Math.abs(n.c) : q.magnitude(args[0] as Quantity);
+    const { divisor: b, positive, keep } = this.#divisor(given, most > 0 ? scaleRound(most, e + widest + given.e) : 0n);
     const restore = (r: Quantity): Quantity =>
       keep(positive === undefined ? r : { ...r, node: q.int.mul(q.int.lin([positive], [2n], -1n), r.node) });
     if (args.length === 1) return restore(lowerQuotient(q, q.constant(n.c, Math.min(e + b.e, ceilLog2(n.c) - 8)), b, e));
@@ -39,14 +51,17 @@ export class Divisions {
     const size = q.magnitude(a);
     const fine = size > 0 ? e - Math.max(0, ceilLog2(size)) : e;
     const one = lowerQuotient(q, q.constant(1, Math.min(0, fine + b.e)), b, fine);
+    // Where the divisor comes near zero the reciprocal is too wide for a product without losing the digits of the usual case.
+    if (q.width(a) + q.width(one) > PRODUCT_BITS) return restore(lowerQuotient(q, a, b, e));
     return restore(lowerProduct(q, a, one, PRODUCT_BITS));
   }
 
   /**
-   * A divisor that is positive everywhere: the size of the given one, and 1 where that is 0; then the element counts as a violation and
-   * `keep` makes the result 0. `positive` is the flag of its sign where the data decides it.
+   * A divisor that is positive everywhere: the size of the given one, and 1 (or `least`, where that is more) where that is 0 (or below
+   * `least`); then the element counts as a violation and `keep` makes the result 0. `positive` is the flag of its sign where the data
+   * decides it.
    */
-  #divisor(b: Quantity): { divisor: Quantity; positive: number | undefined; keep: (r: Quantity) => Quantity } {
+  #divisor(b: Quantity, least = 0n): Divisor {
     const q = this.#q;
     const { int } = q;
     const { lo, hi } = q.at(b);
@@ -54,6 +69,7 @@ export class Divisions {
     if (lo > 0n) return { divisor: b, positive: undefined, keep: same };
     if (hi < 0n) return { divisor: { ...b, node: int.lin([b.node], [-1n]) }, positive: int.constant(0n), keep: same };
     if (lo === 0n && hi === 0n) throw new RangeError("the divisor is 0");
+    if (least > 1n && least <= (hi > -lo ? hi : -lo)) return this.#away(b, least);
     const zero = int.eqz(b.node);
     this.#violations.push(zero);
     const keep = (r: Quantity): Quantity => ({ ...r, node: int.mul(int.lin([zero], [-1n], 1n), r.node), err: Infinity });
@@ -65,6 +81,23 @@ export class Divisions {
     const size = int.lin([int.relu(bits, 0), b.node, zero], [2n, -1n, 1n]);
     const node = int.bound(size, "nonzero", 1n, hi > -lo ? hi : -lo, [zero]);
     return { divisor: { ...b, node }, positive: int.bit(bits, (int.at(bits).n[0] as number) - 1), keep };
+  }
+
+  /** The size of a divisor where it is at least `least`, else `least` and a violation. */
+  #away(b: Quantity, least: bigint): Divisor {
+    const { int } = this.#q;
+    const { lo } = this.#q.at(b);
+    const top = (bits: number): number => int.bit(bits, (int.at(bits).n[0] as number) - 1);
+    const sign = lo < 0n ? int.signed(b.node) : undefined;
+    const size = sign === undefined ? b.node : int.lin([int.relu(sign, 0), b.node], [2n, -1n]);
+    const beyond = int.signed(int.lin([size], [1n], -least));
+    const valid = top(beyond);
+    this.#violations.push(int.lin([valid], [-1n], 1n));
+    return {
+      divisor: { ...b, node: int.lin([int.relu(beyond, 0)], [1n], least) },
+      positive: sign === undefined ? undefined : top(sign),
+      keep: (r) => ({ ...r, node: int.mul(valid, r.node) }),
+    };
   }
 
   /** floor(x / n), n = m 2^t: both sides on the finer of their scales. */

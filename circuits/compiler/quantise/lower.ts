@@ -130,7 +130,7 @@ export class Lowerer {
       case "fn":
         return this.#function(n, a);
       case "div":
-        return this.#divisions.quotient(n, args, Number.isFinite(this.#scaleFor(n)) ? this.#scaleFor(n) - 2 : -this.#options.activationBits);
+        return this.#divisions.quotient(n, args, Number.isFinite(this.#scaleFor(n)) ? this.#scaleFor(n) - 2 : -this.#options.activationBits, this.#options.outputBits || 2 * this.#options.activationBits);
       case "floordiv":
         return n.p.length > 0 ? this.#divisions.floor(a, n.p[0] as number) : this.#divisions.floorRatio(n, args);
       case "bitwise":
@@ -276,6 +276,7 @@ export class Lowerer {
 
   #bound(n: Real, x: Quantity, because: readonly Quantity[]): Quantity {
     const [lo, hi] = n.p as [number, number];
+    if (n.fn === "kept") return x;
     if (n.fn === "sure") return this.#certainty.sure(this.#layers[n.layer]?.node ?? "", x, because);
     if (n.fn === "apart") return this.#certainty.apart(this.#layers[n.layer]?.node ?? "", x, because);
     if (n.fn === "side") return this.#certainty.side(this.#layers[n.layer]?.node ?? "", x, because[0] as Quantity, lo);

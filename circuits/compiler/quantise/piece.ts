@@ -81,9 +81,12 @@ export class Pieces {
     const amplitude = Math.min(1, (spec.ramp ? reach : Math.abs(spec.value(Math.min(reach, 8)) - spec.value(0))) || 1);
     const target = amplitude * 2 ** -this.#bits;
     const slope = spec.slope(0, reach);
-    const e = Math.max(Math.floor(Math.log2(target / slope)), ceilLog2(Math.max(reach, target)) - MAX_BITS, -60);
     // Beyond 2^n steps the function is its limit to within half the target.
     const settled = (v: number): boolean => Math.abs(spec.value(v) - spec.centre - spec.tail) <= target / 2;
+    // However far an interval reaches, digits are only spent on where the function has not settled.
+    let far = 1;
+    while (far < reach && !settled(far)) far *= 2;
+    const e = Math.max(Math.floor(Math.log2(target / slope)), ceilLog2(Math.max(Math.min(reach, far), target)) - MAX_BITS, -60);
     let n = 1;
     while (n < MAX_BITS && toReal(1n << BigInt(n), e) < reach * 1.0001 && !settled(toReal(1n << BigInt(n), e))) n++;
     const decay = spec.shape === "decay";

@@ -278,6 +278,15 @@ export class RealGraph {
     return isConst(a) || a.op === "input" || a.whole ? a : this.#node("seam", [a]);
   }
 
+  /**
+   * The same value as a node of its own, which no sum dissolves: a value and the maximum that it took part in are compared exactly, so both
+   * readers must see one rounding of its factor and its constant.
+   */
+  kept(a: Val): Val {
+    if (isConst(a) || a.op !== "lin" || a.args.length > 1 || (a.c === 0 && Math.abs(a.w[0] as number) === 1)) return a;
+    return this.bound(a, "kept", -Infinity, Infinity, []);
+  }
+
   /** The same value with a tighter interval than arithmetic finds, and the rule that justifies it. */
   bound(a: Val, rule: string, lo: number, hi: number, because: readonly Real[]): Val {
     return isConst(a) ? a : this.#node("bound", [a, ...because], { fn: rule, p: [lo, hi], whole: a.whole });

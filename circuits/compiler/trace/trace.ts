@@ -2,7 +2,7 @@ import { InvalidModelError, UnsupportedError } from "../errors.ts";
 import type { Graph, GraphNode, Model } from "../import/model.ts";
 import { sizeOf, type Kind } from "../import/tensor.ts";
 import type { QuantiseOptions } from "../quantise/options.ts";
-import { RealGraph } from "../real/graph.ts";
+import { isConst, RealGraph } from "../real/graph.ts";
 import { takesWeights, type WeightOptions } from "../weights.ts";
 import { NodeContext, type OperatorTable } from "./context.ts";
 import { Lifted } from "./lifted.ts";
@@ -98,6 +98,12 @@ function applied<T>(node: GraphNode, operator: () => T): T {
   }
 }
 
+/** Constants as the model's own arithmetic has them: a place that is cut or compared later may hang on the last digit of a float. */
+function folded(t: SymTensor, type: number): SymTensor {
+  const round = type === 1 ? Math.fround : type === 10 ? Math.f16round : undefined;
+  return round && t.data.some(isConst) ? { ...t, data: t.data.map((v) => (isConst(v) ? round(v) : v)) } : t;
+}
+
 /** What the names of a graph stand for. */
 interface Scope {
   readonly values: Map<string, SymTensor>;
@@ -128,7 +134,7 @@ function run(graph: Graph, { values, types }: Scope, real: RealGraph, opset: num
       return body.outputs.map((o) => scope.values.get(o) as SymTensor);
     };
     const own = node.inputs.map((i) => types.get(i) ?? 0);
-    const result = applied(node, () => operator(new NodeContext(node, inputs, real, opset, own, inner)));
+    const result = applied(node, () => operator(new NodeContext(node, inputs, real, node.opset ?? opset, own, inner)));
     const made = lifted?.constantNode(graph, node, result) ?? result;
     const list = Array.isArray(made) ? made : [made];
     const sources = inputs.map((t, i) => (t ? { kind: t.kind, type: own[i] as number } : undefined));
@@ -136,8 +142,9 @@ function run(graph: Graph, { values, types }: Scope, real: RealGraph, opset: num
       const t = list[i];
       if (name === "") return;
       if (!t) throw new UnsupportedError({ operator: node.operator, node: node.name }, `output ${i} is not available`, "Remove its reader");
-      values.set(name, t);
-      types.set(name, outputType(node, t.kind, sources));
+      const type = outputType(node, t.kind, sources);
+      values.set(name, folded(t, type));
+      types.set(name, type);
     });
   }
 }

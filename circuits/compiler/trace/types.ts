@@ -32,6 +32,8 @@ export function outputType(node: GraphNode, kind: Kind, inputs: readonly ({ kind
     const to = node.attributes.get(name);
     if (typeof to === "number" && to > 0 && kindOfType(to) === kind) return to;
   }
+  const value = node.attributes.get("value");
+  if (["Constant", "ConstantOfShape"].includes(node.operator) && value && typeof value === "object" && "type" in value) return value.type;
   if (["ConvInteger", "MatMulInteger"].includes(node.operator)) return 6;
   if (node.operator === "DynamicQuantizeLinear" || (node.operator === "QuantizeLinear" && inputs.length < 3)) return kind === "int" ? 2 : 1;
   if (["Shape", "Size", "ArgMax", "ArgMin", "NonZero"].includes(node.operator)) return 7;

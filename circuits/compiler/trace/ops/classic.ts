@@ -1,4 +1,5 @@
 import { isConst, type RealGraph, type Val } from "../../real/graph.ts";
+import { sumOfSizes } from "../../real/sign.ts";
 import type { NodeContext, OperatorTable } from "../context.ts";
 import { map, type SymTensor } from "../tensor.ts";
 import { abs, powerOf, sigmoid, tanh } from "./elementwise.ts";
@@ -33,15 +34,20 @@ export function transformed(x: NodeContext, row: readonly Val[]): Val[] {
   if (how === "SOFTMAX") return softmax(r, row);
   if (how === "SOFTMAX_ZERO") {
     // Scores that are exactly zero stay zero; the others are scaled among themselves.
-    if (row.some((v) => !isConst(v))) return softmax(r, row);
-    return row.map((v) => (v === 0 ? 0 : Math.exp(v as number)));
+    const top = r.maxn(row);
+    const parts = row.map((v) => r.mul(r.sub(1, r.eq0(v)), expneg(r, r.gap(top, v))));
+    const sum = r.lin(parts, parts.map(() => 1));
+    return parts.map((p) => r.div(p, sum));
   }
   throw x.refuse(`post_transform ${how}`, "Use NONE, LOGISTIC or SOFTMAX");
 }
 
+const expneg = (r: RealGraph, d: Val): Val => (isConst(d) ? Math.exp(-d) : r.fn("expneg", d));
+
 /** The label of the largest score, the first among equals, with the certainty bit where the margin is proved. */
-export function labelOf(r: RealGraph, row: readonly Val[], labels: readonly number[]): Val {
-  if (row.length === 1) return labels[0] as number;
+export function labelOf(r: RealGraph, scores: readonly Val[], labels: readonly number[]): Val {
+  if (scores.length === 1) return labels[0] as number;
+  const row = scores.map((v) => r.kept(v));
   const flags = oneHotMaximum(r, row, false);
   const label = r.bound(r.lin(flags, flags.map((_, i) => labels[i] as number)), "index", Math.min(...labels), Math.max(...labels), []);
   return sure(r, label, row, flags);
@@ -119,7 +125,7 @@ function svmRegressor(x: NodeContext): SymTensor {
     const score = vectors.length > 0
       ? x.real.lin(vectors.map((s) => k(row, s)), weights, rho)
       : x.real.lin(row, weights, rho);
-    return one ? [x.real.lin([x.real.ge0(x.real.mul(-1, score))], [-2], 1)] : transformed(x, [score]);
+    return one ? [decision(x.real, score, 0, [-1, 1])] : transformed(x, [score]);
   }));
 }
 
@@ -184,13 +190,12 @@ function normalizer(x: NodeContext): SymTensor {
   const norm = x.text("norm", "MAX");
   const r = x.real;
   return { ...x.input(0), kind: "float", data: rowsOf(x.input(0)).flatMap((row) => {
-    const sizes = row.map((v) => abs(r, v));
     if (norm === "L2") {
       const squares = row.map((v) => r.mul(v, v));
       const root = powerOf(r, r.lin(squares, squares.map(() => 1)), 0.5);
       return row.map((v) => r.div(v, root));
     }
-    const size = norm === "L1" ? r.lin(sizes, sizes.map(() => 1)) : maximum(r, row);
+    const size = norm === "L1" ? sumOfSizes(r, row, (v) => abs(r, v)) : maximum(r, row);
     return row.map((v) => r.div(v, size));
   }) };
 }

@@ -1,5 +1,6 @@
 import type { Kind } from "../../import/tensor.ts";
 import { isConst, type Real, type RealGraph, type Val } from "../../real/graph.ts";
+import { nonNegative } from "../../real/sign.ts";
 import { functionValue } from "../../real/functions.ts";
 import { caseCount, distributed, perCase } from "../../real/cases.ts";
 import { centred } from "../../real/variance.ts";
@@ -70,7 +71,8 @@ export function sign(r: RealGraph, a: Val): Val {
 }
 
 export function abs(r: RealGraph, a: Val): Val {
-  return isConst(a) ? Math.abs(a) : r.max(a, r.mul(-1, a));
+  if (isConst(a)) return Math.abs(a);
+  return nonNegative(a) ? a : r.max(a, r.mul(-1, a));
 }
 
 /** Half to even, as ONNX says. */

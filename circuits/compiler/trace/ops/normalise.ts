@@ -188,7 +188,7 @@ export function trainedBatchNormalization(x: NodeContext): SymTensor[] {
 export const normalise: OperatorTable = {
   Softmax: lines(softmax),
   LogSoftmax: lines(logSoftmax),
-  Hardmax: lines((r, values) => oneHotMaximum(r, values, false)),
+  Hardmax: lines((r, values) => oneHotMaximum(r, values.map((v) => r.kept(v)), false)),
   LayerNormalization: (x) => lineNormalization(x, true),
   RMSNormalization: (x) => lineNormalization(x, false),
   SimplifiedLayerNormalization: (x) => lineNormalization(x, false),

@@ -93,7 +93,7 @@ function maxIndices(x: NodeContext): SymTensor {
   for (let p = 0; p < planes; p++) {
     for (const taps of table) {
       const at = [...taps].filter((k) => k >= 0);
-      const flags = oneHotMaximum(x.real, at.map((k) => t.data[p * size + k] as Val), false);
+      const flags = oneHotMaximum(x.real, at.map((k) => x.real.kept(t.data[p * size + k] as Val)), false);
       const index = x.real.lin(flags, at.map((k) => p * size + place(k)));
       data.push(x.real.bound(index, "index", p * size, (p + 1) * size - 1, []));
     }

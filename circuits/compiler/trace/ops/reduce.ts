@@ -32,10 +32,21 @@ const sum = (r: RealGraph, values: readonly Val[]): Val => r.lin(values, values.
 const squares = (r: RealGraph, values: readonly Val[]): Val => sum(r, values.map((v) => r.mul(v, v)));
 const minimum = (r: RealGraph, values: readonly Val[]): Val => r.mul(-1, maximum(r, values.map((v) => r.mul(-1, v))));
 
-/** Position of the largest element as one-hot flags: first (or last) one among equals. */
+/** Which elements are as large as all others, of equals the first (or last) one alone where `alone` cannot be told from rounding. */
+function largestOf(r: RealGraph, values: readonly Val[], last: boolean): Val[] {
+  if (!values.some(isConst)) {
+    const m = maximum(r, values);
+    return values.map((v) => r.ge0(r.sub(v, m)));
+  }
+  // A maximum with a constant in it is rounded: every pair is compared instead.
+  const ahead = (i: number, j: number): Val => r.ge0(r.sub(values[i] as Val, values[j] as Val));
+  const beats = (i: number, j: number): Val => (i < j === !last ? ahead(i, j) : r.sub(1, ahead(j, i)));
+  return values.map((_, i) => values.reduce<Val>((all, _v, j) => (i === j ? all : r.mul(all, beats(i, j))), 1));
+}
+
+/** Position of the largest element as one-hot flags: first (or last) one among equals. Give values that are `kept`. */
 export function oneHotMaximum(r: RealGraph, values: readonly Val[], last: boolean): Val[] {
-  const m = maximum(r, values);
-  const hit = values.map((v) => r.ge0(r.sub(v, m)));
+  const hit = largestOf(r, values, last);
   const order = last ? [...hit.keys()].reverse() : [...hit.keys()];
   const out = new Array<Val>(values.length).fill(0);
   let free: Val = 1;
@@ -71,7 +82,7 @@ const argument =
     const kept = t.shape.map((d, i) => (i === axis ? 1 : d));
     const made = build(kept, "int", (index) => {
       const base = flat(index, own);
-      const values = Array.from({ length: t.shape[axis] as number }, (_, k) => x.real.mul(sign, t.data[base + k * (own[axis] as number)] as Val));
+      const values = Array.from({ length: t.shape[axis] as number }, (_, k) => x.real.kept(x.real.mul(sign, t.data[base + k * (own[axis] as number)] as Val)));
       const flags = oneHotMaximum(x.real, values, last);
       const picked = x.real.bound(x.real.lin(flags, flags.map((_, k) => k)), "index", 0, values.length - 1, []);
       return sure(x.real, picked, values, flags);
@@ -94,7 +105,7 @@ function topK(x: NodeContext): SymTensor[] {
   const lines = new Map<number, { values: Val[]; indices: Val[] }>();
   build(outer, "int", (index) => {
     const base = flat(index, own);
-    const list = Array.from({ length: t.shape[axis] as number }, (_, i) => x.real.mul(sign, t.data[base + i * (own[axis] as number)] as Val));
+    const list = Array.from({ length: t.shape[axis] as number }, (_, i) => x.real.kept(x.real.mul(sign, t.data[base + i * (own[axis] as number)] as Val)));
     lines.set(base, largest(x.real, list, k, sign));
     return 0;
   });

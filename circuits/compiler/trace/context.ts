@@ -32,6 +32,12 @@ export class NodeContext {
     this.run = run;
   }
 
+  /** The same node as another operator would see it: fused operators are made of plain ones. */
+  as(inputs: readonly (SymTensor | undefined)[], attributes: Readonly<Record<string, Attribute>> = {}, opset = this.opset): NodeContext {
+    const node = { ...this.node, inputs: inputs.map((t, i) => (t ? (this.node.inputs[i] ?? `input ${i}`) : "")), attributes: new Map([...this.node.attributes, ...Object.entries(attributes)]) };
+    return new NodeContext(node, [...inputs], this.real, opset, this.types, this.run);
+  }
+
   refuse(reason: string, advice: string): UnsupportedError {
     return new UnsupportedError({ operator: this.node.operator, node: this.node.name }, reason, advice);
   }

@@ -13,6 +13,7 @@ import { reduce } from "./ops/reduce.ts";
 import { trees } from "./ops/trees.ts";
 import { attentionOperators } from "./ops/attention.ts";
 import { classic } from "./ops/classic.ts";
+import { contrib } from "./ops/contrib.ts";
 import { control } from "./ops/control.ts";
 import { integer } from "./ops/integer.ts";
 import { loss } from "./ops/loss.ts";
@@ -25,5 +26,5 @@ import { signal } from "./ops/signal.ts";
 export const operators: OperatorTable = {
   ...linear, ...layout, ...elementwise, ...pool, ...reduce, ...normalise, ...indexing, ...recurrent, ...trees, ...control,
   ...integer, ...quantisedOperators, ...classic, ...sequence, ...signal, ...resizing, ...loss, ...attentionOperators,
-  ...sampling, ...frames, ...fused,
+  ...sampling, ...frames, ...fused, ...contrib,
 };

@@ -129,6 +129,16 @@ export const biased = (x: NodeContext): SymTensor => {
   return bias ? zip(x.input(0), bias, "float", (a, b) => x.real.add(a, b)) : x.input(0);
 };
 
+/** A product of operands whose last two axes may be turned. */
+function turnedProduct(x: NodeContext): SymTensor {
+  const turn = (t: SymTensor, flag: string): SymTensor => {
+    if (x.number(flag, 0) === 0) return t;
+    const n = t.shape.length;
+    return transpose(t, Array.from({ length: n }, (_, i) => (i < n - 2 ? i : 2 * n - 3 - i)));
+  };
+  return map(matmul(x.real, turn(x.input(0), "transA"), turn(x.input(1), "transB")), (v) => x.real.mul(x.number("alpha", 1), v));
+}
+
 export const attentionOperators: OperatorTable = {
   Attention: (x) => (x.node.domain === "com.microsoft" ? fusedAttention(x) : attention(x)),
   RotaryEmbedding: (x) => rotary(x, x.node.domain === "com.microsoft" ? { cos: 2, sin: 3, positions: 1 } : { cos: 1, sin: 2, positions: 3 }),
@@ -140,12 +150,6 @@ export const attentionOperators: OperatorTable = {
     const alpha = x.number("alpha", 1.702);
     return map(x.input(0), (v) => x.real.mul(1 / alpha, apply(x.real, "silu", x.real.mul(alpha, v))));
   },
-  FusedMatMul: (x) => {
-    const turn = (t: SymTensor, flag: string): SymTensor => {
-      if (x.number(flag, 0) === 0) return t;
-      const n = t.shape.length;
-      return transpose(t, Array.from({ length: n }, (_, i) => (i < n - 2 ? i : 2 * n - 3 - i)));
-    };
-    return map(matmul(x.real, turn(x.input(0), "transA"), turn(x.input(1), "transB")), (v) => x.real.mul(x.number("alpha", 1), v));
-  },
+  FusedMatMul: turnedProduct,
+  TransposeMatMul: turnedProduct,
 };

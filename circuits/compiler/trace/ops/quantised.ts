@@ -20,13 +20,13 @@ function spread(p: SymTensor | undefined, shape: readonly number[], axis: number
   };
 }
 
-function dequantised(r: RealGraph, t: SymTensor, scale: SymTensor, zero: SymTensor | undefined, axis = 1, block = 0): SymTensor {
+export function dequantised(r: RealGraph, t: SymTensor, scale: SymTensor, zero: SymTensor | undefined, axis = 1, block = 0): SymTensor {
   const [s, z] = [spread(scale, t.shape, axis, block), spread(zero, t.shape, axis, block)];
   return build(t.shape, "float", (index, i) => r.mul(r.sub(t.data[i] as Val, z(index)), s(index)));
 }
 
 /** round(v / scale) + zero, half to even, saturated to the type. */
-function quantised(r: RealGraph, t: SymTensor, scale: SymTensor, zero: SymTensor | undefined, type: IntegerType, axis = 1, block = 0): SymTensor {
+export function quantised(r: RealGraph, t: SymTensor, scale: SymTensor, zero: SymTensor | undefined, type: IntegerType, axis = 1, block = 0): SymTensor {
   const [s, z] = [spread(scale, t.shape, axis, block), spread(zero, t.shape, axis, block)];
   return build(t.shape, "int", (index, i) => {
     const step = s(index);
@@ -42,10 +42,10 @@ function axisAttribute(x: NodeContext, t: SymTensor): number {
 }
 
 /** The type that a zero point input stands for; without one it is uint8. */
-const outputRange = (x: NodeContext, zero: number): IntegerType => (x.optional(zero) ? x.integer(zero) : { bits: 8, signed: false, lo: 0, hi: 255 });
+export const outputRange = (x: NodeContext, zero: number): IntegerType => (x.optional(zero) ? x.integer(zero) : { bits: 8, signed: false, lo: 0, hi: 255 });
 
 /** The scale follows from the data: its own rounding and that of the zero point are part of the model. */
-function dynamic(x: NodeContext): SymTensor[] {
+export function dynamic(x: NodeContext): SymTensor[] {
   const r = x.real;
   const t = x.input(0);
   const top = r.max(maximum(r, t.data), 0);
@@ -64,8 +64,8 @@ function shiftedBy(x: NodeContext, i: number, zero: number, axis: number): SymTe
 }
 
 /** Zero points and scales of a matrix product go with rows of the left operand and columns of the right one. */
-const rows = (t: SymTensor): number => Math.max(0, t.shape.length - 2);
-const columns = (t: SymTensor): number => Math.max(0, t.shape.length - 1);
+export const rows = (t: SymTensor): number => Math.max(0, t.shape.length - 2);
+export const columns = (t: SymTensor): number => Math.max(0, t.shape.length - 1);
 
 function product(x: NodeContext): SymTensor {
   const r = x.real;

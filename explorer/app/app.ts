@@ -28,7 +28,7 @@ export function startApp(root: HTMLElement, net: Net, window: Window): () => voi
           <button type="submit">Search</button>
         </form>
       </header>
-      <nav aria-label="Pages"><ul>${PLACES.filter(([place]) => PAGES[place]).map(([place, title]) => html`<li><a href=${`#/${place}`} aria-current=${(PARENTS[name] ?? name) === place ? "page" : nothing}>${title}</a></li>`)}</ul></nav>
+      <nav aria-label="Pages"><ul>${PLACES.map(([place, title]) => html`<li><a href=${`#/${place}`} aria-current=${(PARENTS[name] ?? name) === place ? "page" : nothing}>${title}</a></li>`)}</ul></nav>
       <main id="main" tabindex="-1">${body}</main>
       <footer><p>This page is read-only and has no server of its own that you must believe: <a href="#/about">what it checks, and what it takes on trust</a>.</p></footer>`;
   }
@@ -40,8 +40,8 @@ export function startApp(root: HTMLElement, net: Net, window: Window): () => voi
 
   function search(event: SubmitEvent): void {
     event.preventDefault();
-    const text = new FormData(event.target as HTMLFormElement).get("q");
-    const next = `#/search?q=${encodeURIComponent(typeof text === "string" ? text.trim().slice(0, 200) : "")}`;
+    const text = root.querySelector<HTMLInputElement>("#q")?.value ?? "";
+    const next = `#/search?q=${encodeURIComponent(text.trim().slice(0, 200))}`;
     if (window.location.hash === next) void go();
     else window.location.hash = next;
   }
@@ -67,7 +67,7 @@ export function startApp(root: HTMLElement, net: Net, window: Window): () => voi
     const load: Loader | undefined = PAGES[route.name];
     try {
       if (!load) throw new NotFound(`There is no page "${clean(route.name, 40)}".`, "Take one of the pages above, or search for a hash.");
-      await load(net, route, { show, signal: mine.signal });
+      await load(net, route, { show, replace: (href) => !mine.signal.aborted && window.location.replace(href), signal: mine.signal });
     } catch (error) {
       if (mine.signal.aborted) return;
       const before = shown as Shown | null;

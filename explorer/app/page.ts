@@ -11,6 +11,8 @@ export interface Shown {
 export interface PageTools {
   /** Draws; does nothing once the reader has gone on. */
   show(page: Shown): void;
+  /** Goes to another page in the place of this one. */
+  replace(href: string): void;
   /** Aborted when the reader goes on. */
   signal: AbortSignal;
 }

@@ -44,8 +44,9 @@ async function askChain(url: string, request: Request): Promise<Response> {
   }
   const list = Array.isArray(calls) ? (calls as unknown[]) : [calls];
   if (list.length === 0 || list.length > MAX_CALLS) return refusal(400, `Expected 1 to ${MAX_CALLS} calls.`);
-  const strange = list.map((call) => (call as { method?: unknown } | null)?.method).find((method) => typeof method !== "string" || !METHODS.has(method));
-  if (strange !== undefined) return refusal(403, `This door is read-only: ${JSON.stringify(strange)?.slice(0, 60)} is not among the methods that it carries.`);
+  const methods = list.map((call) => String((call as { method?: unknown } | null)?.method));
+  const strange = methods.find((method) => !METHODS.has(method));
+  if (strange !== undefined) return refusal(403, `This door is read-only: "${strange.slice(0, 60)}" is not among the methods that it carries.`);
   try {
     const answer = await fetch(url, { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(calls), signal: AbortSignal.timeout(TIMEOUT_MS) });
     return new Response(answer.body, { status: answer.status, headers: { "content-type": "application/json", "x-content-type-options": "nosniff" } });

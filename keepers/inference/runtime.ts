@@ -2,10 +2,9 @@
  * The process that holds ONNX Runtime sessions, one run at a time. The runtime works synchronously in native code: only a
  * process of its own can be stopped when a run takes too long, and only a process of its own can crash alone.
  */
-import { Worker } from "node:worker_threads";
-
 import onnxruntime from "onnxruntime-node";
 
+import { dieWithParent } from "../jobs/orphan.ts";
 import type { FromRuntime, RawDescription, ToRuntime } from "./protocol.ts";
 import type { RuntimeTensor, TensorType } from "./tensors.ts";
 
@@ -72,9 +71,5 @@ process.on("message", (message: ToRuntime) => {
 });
 process.on("disconnect", () => process.exit(0));
 
-// A run in native code sees no "disconnect". If the keeper is killed in the middle of an endless one, this ends the orphan.
-const watch = `
-  const parent = process.ppid;
-  setInterval(() => process.ppid === parent || process.kill(process.pid, "SIGKILL"), 1000);
-`;
-new Worker(watch, { eval: true }).unref();
+// A run in native code sees no "disconnect".
+dieWithParent();

@@ -4,6 +4,10 @@
 // package is GPL-3.0; the binary is therefore made on the machine that uses it and never distributed with this project.
 //
 // Written for proving keys that the keeper trusts: lengths and indices are checked, points are not.
+#ifdef __linux__
+#include <signal.h>
+#include <sys/prctl.h>
+#endif
 #include <sys/random.h>
 
 #include <cstdio>
@@ -187,6 +191,10 @@ int main(int count, char **arguments) {
         fprintf(stderr, "usage: prover KEY.zkey WITNESS.wtns\n");
         return 2;
     }
+#ifdef __linux__
+    // A keeper that is killed leaves no prover behind: nobody would read the proof, or stop it at its deadline.
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+#endif
     try {
         puts(prove(arguments[1], arguments[2]).c_str());
         return 0;

@@ -6,6 +6,7 @@ import { statSync } from "node:fs";
 import { createInterface } from "node:readline";
 
 import { messageOf } from "../../errors/index.ts";
+import { dieWithParent } from "../../jobs/orphan.ts";
 import { loadKey } from "./groth16.ts";
 import type { LoadedKey } from "./groth16.ts";
 
@@ -58,6 +59,8 @@ async function answer(question: Question): Promise<object> {
 
 // The keeper is gone, or has no more work.
 process.stdin.once("end", () => process.exit(0));
+// Reading a large key blocks this thread, and with it that event.
+dieWithParent();
 for await (const line of createInterface({ input: process.stdin })) {
   process.stdout.write(`${JSON.stringify(await answer(JSON.parse(line) as Question))}\n`);
 }

@@ -1,6 +1,7 @@
 import type { Hex } from "viem";
 import type { InferenceReceipt } from "../../../sdk/protocol/index.ts";
-import { chooseProver } from "../../proving/provers.ts";
+import type { Prover } from "../../proving/prover.ts";
+import { type ChosenProver, chooseProver } from "../../proving/provers.ts";
 import { openProvingQueue } from "../../proving/queue.ts";
 import type { ProvingModel } from "../../proving/program.ts";
 import { proveNext } from "../../proving/worker.ts";
@@ -15,18 +16,25 @@ export interface ProvingRoomOptions {
   /** Directory for witness files; they hold clients' inputs and are removed after use. */
   scratch: string;
   limits: { timeoutMs: number; memoryMb: number };
+  /** Default: the best that this machine has. */
+  prover?: Prover;
 }
 
 /** Open proofs at which the node refuses more. */
 const CAPACITY = 256;
 const MAX_ATTEMPTS = 3;
 const HEARTBEAT_MS = 5_000;
+/**
+ * A worker that was killed loses its job after this. It need not outlast a proof, since a living worker renews it; a witness that takes
+ * longer blocks the renewal, and then the first to finish wins.
+ */
+const LEASE_MS = 6 * HEARTBEAT_MS;
 
 /** The node's proofs: a durable queue, one prover at a time, each outcome handed to its receipt. */
 export function provingRoom({ store, clock, jobs, metrics, logger }: Platform, options: ProvingRoomOptions) {
   const { timeoutMs, memoryMb } = options.limits;
-  const queue = openProvingQueue(store, { capacity: CAPACITY, maxAttempts: MAX_ATTEMPTS, leaseMs: timeoutMs + 2 * HEARTBEAT_MS, backoffMs: 5_000 });
-  const { prover, reason } = chooseProver();
+  const queue = openProvingQueue(store, { capacity: CAPACITY, maxAttempts: MAX_ATTEMPTS, leaseMs: LEASE_MS, backoffMs: 5_000 });
+  const { prover, reason }: ChosenProver = options.prover ? { prover: options.prover } : chooseProver();
   logger.info({ prover: prover.name, reason }, "prover chosen");
   const prepare = proofPreparation(options);
 

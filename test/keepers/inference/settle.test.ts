@@ -1,78 +1,19 @@
 /** Headers of a running and of a stopping node. */
 import { expect } from "chai";
-import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import type { Address, Hex } from "viem";
+import type { Hex } from "viem";
 import { encodeProof } from "../../../circuits/setup/encode.ts";
-import { simulatedClock, systemClock } from "../../../keepers/clock/index.ts";
 import { silentLogger } from "../../../keepers/logger/index.ts";
 import { ownBlob } from "../../../keepers/roles/inference/blobs.ts";
 import { openProvingQueue } from "../../../keepers/proving/queue.ts";
 import { lastHeaders } from "../../../keepers/roles/inference/lastHeaders.ts";
-import { inferenceLedger } from "../../../keepers/roles/inference/ledger.ts";
 import { deliverEnded, encodeProven } from "../../../keepers/roles/inference/proofs.ts";
-import { settlementPass } from "../../../keepers/roles/inference/settle.ts";
-import { openStore } from "../../../keepers/storage/index.ts";
-import { blobIds, blobRenewal, startWalrusServer, walrusClient } from "../../../keepers/walrus/index.ts";
-import { BatchStatus, type InferenceReceipt, Role, SettlementMode, Verification, receiptDigest, slotNumberOf, termsHash } from "../../../sdk/protocol/index.ts";
+import { BatchStatus, SettlementMode, Verification, slotNumberOf, termsHash } from "../../../sdk/protocol/index.ts";
 import { closeSnarkjs, proveTiny, tiny } from "../../circuits/setup/tools.ts";
 import { terms } from "../../settlement/builder.ts";
-import { ZERO, bytes32, settlementWorld } from "../../utils/settlement-world.ts";
+import { ZERO, bytes32 } from "../../utils/settlement-world.ts";
 import { codeOf } from "../support/code-of.ts";
-
-const DAY = 86_400_000;
-
-/** One node's settlement pass on a chain, with everything real but the transaction journal. */
-async function settling() {
-  const s = await settlementWorld();
-  const node = await s.addNode(Role.Inference);
-  const contract = s.addresses.InferenceSettlement as Address;
-  const domain = { chainId: s.chainId, verifyingContract: contract };
-  const dir = mkdtempSync(join(tmpdir(), "og-settle-"));
-  const ids = blobIds();
-  const clock = simulatedClock(1, Number(await s.now()) * 1_000);
-  const walrus = await startWalrusServer({ directory: dir, blobIds: ids, clock: { ...systemClock(), now: () => clock.now() }, port: 0, epochSeconds: DAY / 1_000 });
-  const store = openStore(":memory:");
-  const ledger = inferenceLedger(store);
-  ledger.rememberTerms(termsHash(terms(node)), terms(node));
-  const client = walrusClient({ publisher: walrus.url, aggregators: [walrus.url], blobIds: ids, clock: systemClock(), attempts: 1, epochs: 3 });
-  const renewal = blobRenewal({ store: openStore(":memory:"), walrus: client, clock, logger: silentLogger, epochs: 3, epochMs: DAY });
-  let sequence = 0n;
-  async function add(settlementMode: number, change: Partial<InferenceReceipt> = {}, verification: number = Verification.Tee) {
-    const receipt: InferenceReceipt = {
-      nodeId: node.nodeId, keyId: node.keyId, modelId: bytes32("model"), termsHash: termsHash(terms(node)), requestHash: bytes32(`q${sequence}`), responseHash: bytes32(`a${sequence}`),
-      paymentId: bytes32("channel"), cumulativeBefore: sequence * 7n, charge: 7n, inputUnits: 1n, outputUnits: 1n, sequence: sequence++, issuedAt: await s.now(), outcome: 1, ...change,
-    };
-    const digest = receiptDigest(receipt, domain);
-    ledger.add({ digest, receipt, signature: node.signer.sign(digest), settlementMode, verification, storedAt: clock.now() });
-    return { digest, receipt };
-  }
-  let open = 0;
-  const journal = {
-    async submit({ to, data }: { to: Address; data: Hex }) {
-      expect(++open, "one transaction at a time").to.equal(1);
-      const sent = await s.relayer.sendTransaction({ to, data });
-      const receipt = (await sent.wait())!;
-      open--;
-      return { hash: sent.hash, receipt: { gasUsed: receipt.gasUsed } };
-    },
-  };
-  const key = { nodeId: node.nodeId, keyId: node.keyId, keyType: node.signer.keyType, publicKey: node.signer.publicKey, sign: (digest: Hex) => Promise.resolve(node.signer.sign(digest)) };
-  const read = async ({ functionName, args }: { functionName: string; args: unknown[] }) => ((functionName === "verifyBatch" ? s.router : s.settlement) as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>)[functionName]!(...args).then((value) => (functionName === "status" ? Number(value) : value));
-  const pass = settlementPass({
-    ledger, journal: journal as never, domain, keyById: (keyId) => (keyId === node.keyId ? key : undefined), clock, log: silentLogger,
-    settlement: { chainId: s.chainId, deployment: { address: () => contract }, client: { readContract: read } } as never,
-    walrus: client, keepBlob: (blobId, contentHash) => renewal.note(blobId, contentHash, clock.now() + 30 * DAY),
-    place: { paymentChainId: 1n, escrow: bytes32("escrow").slice(0, 42) as Address }, policy: { size: 100, idleMs: 60_000, ageMs: 60_000, settleSize: 10 },
-  });
-  const close = async () => {
-    await walrus.close();
-    await ids.close();
-    rmSync(dir, { recursive: true });
-  };
-  return { s, node, store, ledger, clock, add, pass, close, renewal, client };
-}
+import { DAY, settling } from "../support/settling.ts";
 
 describe("inference node: headers", () => {
   after(closeSnarkjs);

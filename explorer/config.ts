@@ -43,12 +43,6 @@ export function parseConfig(json: unknown, base: string): ExplorerConfig {
   };
 }
 
-/** Origins that a page with this configuration talks to: its Content-Security-Policy names no others. */
-export function originsOf(config: ExplorerConfig): string[] {
-  const urls = [config.settlement.rpcUrl, ...(config.payment ? [config.payment.rpcUrl] : []), ...config.aggregators, ...config.ledgers];
-  return [...new Set(urls.map((url) => new URL(url).origin))];
-}
-
 function chainOf(value: unknown, field: string, base: string): ChainConfig {
   const { rpcUrl, deployment, startBlock } = fieldsOf(value, field);
   try {

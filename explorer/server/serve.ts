@@ -1,11 +1,11 @@
 /** The explorer's own server: files, configuration, and the read-only way out. */
+import { pageFile, pageHeaders } from "../../keepers/http/page.ts";
 import { type HttpServer, serve } from "../../keepers/http/server.ts";
 import { activeNodes } from "../../sdk/network/nodes.ts";
 import { chainAccess } from "../../sdk/network/network.ts";
 import { Role } from "../../sdk/protocol/enums.ts";
 import { pinnedFetch } from "../../sdk/transport/pinnedFetch.ts";
-import type { ChainConfig, ExplorerConfig } from "../config.ts";
-import { pageFiles, securityHeaders } from "./files.ts";
+import type { ChainConfig } from "../config.ts";
 import { type Door, proxy } from "./proxy.ts";
 
 export interface ExplorerServerOptions {
@@ -53,16 +53,18 @@ export async function serveExplorer(options: ExplorerServerOptions): Promise<Htt
     return doors;
   }
 
-  const config = async (): Promise<ExplorerConfig> => ({
+  /** As `parseConfig` reads it; all places are this server's own. */
+  const chainOf = ({ deployment, startBlock }: ChainConfig, rpcUrl: string) => ({ rpcUrl, deployment, startBlock: Number(startBlock) });
+  const config = async () => ({
     name,
-    settlement: { ...settlement, rpcUrl: `${server.url}/via/settlement` },
-    payment: payment && { ...payment, rpcUrl: `${server.url}/via/payment` },
-    aggregators: aggregators.map((_, index) => `${server.url}/via/walrus/${index}`),
-    ledgers: (await ledgers()).map((_, index) => `${server.url}/via/ledger/${index}`),
+    settlement: chainOf(settlement, "/via/settlement"),
+    payment: payment && chainOf(payment, "/via/payment"),
+    aggregators: aggregators.map((_, index) => `/via/walrus/${index}`),
+    ledgers: (await ledgers()).map((_, index) => `/via/ledger/${index}`),
   });
   const upstreams = { rpc: { settlement: settlement.rpcUrl, ...(payment ? { payment: payment.rpcUrl } : {}) }, aggregators, ledger: (index: number) => doors[index] };
   const onLoopback = LOOPBACK.test(host) || host === "::1";
-  const server: HttpServer = await serve({
+  const server = await serve({
     host, port,
     async fetch(request) {
       const { pathname } = new URL(request.url);
@@ -70,7 +72,7 @@ export async function serveExplorer(options: ExplorerServerOptions): Promise<Htt
       if (onLoopback && !LOOPBACK.test(request.headers.get("host") ?? "")) return told(421, "This server answers to localhost only.");
       if (pathname.startsWith("/via/")) return (await proxy(pathname.slice(5), request, upstreams)) ?? told(404, "Nothing is behind this path.");
       if (request.method !== "GET") return told(405, "The explorer is read-only.");
-      return (await pageFiles(directory, server.url, config).fetch(pathname.slice(1))) ?? told(404, "There is no such file. The explorer is at /.");
+      return (await pageFile(directory, pathname.slice(1), config)) ?? told(404, "There is no such file. The explorer is at /.");
     },
   });
   return {
@@ -83,6 +85,6 @@ export async function serveExplorer(options: ExplorerServerOptions): Promise<Htt
 }
 
 function told(status: number, text: string): Response {
-  return new Response(`${text}\n`, { status, headers: { "content-type": "text/plain; charset=utf-8", ...securityHeaders([]) } });
+  return new Response(`${text}\n`, { status, headers: { "content-type": "text/plain; charset=utf-8", ...pageHeaders() } });
 }
 

@@ -12,10 +12,10 @@ await runKeeper(
     fields: { ...commonFields, ...nodeFields, ...fullFields },
     rules: fullRules,
     async build(platform, config) {
-      const { checkWorkers, postgres, leaderMs, firstCommittee, exchangeMs, relaySize, relayWaitMs, courtModels, proofTimeoutMs, proofMemoryMb, mirrorRetentionMs, demandAfterMs, demandsPerHeader, maxDemandBond, listen, endpoint, dataDir } = config;
+      const { checkWorkers, postgres, leaderMs, firstCommittee, exchangeMs, relaySize, relayWaitMs, courtModels, explorer, proofTimeoutMs, proofMemoryMb, mirrorRetentionMs, demandAfterMs, demandsPerHeader, maxDemandBond, listen, endpoint, dataDir } = config;
       return createFullRole(platform, {
         walrus: walrusClient({ aggregators: config.walrusAggregators, blobIds: blobIds(), clock: platform.clock, maxBytes: config.maxBlobBytes }),
-        blobDir: join(dataDir, "blobs"), checkWorkers, postgres, leaderMs, firstCommittee, exchangeMs, relaySize, relayWaitMs, courtModels, proof: { deadlineMs: proofTimeoutMs, memoryMb: proofMemoryMb }, mirrorRetentionMs, demandAfterMs, demandsPerHeader, maxDemandBond, listen, endpoint, ...(await nodeSetup(platform, config)),
+        blobDir: join(dataDir, "blobs"), checkWorkers, postgres, leaderMs, firstCommittee, exchangeMs, relaySize, relayWaitMs, courtModels, explorer, proof: { deadlineMs: proofTimeoutMs, memoryMb: proofMemoryMb }, mirrorRetentionMs, demandAfterMs, demandsPerHeader, maxDemandBond, listen, endpoint, ...(await nodeSetup(platform, config)),
       });
     },
   },

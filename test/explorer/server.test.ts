@@ -1,10 +1,11 @@
 import { expect } from "chai";
-import { mkdtempSync } from "node:fs";
+import { mkdtempSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildExplorer } from "../../explorer/build.ts";
 import { serveExplorer } from "../../explorer/server/serve.ts";
+import { withExplorer } from "../../keepers/http/page.ts";
 import type { HttpServer } from "../../keepers/http/server.ts";
 import { rpcServer, type RpcServer } from "../utils/rpc-server.ts";
 
@@ -70,5 +71,34 @@ describe("explorer: its server", () => {
   it("an upstream that does not answer is told as such", async () => {
     const response = await get(`/via/walrus/0/v1/blobs/${"A".repeat(43)}`);
     expect([response.status, ((await response.json()) as { error: { message: string } }).error.message]).to.satisfy(([status, message]: [number, string]) => status === 502 && /did not answer/.test(message));
+  });
+});
+
+describe("explorer: under a full node's door", () => {
+  const directory = mkdtempSync(join(tmpdir(), "og-explorer-"));
+  const door = withExplorer(directory, async ({ url }) => new Response(`ledger ${new URL(url).pathname}`));
+  const get = (path: string, method = "GET") => door(new Request(`https://full.example${path}`, { method }));
+  before(() => buildExplorer(directory));
+
+  it("says what is missing until the operator has written explorer.json", async () => {
+    const response = await get("/explorer/");
+    expect([response.status, await response.text()]).to.deep.equal([503, "This node's explorer.json is missing or is not JSON; its operator finds it in docs/explorer.md.\n"]);
+  });
+
+  it("serves the page, and its policy names the places in explorer.json", async () => {
+    writeFileSync(join(directory, "explorer.json"), JSON.stringify({ settlement: { rpcUrl: "https://rpc.example/key" }, payment: null, aggregators: ["https://walrus.example/", "javascript:alert(1)", 5], ledgers: [".."] }));
+    const response = await get("/explorer/");
+    expect(response.status).to.equal(200);
+    expect(response.headers.get("content-security-policy")).to.include("connect-src 'self' https://rpc.example https://walrus.example;");
+    expect((await get("/explorer")).headers.get("location")).to.equal("/explorer/");
+    for (const path of ["main.js", "worker.js", "style.css", "explorer.json"]) expect((await get(`/explorer/${path}`)).status, path).to.equal(200);
+    for (const path of ["x", "..%2fpackage.json", "constructor", "main.js/x"]) expect((await get(`/explorer/${path}`)).status, path).to.equal(404);
+    expect(await (await get("/explorer/../../package.json")).text()).to.equal("ledger /package.json");
+  });
+
+  it("everything else is the ledger's, and without a directory all of it", async () => {
+    for (const path of ["/ledger/headers", "/explorers", "/"]) expect(await (await get(path)).text()).to.equal(`ledger ${path}`);
+    expect(await (await get("/explorer/", "POST")).text()).to.equal("ledger /explorer/");
+    expect(await (await withExplorer("", async () => new Response("ledger"))(new Request("https://full.example/explorer/"))).text()).to.equal("ledger");
   });
 });

@@ -13,6 +13,7 @@ export const fullFields = {
   relaySize: field({ env: "OG_RELAY_SIZE", default: "20", description: "Other nodes' heartbeats (POST /heartbeats) that make a transaction at once; 0: none are carried.", parse: parse.integer({ min: 0, max: 100 }) }),
   relayWaitMs: field({ env: "OG_RELAY_WAIT_MS", default: "30000", unit: "ms", description: "A heartbeat that was handed in waits no longer for others.", parse: parse.integer({ min: 100, max: 600_000 }) }),
   courtModels: field({ env: "OG_COURT_MODELS", default: "", description: "JSON file of int programs whose wrong answers this node proves, when payers open them: {\"models\": [{\"modelId\", \"circuit\"[, \"weights\"]}]}; empty: none.", parse: parse.text }),
+  explorer: field({ env: "OG_EXPLORER", default: "", description: "Directory of a built explorer with its explorer.json (docs/explorer.md), served under /explorer/; empty: none.", parse: parse.text }),
   proofTimeoutMs: field({ env: "OG_PROOF_TIMEOUT_MS", default: "300000", unit: "ms", description: "Time that the prover gets for one proof.", parse: parse.integer({ min: 1_000 }) }),
   proofMemoryMb: field({ env: "OG_PROOF_MEMORY_MB", default: "4096", unit: "MiB", description: "Memory that the prover gets.", parse: parse.integer({ min: 256 }) }),
   ...demandFields,

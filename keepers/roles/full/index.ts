@@ -11,7 +11,7 @@ import { iPaymentEscrowAbi } from "../../../types/abi/IPaymentEscrow.ts";
 import { iSettlementInboxAbi } from "../../../types/abi/ISettlementInbox.ts";
 import { createFollower, followerMigration } from "../../chain/index.ts";
 import type { Deployment } from "../../config/index.ts";
-import { type HttpServer, serve, type TlsIdentity } from "../../http/index.ts";
+import { type HttpServer, serve, type TlsIdentity, withExplorer } from "../../http/index.ts";
 import type { ProvingModel } from "../../proving/program.ts";
 import { bestProver } from "../../proving/provers.ts";
 import { type PolicyRule, rulesFor } from "../../signer/index.ts";
@@ -66,6 +66,8 @@ export interface FullRoleOptions {
   relayWaitMs: number;
   /** JSON file of `int` programs whose wrong answers this node proves; empty for none. */
   courtModels: string;
+  /** Directory of a built explorer; empty for none. */
+  explorer?: string;
   proof: { deadlineMs: number; memoryMb: number };
   mirrorRetentionMs: number;
   demandAfterMs: number;
@@ -135,7 +137,8 @@ export function createFullRole(platform: Platform, options: FullRoleOptions): Ro
   const desk = createDisputeDesk({ platform, store, domain, preimages, blobPath: checker.blobPath, programs, prover: bestProver(), scratch: join(options.blobDir, "..", "witnesses"), limits: options.proof });
   const watcher = createWatcher({ platform, store, domain, preimages, desk });
   const relay = createHeartbeatRelay(platform, { size: options.relaySize, waitMs: options.relayWaitMs });
-  const fetch = ledgerApi({ store, statements, watcher, relay, clock, logger: logger.child({ part: "api" }), blobPath: checker.blobPath, domain, summary });
+  const api = ledgerApi({ store, statements, watcher, relay, clock, logger: logger.child({ part: "api" }), blobPath: checker.blobPath, domain, summary });
+  const fetch = withExplorer(options.explorer ?? "", api);
 
   function startJobs(): void {
     jobs.every("follow", settlement.pollMs, async () => {

@@ -45,6 +45,7 @@ interface IAttestationGate {
     /// @notice Admin: which contract verifies evidence of this TEE type (1 Nitro, 2 TDX, 3 SGX); 0 for none.
     function setAttestationVerifier(uint8 teeType, address verifier) external;
 
+    /// @return Contract that reads evidence of this TEE type; 0 for none.
     function attestationVerifier(uint8 teeType) external view returns (address);
 
     function bindingHash(address registry, Binding calldata binding) external view returns (bytes32);

@@ -26,9 +26,10 @@ enum EpochStatus {
 
 /// What the chain keeps of an epoch.
 struct CommitteeEpoch {
+    bytes32 listHash; // CommitteeLib.listHash
+    // One word:
     uint64 start; // seconds
     uint64 end; // start of the next one, 0 while current
-    bytes32 listHash; // CommitteeLib.listHash
     uint96 totalStake;
     uint16 size;
     bool fastPath; // quorums count
@@ -49,7 +50,6 @@ interface ICommittee {
     /// Rebuilds an epoch's list; SettlementInbox mirrors it.
     event CommitteeRotated(uint64 indexed epoch, bytes32 indexed listHash, uint64 start, CommitteeMember[] members, bytes32[] nodeIds);
     event FalseStatementProved(uint64 indexed epoch, bytes32 indexed headerHash, uint64 signers, address indexed reporter);
-    event SettlementConnected(address indexed settlement);
 
     error CommitteeBadParams(string field);
     error CommitteeNotFullNode(bytes32 nodeId);
@@ -110,18 +110,19 @@ interface ICommittee {
         QuorumSignature calldata quorum
     ) external;
 
-    /// @notice Admin, once: which settlement contract the statements are about.
-    function connect(address settlement) external;
-
     /// @notice Settlement: slashes the signers of a certificate of a header with a proved fault, those who were not slashed before.
     function slashLeafCheck(bytes32 headerHash, uint64 epoch, uint64 signers, address reporter) external;
 
     /// @return 0 before the first rotation.
     function currentEpoch() external view returns (uint64);
     function epochStatus(uint64 epoch) external view returns (EpochStatus);
+    /// @return What the chain keeps of an epoch; all zero for one that has not begun.
     function epochInfo(uint64 epoch) external view returns (CommitteeEpoch memory);
+    /// @return The epoch's list, ascending by signer, as calls must re-supply it.
     function members(uint64 epoch) external view returns (CommitteeMember[] memory);
+    /// @return nodeIds Nodes of the members, in the list's order.
     function memberNodes(uint64 epoch) external view returns (bytes32[] memory nodeIds);
+    /// @return nodeIds Nodes that hold a seat now: the next epoch's, if nothing changes.
     function seats() external view returns (bytes32[] memory nodeIds);
 
     /// @return Whether quorums of the epoch count: stake is large enough and no operator holds too much.

@@ -70,11 +70,17 @@ interface IDemands {
     /// @notice Anyone: gives the bond back when the header was decided by something else.
     function close(uint256 demandId, BatchHeader calldata header) external;
 
+    /// @notice Sends the caller its credit, in wei.
     function withdraw() external;
 
+    /// @notice One demand; ids count from 0. Reverts for one that was never opened.
     function demand(uint256 demandId) external view returns (Demand memory);
     function demandCount() external view returns (uint256);
+    /// @return Wei that a demand for that many leaves takes: twice an answer's gas at this block's base fee.
     function bondFor(uint256 count) external view returns (uint256);
+    /// @return time When an answer is due, in seconds; a later one counts until somebody enforces the demand.
+    /// @return block_ And by block number.
     function deadline(uint256 demandId) external view returns (uint256 time, uint256 block_);
+    /// @return Wei that the account may withdraw.
     function credit(address account) external view returns (uint256);
 }

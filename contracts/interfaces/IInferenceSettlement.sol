@@ -104,10 +104,7 @@ interface IInferenceSettlement is ISettlementEvents {
     /// @notice Counts a demand in (open) or out. The first one extends the window by T_resp, once.
     function countDemand(BatchHeader calldata header, bool opened) external;
 
-    // -------------------------------------------------------------------------------------------- admin, guardian
-
-    /// @notice Admin: which contracts decide faults and demands.
-    function setArbiter(address arbiter, bool allowed) external;
+    // -------------------------------------------------------------------------------------------- guardian
 
     /// @notice Stops intake (`postBatch`, `settle`) for 7 days; may be repeated only 7 days after the last one's end.
     function pauseIntake() external;
@@ -131,6 +128,7 @@ interface IInferenceSettlement is ISettlementEvents {
     /// @return freeAt Second after which another one may: SettlementSlotTaken.
     function numberedSlot(bytes32 nodeId, uint64 number) external view returns (bytes22 header, uint256 freeAt);
 
+    /// @return Whether it decides faults or demands: FaultCourt and Demands, as the registry names them, for good.
     function isArbiter(address account) external view returns (bool);
 
     /// @return nonce Nonce of the node's last header; the next one is nonce + 1.
@@ -148,7 +146,9 @@ interface IInferenceSettlement is ISettlementEvents {
     /// @return block_ And by block number.
     function finalizableAt(BatchHeader calldata header) external view returns (uint256 time, uint256 block_);
 
+    /// @return EIP-712 digest of the header: what the node signs, and the batch's id. Reverts `DigestDirtyBits` when a member is wider than its type.
     function headerHash(BatchHeader calldata header) external view returns (bytes32);
+    /// @return EIP-712 digest of the receipt: what the node signs. Reverts as `headerHash` does.
     function receiptDigest(InferenceReceipt calldata receipt) external view returns (bytes32);
 
     /// @notice Reverts unless the receipt with this signature is leaf `index` of `header`.
@@ -169,5 +169,6 @@ interface IInferenceSettlement is ISettlementEvents {
     function proofContext(InferenceReceipt calldata receipt, address beneficiary) external view returns (uint256);
 
     function params() external view returns (SettlementParams memory);
+    /// @return EIP-712 domain of receipts, headers and the committee's statements.
     function domainSeparator() external view returns (bytes32);
 }

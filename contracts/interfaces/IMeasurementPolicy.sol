@@ -57,7 +57,9 @@ interface IMeasurementPolicy is IKeyLedger {
     /// seconds: what was posted under such keys since then is void.
     function revokeImage(bytes32 policyId, uint48 image, uint64 compromisedSince) external;
 
+    /// @notice Owner: names who may take the policy over. Not for policy 0, which is the AccessManager's.
     function transferPolicy(bytes32 policyId, address to) external;
+    /// @notice Who was named takes the policy over.
     function acceptPolicy(bytes32 policyId) external;
 
     /// @notice Reverts unless the attestation's image is approved now, is no debug build, and TEE type and TCB status are accepted.
@@ -77,5 +79,6 @@ interface IMeasurementPolicy is IKeyLedger {
     /// @return Approved, effective and not revoked at this moment.
     function isApproved(bytes32 policyId, bytes32 workload, bytes32 imageId) external view returns (bool);
 
+    /// @return keccak256(abi.encode(owner, name)): the first owner stays in the id.
     function policyIdOf(address owner, string calldata name) external pure returns (bytes32);
 }

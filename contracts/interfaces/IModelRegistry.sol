@@ -49,9 +49,12 @@ interface IModelRegistry {
     function deprecate(bytes32 modelId, bytes32 successor) external;
 
     function model(bytes32 modelId) external view returns (ModelVersion memory);
+    /// @return Who published the version; 0 for an unknown one.
     function publisher(bytes32 modelId) external view returns (address);
+    /// @return Seconds; 0 for an unknown version.
     function publishedAt(bytes32 modelId) external view returns (uint64);
     function isDeprecated(bytes32 modelId) external view returns (bool);
+    /// @return Version that a deprecated one names in its place; 0 for none.
     function successor(bytes32 modelId) external view returns (bytes32);
 
     /// @notice What settlement needs, without strings. Zero values for an unknown id.
@@ -63,6 +66,8 @@ interface IModelRegistry {
     /// @return development Whether the verifier's key, or one that it stands on, has the published trapdoor (level 0). A key never
     /// leaves level 0, so this was found out once, at publication.
     function proofRoute(bytes32 modelId) external view returns (address verifier, bool development);
+    /// @return to Beneficiary, 0 for none.
+    /// @return bps Of the gross charge, in hundredths of a percent.
     function royaltyOf(bytes32 modelId) external view returns (address to, uint16 bps);
 
     function modelIdOf(address publisher_, ModelVersion calldata model_) external view returns (bytes32);

@@ -101,6 +101,15 @@ struct RegistryParams {
     uint96 deadFee; // paid from the node's free bond to who marks it dead
 }
 
+/// Who acts on bonds, for good: named in the registry's constructor, before any of them exists (see Foundation).
+struct Authorities {
+    address settlement; // InferenceSettlement: locks, unlocks, slashes
+    address committee; // Committee: slashes
+    address court; // FaultCourt: slashes; with `demands` the arbiter of headers
+    address demands; // Demands
+    address pool; // FullNodeRewards: has the pool's part of slashes
+}
+
 /// A node's signature over Heartbeat(nodeId, blockNumber, hash of that block), in the short form of EIP-2098.
 struct SignedHeartbeat {
     bytes32 nodeId;
@@ -114,8 +123,8 @@ struct SignedHeartbeat {
 /// the node named. `keyId = keccak256(nodeId, epoch, publicKey)`; a public key belongs to one node ever.
 ///
 /// ROLES. Operator (cold): registers, changes, drains, exits, withdraws. Payment authorizer (hot): may attest. Anyone:
-/// heartbeats, markDead. Settlement contracts (set by the admin): lock, unlock, slash. Admin (AccessManager): sets
-/// settlement contracts and the reward pool; it cannot move bonds. Evidence is judged by IAttestationGate, whose errors pass through.
+/// heartbeats, markDead. `authorities`: lock, unlock, slash; they are fixed at deployment, and there is no admin (X2). Evidence is judged
+/// by IAttestationGate, whose errors pass through.
 /// TOKEN. The bond token is a plain ERC-20 without fee on transfer; amounts are checked by balance difference.
 /// LIVENESS. Nothing here is pausable. Exits take `exitDelay` (full nodes: `stakeUnlock`), longer than every window that can slash.
 /// TRUST. A registration proves what the attestation verifier and the policy's owner vouch for, nothing else.
@@ -137,14 +146,13 @@ interface INodeRegistry {
     event BondWithdrawn(bytes32 indexed nodeId, address indexed to, uint256 amount);
     event DeadFeePaid(bytes32 indexed nodeId, address indexed to, uint256 amount);
     event RewardWithdrawn(address indexed account, uint256 amount);
-    event SettlementSet(address indexed settlement, bool allowed);
-    event RewardPoolSet(address indexed pool);
 
     error NodeRegistryBadParams(string field);
     error NodeRegistryUnknownNode(bytes32 nodeId);
     error NodeRegistryUnknownKey(bytes32 keyId);
     error NodeRegistryNotOperator(bytes32 nodeId, address caller);
-    error NodeRegistryNotSettlement(address caller);
+    /// The caller is none of the `authorities` that may do this.
+    error NodeRegistryNotAuthority(address caller);
     error NodeRegistryInvalidTransition(bytes32 nodeId, NodeStatus from, NodeStatus to);
     error NodeRegistryBondTooSmall(bytes32 nodeId, uint256 bond, uint256 minimum);
     error NodeRegistryInsufficientFree(bytes32 nodeId, uint256 free, uint256 wanted);
@@ -183,7 +191,9 @@ interface INodeRegistry {
     /// @notice Ends the current key epoch because the key may have leaked. Headers posted since `since` become void.
     function reportCompromise(bytes32 nodeId, bytes32 keyId, uint64 since) external;
 
+    /// @notice Operator: names who may take the node over; 0 takes the offer back.
     function transferOperator(bytes32 nodeId, address to) external;
+    /// @notice Who was named takes the node over, with its bond and its duties.
     function acceptOperator(bytes32 nodeId) external;
 
     /// @notice Anyone may add to a node's bond. Leads a Jailed node with enough bond back to Registered.
@@ -221,40 +231,39 @@ interface INodeRegistry {
     /// @notice Pays what slashing reports have earned the caller.
     function withdrawReward() external;
 
-    // -------------------------------------------------------------------------------------------- settlement contracts
+    // -------------------------------------------------------------------------------------------- authorities
 
-    /// @notice free -> locked. `subject` is the header's hash.
-    function lock(bytes32 nodeId, bytes32 subject, uint96 amount) external;
+    /// @notice Settlement: free -> locked. `subject` is the header's hash.
+    function lockBond(bytes32 nodeId, uint96 amount, bytes32 subject) external;
 
-    /// @notice locked -> free.
-    function unlock(bytes32 nodeId, bytes32 subject, uint96 amount) external;
+    /// @notice Settlement: locked -> free.
+    function unlockBond(bytes32 nodeId, uint96 amount, bytes32 subject) external;
 
-    /// @notice Takes up to `amount`, first from locked (if `fromLocked`), then free, then exiting.
+    /// @notice Settlement, committee, court: takes up to `amount`, first from locked (if `fromLocked`), then free, then exiting.
     /// 30 % go to `reporter` (0: none), 40 % are burnt, the rest feeds the pool of full nodes' rewards.
     function slash(bytes32 nodeId, bytes32 subject, uint96 amount, bool fromLocked, address reporter) external returns (uint96 taken);
 
-    // -------------------------------------------------------------------------------------------- admin
-
-    function setSettlement(address settlement, bool allowed) external;
-    function setRewardPool(address pool) external;
-
     // -------------------------------------------------------------------------------------------- views
 
+    /// @return What stands about a node; all zero for an unknown one.
     function node(bytes32 nodeId) external view returns (Node memory);
+    /// @notice A key epoch, with its status as of now. Reverts `NodeRegistryUnknownKey`.
     function key(bytes32 keyId) external view returns (KeyEpoch memory);
+    /// @return The key as it was given to `attest`. Reverts `NodeRegistryUnknownKey`.
     function publicKey(bytes32 keyId) external view returns (bytes memory);
+    /// @return A node's sub-accounts, in units of the bond token; all zero for an unknown node.
     function bond(bytes32 nodeId) external view returns (Bond memory);
 
     /// @return total Sum of free + locked + exiting of all nodes of the role (S7).
     function bondTotal(Role role) external view returns (uint256 total);
 
+    /// @return Units of the bond token below which a node of the role is jailed.
     function minBond(Role role) external view returns (uint96);
     function params() external view returns (RegistryParams memory);
-    /// @return Whether the contract may lock, unlock and slash.
-    function isSettlement(address settlement) external view returns (bool);
+    /// @return Who may lock, slash and reject, and who has the pool's part of slashes. Never changes.
+    function authorities() external view returns (Authorities memory);
 
-    /// @return Where the pool's part of slashes is credited; 0: it is burnt.
-    function rewardPool() external view returns (address);
+    /// @return What slashing has earned the account and it has not withdrawn, in units of the bond token.
     function reward(address account) external view returns (uint256);
 
     /// @notice A page of nodes that are Active with a valid key epoch, in no particular order.
@@ -263,6 +272,7 @@ interface INodeRegistry {
     /// @return next Cursor of the next page, 0 at the end.
     function activeNodes(Role role, uint256 cursor, uint256 limit) external view returns (bytes32[] memory nodeIds, uint256 next);
 
+    /// @return Nodes in the list of the role, those included whose key ended and which nobody has demoted yet.
     function activeCount(Role role) external view returns (uint256);
 
     /// @return Whether the node is Active and its key epoch is valid now.
@@ -292,6 +302,7 @@ interface INodeRegistry {
     /// nonceBlock, blockhash(nonceBlock))), 32 bytes.
     function attestationNonce(address operator, uint64 nonceBlock) external view returns (bytes32);
 
+    /// @param n Which of the operator's nodes, from 0.
     function nodeIdOf(address operator, uint256 n) external view returns (bytes32);
 
     /// @return Number of nodes that this operator registered so far: the next node's `n`.

@@ -36,7 +36,6 @@ interface ISettlementEvents {
     /// Result of one settlement of `settleMany`: 0 settled, else the selector of the error that refused it.
     event SettleSkipped(uint256 indexed index, bytes4 reason);
     event IntakePaused(uint64 until);
-    event ArbiterSet(address indexed arbiter, bool allowed);
     /// OpenGradient-format root (WIRE.md): evidence for its clients, no money, no finality.
     event BatchSettlement(bytes32 indexed merkleRoot, uint256 batchSize, bytes walrusBlobId);
 

@@ -62,6 +62,7 @@ interface ITraps {
     /// @notice Anyone, `revealTime` after planting: all to the pool.
     function forfeit(bytes32 commitment) external;
 
+    /// @return What stands about a planted commitment; all zero for an unknown one.
     function trap(bytes32 commitment) external view returns (Trap memory);
 
     /// @return Traps that may be among the pending headers now: everybody can see that there are some, nobody which.

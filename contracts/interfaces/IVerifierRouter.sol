@@ -28,6 +28,7 @@ interface IVerifierRouter {
 
     /// @notice Guardian: stops proofs of one version for 7 days; may be repeated only 7 days after the last one's end.
     function freeze(bytes32 modelId) external;
+    /// @notice Guardian: ends a version's freeze before its time. Reverts `VerifierRouterNotFrozen`.
     function unfreeze(bytes32 modelId) external;
 
     /// @notice FaultCourt (AccessManager): an attested image and a proof of level 2 disagree about this version. Stops its proofs for 7

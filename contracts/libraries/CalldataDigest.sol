@@ -8,53 +8,61 @@ import {Terms, TermsLib} from "../types/Terms.sol";
 /// @title Digests of structs that stand in calldata
 /// @notice The same values as BatchLib, ReceiptLib and TermsLib, at a tenth of the price: all members are static, so what stands
 /// in calldata is the encoding already.
-/// @dev Reading a member reverts on dirty upper bits; members are read here before they are hashed, so that one value has one
-/// digest. Full-width members need no look.
+/// @dev Members that are narrower than a word are looked at before the hash is given out, so that one value has one digest, and what was
+/// hashed may be used as it stands in calldata.
 library CalldataDigest {
     /// A member has bits set above its type's width.
     error DigestDirtyBits();
 
     function header(BatchHeader calldata value, bytes32 domain) internal pure returns (bytes32 hash) {
-        _clean(
-            uint256(value.nonce) | value.count | value.channels | value.totalCharge | value.minIssuedAt | value.maxIssuedAt | value.format
-        );
         bytes32 typehash = BatchLib.HEADER_TYPEHASH;
+        uint256 dirty;
         assembly ("memory-safe") {
             let p := mload(0x40)
             mstore(p, typehash)
             calldatacopy(add(p, 0x20), value, 0x1c0)
+            // nonce, minIssuedAt, maxIssuedAt | count, channels | totalCharge | format
+            dirty := shr(64, or(mload(add(p, 0x60)), or(mload(add(p, 0x140)), mload(add(p, 0x160)))))
+            dirty := or(dirty, shr(32, or(mload(add(p, 0xe0)), mload(add(p, 0x100)))))
+            dirty := or(dirty, or(shr(128, mload(add(p, 0x120))), shr(8, mload(add(p, 0x1c0)))))
             hash := keccak256(p, 0x1e0)
         }
+        require(dirty == 0, DigestDirtyBits());
         return _digest(hash, domain);
     }
 
     function receipt(InferenceReceipt calldata value, bytes32 domain) internal pure returns (bytes32 hash) {
-        _clean(
-            uint256(value.cumulativeBefore) | value.charge | value.inputUnits | value.outputUnits | value.sequence | value.issuedAt
-                | value.outcome
-        );
         bytes32 typehash = ReceiptLib.TYPEHASH;
+        uint256 dirty;
         assembly ("memory-safe") {
             let p := mload(0x40)
             mstore(p, typehash)
             calldatacopy(add(p, 0x20), value, 0x1c0)
+            // cumulativeBefore, charge | inputUnits, outputUnits, sequence, issuedAt | outcome
+            dirty := shr(128, or(mload(add(p, 0x100)), mload(add(p, 0x120))))
+            let units := or(mload(add(p, 0x140)), mload(add(p, 0x160)))
+            dirty := or(dirty, shr(64, or(units, or(mload(add(p, 0x180)), mload(add(p, 0x1a0))))))
+            dirty := or(dirty, shr(8, mload(add(p, 0x1c0))))
             hash := keccak256(p, 0x1e0)
         }
+        require(dirty == 0, DigestDirtyBits());
         return _digest(hash, domain);
     }
 
     function terms(Terms calldata value) internal pure returns (bytes32 hash) {
-        _clean(
-            uint256(uint160(value.payout)) | uint160(value.royaltyTo) | uint160(value.inbox) | value.settlementMode | value.verification
-                | value.royaltyBps | value.feeBpsCap
-        );
         bytes32 typehash = TermsLib.TYPEHASH;
+        uint256 dirty;
         assembly ("memory-safe") {
             let p := mload(0x40)
             mstore(p, typehash)
             calldatacopy(add(p, 0x20), value, 0x140)
+            // payout, royaltyTo, inbox | royaltyBps, feeBpsCap | settlementMode, verification
+            dirty := shr(160, or(mload(add(p, 0x40)), or(mload(add(p, 0xe0)), mload(add(p, 0x140)))))
+            dirty := or(dirty, shr(16, or(mload(add(p, 0x100)), mload(add(p, 0x120)))))
+            dirty := or(dirty, shr(8, or(mload(add(p, 0x60)), mload(add(p, 0x80)))))
             hash := keccak256(p, 0x160)
         }
+        require(dirty == 0, DigestDirtyBits());
     }
 
     function receiptLeaf(bytes32 digest, bytes calldata signature) internal pure returns (bytes32 hash) {
@@ -101,7 +109,4 @@ library CalldataDigest {
             hash := keccak256(p, 0x42)
         }
     }
-
-    /// Keeps the reads that led here.
-    function _clean(uint256) private pure {}
 }

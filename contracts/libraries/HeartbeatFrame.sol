@@ -43,9 +43,16 @@ library HeartbeatFrame {
         }
     }
 
-    /// @return who Who signed; 0 if nobody. That s is low is not asked for: EIP-2098 leaves no room for a high one but for a
-    /// sliver of 2^-128 of all, and a heartbeat counts once however it is signed.
-    function signer(Frame frame, SignedHeartbeat calldata beat) internal view returns (address who) {
+    /// @param index Below the list's length.
+    function at(SignedHeartbeat[] calldata beats, uint256 index) internal pure returns (SignedHeartbeat calldata beat) {
+        assembly ("memory-safe") {
+            beat := add(beats.offset, mul(index, 0x60))
+        }
+    }
+
+    /// @return signed Whether `signer` signed it; nobody is 0. That s is low is not asked for: EIP-2098 leaves no room for a high one but
+    /// for a sliver of 2^-128 of all, and a heartbeat counts once however it is signed.
+    function signedBy(Frame frame, SignedHeartbeat calldata beat, address signer) internal view returns (bool signed) {
         bytes32 hash = frame.digest(beat.nodeId);
         assembly ("memory-safe") {
             let input := add(frame, 0xe0)
@@ -54,9 +61,9 @@ library HeartbeatFrame {
             mstore(add(input, 0x20), add(27, shr(255, vs)))
             mstore(add(input, 0x40), calldataload(add(beat, 0x20)))
             mstore(add(input, 0x60), shr(1, shl(1, vs)))
-            mstore(0, 0) // a failed recovery writes nothing
+            mstore(0, not(0)) // a failed recovery writes nothing, and this is nobody's address
             pop(staticcall(gas(), 1, input, 0x80, 0, 0x20))
-            who := mload(0)
+            signed := eq(mload(0), shr(96, shl(96, signer)))
         }
     }
 

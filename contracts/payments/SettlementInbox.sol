@@ -59,7 +59,7 @@ contract SettlementInbox is ISettlementInbox {
             InboxWrongPlace(rotation.paymentChainId, rotation.inbox)
         );
         require(block.timestamp <= rotation.validUntil, InboxExpired(rotation.validUntil, block.timestamp));
-        bytes32 listHash = CommitteeLib.listHash(rotation.epoch, nextMembers);
+        bytes32 listHash = CommitteeLib.givenListHash(rotation.epoch, nextMembers);
         require(listHash == rotation.listHash, InboxWrongList(rotation.epoch, listHash));
         _requireQuorum(signer, currentMembers, StatementLib.digest(rotation, settlementDomain), quorum);
 
@@ -129,7 +129,7 @@ contract SettlementInbox is ISettlementInbox {
             last = members[i].signer;
             totalStake += members[i].stake;
         }
-        bytes32 listHash = CommitteeLib.listHash(epoch, members);
+        bytes32 listHash = CommitteeLib.givenListHash(epoch, members);
         currentEpoch = epoch;
         // 64 stakes of 96 bits fit 102 bits.
         _epochs[epoch] = InboxEpoch(listHash, uint64(block.timestamp), 0, uint128(totalStake));
@@ -144,7 +144,7 @@ contract SettlementInbox is ISettlementInbox {
         uint256 end = known.endedAt == 0 ? uint256(known.startedAt) + _epochLife : known.endedAt;
         bool accepted = known.listHash != 0 && block.timestamp <= end + _grace;
         require(accepted, InboxEpochNotAccepted(epoch, currentEpoch));
-        bytes32 listHash = CommitteeLib.listHash(epoch, members);
+        bytes32 listHash = CommitteeLib.givenListHash(epoch, members);
         require(listHash == known.listHash, InboxWrongList(epoch, listHash));
         (uint256 signed, uint256 total) = CommitteeLib.signedStake(members, digest, quorum.signers, quorum.signatures);
         require(CommitteeLib.isQuorum(signed, total), InboxNoQuorum(signed, total));

@@ -61,6 +61,11 @@ library LiveLib {
         return NodeStatus(uint8(Live.unwrap(live) >> STATUS));
     }
 
+    /// @return `status` is Active.
+    function isActive(Live live) internal pure returns (bool) {
+        return Live.unwrap(live) >> STATUS == uint256(NodeStatus.Active);
+    }
+
     function withKey(Live live, address signer_, uint40 validUntil_) internal pure returns (Live) {
         uint256 kept = Live.unwrap(live) & ~((MASK_40 << VALID_UNTIL) | type(uint160).max);
         return Live.wrap(kept | (uint256(validUntil_) << VALID_UNTIL) | uint160(signer_));

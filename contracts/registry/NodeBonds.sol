@@ -3,17 +3,15 @@ pragma solidity ^0.8.30;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
-import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 
-import {Bond, INodeRegistry, RegistryParams} from "../interfaces/INodeRegistry.sol";
+import {Authorities, Bond, INodeRegistry, RegistryParams} from "../interfaces/INodeRegistry.sol";
 import {Role} from "../types/Enums.sol";
 
 /// @title Bond ledger
 /// @notice Every unit of the bond token that the registry holds is some node's free, locked or exiting bond, or somebody's
 /// reward (S7). Locks are moves between sub-accounts, so that the same unit never stands behind two headers.
-/// @dev Settlement contracts are told apart by one storage read: AccessManager's `restricted` costs three times as much on
-/// a path that every batch takes. The admin's role decides who is in the list.
-abstract contract NodeBonds is INodeRegistry, AccessManaged {
+/// @dev Who may lock and slash stands in the code: no storage to read on a path that every batch takes, and nobody who could change it.
+abstract contract NodeBonds is INodeRegistry {
     using SafeERC20 for IERC20;
 
     uint256 private constant REWARD_BPS = 3_000;
@@ -22,6 +20,11 @@ abstract contract NodeBonds is INodeRegistry, AccessManaged {
     address private constant BURN = 0x000000000000000000000000000000000000dEaD;
 
     IERC20 public immutable TOKEN;
+    address private immutable SETTLEMENT;
+    address private immutable COMMITTEE;
+    address private immutable COURT;
+    address private immutable DEMANDS;
+    address private immutable POOL;
     uint64 internal immutable POST_GRACE;
     uint64 internal immutable BEAT_MAX_BLOCKS;
 
@@ -29,38 +32,48 @@ abstract contract NodeBonds is INodeRegistry, AccessManaged {
     mapping(bytes32 nodeId => Bond) internal _bonds;
     mapping(Role => uint256) private _totals;
     mapping(address => uint256) private _rewards;
-    mapping(address => bool) private _settlements;
-    address private _pool;
 
-    constructor(IERC20 token, RegistryParams memory params_) {
+    constructor(IERC20 token, RegistryParams memory params_, Authorities memory named) {
         require(address(token) != address(0), NodeRegistryBadParams("token"));
         require(params_.minBondInference != 0 && params_.minBondData != 0 && params_.minBondFull != 0, NodeRegistryBadParams("minBond"));
         require(params_.stakeUnlock >= params_.exitDelay && params_.exitDelay > params_.postGrace, NodeRegistryBadParams("exitDelay"));
         require(params_.beatMaxBlocks != 0 && params_.beatMaxBlocks <= 8_191, NodeRegistryBadParams("beatMaxBlocks"));
         require(params_.heartbeatBlocks != 0, NodeRegistryBadParams("heartbeatBlocks"));
+        require(named.settlement != address(0) && named.committee != address(0), NodeRegistryBadParams("authorities"));
+        require(named.court != address(0) && named.demands != address(0), NodeRegistryBadParams("authorities"));
+        require(named.pool != address(0), NodeRegistryBadParams("authorities"));
         TOKEN = token;
+        (SETTLEMENT, COMMITTEE, COURT, DEMANDS, POOL) = (named.settlement, named.committee, named.court, named.demands, named.pool);
         (POST_GRACE, BEAT_MAX_BLOCKS) = (params_.postGrace, params_.beatMaxBlocks);
         _params = params_;
     }
 
     modifier onlySettlement() {
-        require(_settlements[msg.sender], NodeRegistryNotSettlement(msg.sender));
+        require(msg.sender == SETTLEMENT, NodeRegistryNotAuthority(msg.sender));
+        _;
+    }
+
+    modifier onlySlasher() {
+        bool may = msg.sender == SETTLEMENT || msg.sender == COMMITTEE || msg.sender == COURT;
+        require(may, NodeRegistryNotAuthority(msg.sender));
         _;
     }
 
     /// @inheritdoc INodeRegistry
-    function lock(bytes32 nodeId, bytes32 subject, uint96 amount) external override onlySettlement {
+    function lockBond(bytes32 nodeId, uint96 amount, bytes32 subject) external override onlySettlement {
         Bond storage account = _bonds[nodeId];
-        require(account.free >= amount, NodeRegistryInsufficientFree(nodeId, account.free, amount));
-        (account.free, account.locked) = (account.free - amount, account.locked + amount);
+        (uint96 free, uint96 locked) = _halves(account);
+        require(free >= amount, NodeRegistryInsufficientFree(nodeId, free, amount));
+        _setHalves(account, free - amount, locked + amount);
         emit BondLocked(nodeId, subject, amount);
     }
 
     /// @inheritdoc INodeRegistry
-    function unlock(bytes32 nodeId, bytes32 subject, uint96 amount) external override onlySettlement {
+    function unlockBond(bytes32 nodeId, uint96 amount, bytes32 subject) external override onlySettlement {
         Bond storage account = _bonds[nodeId];
-        require(account.locked >= amount, NodeRegistryInsufficientLocked(nodeId, account.locked, amount));
-        (account.free, account.locked) = (account.free + amount, account.locked - amount);
+        (uint96 free, uint96 locked) = _halves(account);
+        require(locked >= amount, NodeRegistryInsufficientLocked(nodeId, locked, amount));
+        _setHalves(account, free + amount, locked - amount);
         emit BondUnlocked(nodeId, subject, amount);
     }
 
@@ -68,17 +81,16 @@ abstract contract NodeBonds is INodeRegistry, AccessManaged {
     function slash(bytes32 nodeId, bytes32 subject, uint96 amount, bool fromLocked, address reporter)
         external
         override
-        onlySettlement
+        onlySlasher
         returns (uint96 taken)
     {
         taken = _take(_bonds[nodeId], amount, fromLocked);
         _totals[_roleOf(nodeId)] -= taken;
 
         uint256 reward_ = reporter == address(0) ? 0 : (uint256(taken) * REWARD_BPS) / 10_000;
-        uint256 pooled = _pool == address(0) ? 0 : taken - (uint256(taken) * BURN_BPS) / 10_000 - reward_;
-        uint256 burnt = taken - reward_ - pooled;
+        uint256 burnt = (uint256(taken) * BURN_BPS) / 10_000;
         _rewards[reporter] += reward_;
-        _rewards[_pool] += pooled;
+        _rewards[POOL] += taken - reward_ - burnt;
         emit BondSlashed(nodeId, subject, taken, reporter, reward_, burnt);
         _afterSlash(nodeId);
 
@@ -91,18 +103,6 @@ abstract contract NodeBonds is INodeRegistry, AccessManaged {
         _rewards[msg.sender] = 0;
         emit RewardWithdrawn(msg.sender, amount);
         TOKEN.safeTransfer(msg.sender, amount);
-    }
-
-    /// @inheritdoc INodeRegistry
-    function setSettlement(address settlement, bool allowed) external override restricted {
-        _settlements[settlement] = allowed;
-        emit SettlementSet(settlement, allowed);
-    }
-
-    /// @inheritdoc INodeRegistry
-    function setRewardPool(address pool) external override restricted {
-        _pool = pool;
-        emit RewardPoolSet(pool);
     }
 
     /// @inheritdoc INodeRegistry
@@ -121,13 +121,8 @@ abstract contract NodeBonds is INodeRegistry, AccessManaged {
     }
 
     /// @inheritdoc INodeRegistry
-    function isSettlement(address settlement) external view override returns (bool) {
-        return _settlements[settlement];
-    }
-
-    /// @inheritdoc INodeRegistry
-    function rewardPool() external view override returns (address) {
-        return _pool;
+    function authorities() external view override returns (Authorities memory) {
+        return Authorities(SETTLEMENT, COMMITTEE, COURT, DEMANDS, POOL);
     }
 
     /// @inheritdoc INodeRegistry
@@ -186,6 +181,22 @@ abstract contract NodeBonds is INodeRegistry, AccessManaged {
         _totals[role] -= fee;
         _rewards[to] += fee;
         emit DeadFeePaid(nodeId, to, fee);
+    }
+
+    /// `free` and `locked` share a word, which a lock reads and writes once.
+    function _halves(Bond storage account) private view returns (uint96 free, uint96 locked) {
+        uint256 word;
+        assembly ("memory-safe") {
+            word := sload(account.slot)
+        }
+        return (uint96(word), uint96(word >> 96));
+    }
+
+    function _setHalves(Bond storage account, uint96 free, uint96 locked) private {
+        uint256 word = uint256(locked) << 96 | free;
+        assembly ("memory-safe") {
+            sstore(account.slot, word)
+        }
     }
 
     function _take(Bond storage account, uint96 amount, bool fromLocked) private returns (uint96 taken) {

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
-import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {Blockhash} from "@openzeppelin/contracts/utils/Blockhash.sol";
 
 import {IAttestationGate} from "../interfaces/IAttestationGate.sol";
 import {IMeasurementPolicy} from "../interfaces/IMeasurementPolicy.sol";
 import {
+    Authorities,
     Bond,
     INodeRegistry,
     KeyParams,
@@ -49,13 +49,13 @@ contract NodeRegistry is NodeKeys {
     mapping(Role => bytes32[]) private _active;
 
     constructor(
-        address authority,
         IERC20 token,
         IMeasurementPolicy policy,
         IAttestationGate gate,
         ISignatureChecker signatures,
-        RegistryParams memory params_
-    ) AccessManaged(authority) NodeBonds(token, params_) NodeKeys(policy, gate, signatures) {
+        RegistryParams memory params_,
+        Authorities memory named
+    ) NodeBonds(token, params_, named) NodeKeys(policy, gate, signatures) {
         DOMAIN = ProtocolDomain.separator(block.chainid, address(this));
     }
 
@@ -220,17 +220,16 @@ contract NodeRegistry is NodeKeys {
     /// @inheritdoc INodeRegistry
     function heartbeats(uint64 blockNumber, SignedHeartbeat[] calldata beats) external override {
         Frame frame = HeartbeatFrame.open(blockNumber, _recentHash(blockNumber), DOMAIN, beats.length);
-        for (uint256 i = 0; i < beats.length; ++i) {
-            SignedHeartbeat calldata beat = beats[i];
-            bytes32 nodeId = beat.nodeId;
-            bytes32 slot = LiveLib.slotOf(_live, nodeId);
+        uint256 count = beats.length;
+        for (uint256 i = 0; i < count; ++i) {
+            SignedHeartbeat calldata beat = HeartbeatFrame.at(beats, i);
+            bytes32 slot = LiveLib.slotOf(_live, beat.nodeId);
             Live live = LiveLib.load(slot);
             if (live.lastBlock() >= blockNumber || block.timestamp >= live.validUntil()) continue;
-            address signer = frame.signer(beat);
-            if (signer == address(0) || signer != live.signer()) continue;
-            frame.accept(nodeId);
+            if (!frame.signedBy(beat, live.signer())) continue;
+            frame.accept(beat.nodeId);
             live.withLastBlock(blockNumber).store(slot);
-            if (live.status() != NodeStatus.Active) _revive(nodeId, live);
+            if (!live.isActive()) _revive(beat.nodeId, live);
         }
         frame.log();
     }

@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
-import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
-
 import {CommitteeEpoch, CommitteeParams, EpochStatus, ICommittee} from "../interfaces/ICommittee.sol";
 import {IInferenceSettlement} from "../interfaces/IInferenceSettlement.sol";
-import {Bond, INodeRegistry, Node} from "../interfaces/INodeRegistry.sol";
+import {Authorities, Bond, INodeRegistry, Node} from "../interfaces/INodeRegistry.sol";
 import {ProtocolDomain} from "../libraries/ProtocolDomain.sol";
 import {BatchHeader} from "../types/Batch.sol";
 import {CommitteeLib, CommitteeMember, QuorumSignature} from "../types/Committee.sol";
@@ -14,13 +12,14 @@ import {Batch} from "../types/Settlement.sol";
 import {Finality, LeafCheck, Rotation, StatementLib} from "../types/Statements.sol";
 
 /// @title Committee of full nodes
-contract Committee is ICommittee, AccessManaged {
+contract Committee is ICommittee {
     uint256 private constant BPS = 10_000;
 
     INodeRegistry public immutable REGISTRY;
+    /// Which the statements are about.
+    IInferenceSettlement public immutable SETTLEMENT;
 
     CommitteeParams private _params;
-    IInferenceSettlement public settlement;
     uint64 private _current;
     bytes32[] private _seats;
     mapping(bytes32 nodeId => address signer) private _seated;
@@ -30,8 +29,10 @@ contract Committee is ICommittee, AccessManaged {
     mapping(uint64 epoch => bytes32[]) private _nodes;
     mapping(bytes32 statement => uint256 signers) private _slashed;
 
-    constructor(address authority, INodeRegistry registry, CommitteeParams memory params_) AccessManaged(authority) {
+    constructor(INodeRegistry registry, CommitteeParams memory params_) {
         require(address(registry) != address(0), CommitteeBadParams("registry"));
+        Authorities memory named = registry.authorities();
+        require(named.committee == address(this), CommitteeBadParams("registry"));
         require(params_.grace < params_.epochLength, CommitteeBadParams("grace"));
         require(params_.certificateLife != 0, CommitteeBadParams("certificateLife"));
         // A signer must still be bonded when its statement can no longer be used.
@@ -39,15 +40,8 @@ contract Committee is ICommittee, AccessManaged {
         require(registry.params().stakeUnlock >= exposed, CommitteeBadParams("stakeUnlock"));
         require(params_.maxOperatorBps != 0 && params_.maxOperatorBps <= BPS, CommitteeBadParams("maxOperatorBps"));
         require(params_.falseStatementSlash != 0, CommitteeBadParams("falseStatementSlash"));
-        REGISTRY = registry;
+        (REGISTRY, SETTLEMENT) = (registry, IInferenceSettlement(named.settlement));
         _params = params_;
-    }
-
-    /// @inheritdoc ICommittee
-    function connect(address settlement_) external override restricted {
-        require(address(settlement) == address(0) && settlement_ != address(0), CommitteeBadParams("settlement"));
-        settlement = IInferenceSettlement(settlement_);
-        emit SettlementConnected(settlement_);
     }
 
     /// @inheritdoc ICommittee
@@ -101,7 +95,7 @@ contract Committee is ICommittee, AccessManaged {
         }
         bytes32 hash = CommitteeLib.listHash(epoch, list);
         bool fast = total >= _params.minTotalStake && _spread(list, nodeIds, total);
-        _epochs[epoch] = CommitteeEpoch(uint64(block.timestamp), 0, hash, uint96(total), uint16(list.length), fast);
+        _epochs[epoch] = CommitteeEpoch(hash, uint64(block.timestamp), 0, uint96(total), uint16(list.length), fast);
         emit CommitteeRotated(epoch, hash, uint64(block.timestamp), list, nodeIds);
     }
 
@@ -134,9 +128,9 @@ contract Committee is ICommittee, AccessManaged {
         CommitteeMember[] calldata members_,
         QuorumSignature calldata quorum
     ) external override {
-        bytes32 headerHash = settlement.headerHash(header);
+        bytes32 headerHash = SETTLEMENT.headerHash(header);
         // Reposted stands for a header that was Rejected before.
-        Batch memory entry = settlement.batch(header);
+        Batch memory entry = SETTLEMENT.batch(header);
         bool fell = entry.status == BatchStatus.Rejected || entry.status == BatchStatus.Reposted;
         require(fell && !entry.hiddenFault, CommitteeStatementTrue(headerHash));
         _slashShown(headerHash, epoch, StatementLib.digest(LeafCheck(headerHash, epoch), _domain()), members_, quorum);
@@ -144,7 +138,7 @@ contract Committee is ICommittee, AccessManaged {
 
     /// @inheritdoc ICommittee
     function slashLeafCheck(bytes32 headerHash, uint64 epoch, uint64 signers, address reporter) external override {
-        require(msg.sender == address(settlement), CommitteeNotSettlement(msg.sender));
+        require(msg.sender == address(SETTLEMENT), CommitteeNotSettlement(msg.sender));
         _slashOnce(headerHash, epoch, StatementLib.digest(LeafCheck(headerHash, epoch), _domain()), signers, reporter);
     }
 
@@ -199,11 +193,12 @@ contract Committee is ICommittee, AccessManaged {
 
     /// @inheritdoc ICommittee
     function epochStatus(uint64 epoch) public view override returns (EpochStatus) {
+        (uint64 start, uint64 end) = (_epochs[epoch].start, _epochs[epoch].end);
+        // Only the current epoch has begun and not ended.
+        if (start != 0 && end == 0) return EpochStatus.Current;
         uint64 current = _current;
-        if (epoch == 0 || epoch > current + 1) return EpochStatus.None;
-        if (epoch > current) return EpochStatus.Scheduled;
-        if (epoch == current) return EpochStatus.Current;
-        bool inGrace = epoch + 1 == current && block.timestamp <= _epochs[epoch].end + _params.grace;
+        if (start == 0) return epoch == current + 1 ? EpochStatus.Scheduled : EpochStatus.None;
+        bool inGrace = epoch + 1 == current && block.timestamp <= end + _params.grace;
         return inGrace ? EpochStatus.Grace : EpochStatus.Dead;
     }
 
@@ -217,13 +212,13 @@ contract Committee is ICommittee, AccessManaged {
         bool terminal = statement.status == uint8(BatchStatus.Final) || statement.status == uint8(BatchStatus.Rejected)
             || statement.status == uint8(BatchStatus.RejectedNoFault);
         if (!terminal) return true;
-        (BatchStatus status, uint64 replacedAt) = settlement.statusIn(statement.slot, statement.headerHash);
+        (BatchStatus status, uint64 replacedAt) = SETTLEMENT.statusIn(statement.slot, statement.headerHash);
         if (uint8(status) != statement.status) {
             // A slot that has taken another header no longer shows whether this one stood there. An honest member speaks in the
             // first half of a slot's life only, so what was said later than half a life before the change is false all the same.
             return status != BatchStatus.None || uint256(statement.settledAt) + _slotLife() / 2 > replacedAt;
         }
-        return settlement.headerHash(header) == statement.headerHash && header.channelsRoot != statement.channelsRoot;
+        return SETTLEMENT.headerHash(header) == statement.headerHash && header.channelsRoot != statement.channelsRoot;
     }
 
     /// Slashes those whose signatures over `digest` are shown; reverts on any that is not its seat's.
@@ -253,12 +248,12 @@ contract Committee is ICommittee, AccessManaged {
     }
 
     function _slotLife() private view returns (uint256) {
-        return settlement.params().slotLife;
+        return SETTLEMENT.params().slotLife;
     }
 
     /// EIP-712 domain of all statements.
     function _domain() private view returns (bytes32) {
-        return ProtocolDomain.separator(block.chainid, address(settlement));
+        return ProtocolDomain.separator(block.chainid, address(SETTLEMENT));
     }
 
     function _dropUnfit() private {
@@ -324,7 +319,7 @@ contract Committee is ICommittee, AccessManaged {
     function _checkList(uint64 epoch, CommitteeMember[] calldata members_) private view {
         bytes32 expected = _epochs[epoch].listHash;
         require(expected != 0, CommitteeUnknownEpoch(epoch));
-        bytes32 given = CommitteeLib.listHash(epoch, members_);
+        bytes32 given = CommitteeLib.givenListHash(epoch, members_);
         require(given == expected, CommitteeWrongList(epoch, given, expected));
     }
 }

@@ -26,7 +26,7 @@ contract Demands is IDemands {
     mapping(address => uint256) private _credits;
 
     constructor(IInferenceSettlement settlement) {
-        require(address(settlement) != address(0), DemandsBadParams("settlement"));
+        require(address(settlement) != address(0) && settlement.isArbiter(address(this)), DemandsBadParams("settlement"));
         SETTLEMENT = settlement;
         DOMAIN = settlement.domainSeparator();
         RESPONSE_TIME = settlement.params().responseTime;

@@ -44,7 +44,7 @@ contract FaultCourt is IFaultCourt {
         CourtParams memory params_
     ) {
         require(address(registry) != address(0), FaultCourtBadParams("registry"));
-        require(address(settlement) != address(0), FaultCourtBadParams("settlement"));
+        require(address(settlement) != address(0) && settlement.isArbiter(address(this)), FaultCourtBadParams("settlement"));
         require(address(models) != address(0), FaultCourtBadParams("models"));
         require(address(router) != address(0), FaultCourtBadParams("router"));
         require(params_.revealBlocks != 0, FaultCourtBadParams("revealBlocks"));

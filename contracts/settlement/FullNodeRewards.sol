@@ -38,7 +38,7 @@ contract FullNodeRewards is IFullNodeRewards {
 
     constructor(IERC20 token, INodeRegistry registry, ICommittee committee, IInferenceSettlement settlement, uint64 settleTime_) {
         require(address(token) != address(0), RewardsBadParams("token"));
-        require(address(registry) != address(0), RewardsBadParams("registry"));
+        require(address(registry) != address(0) && registry.authorities().pool == address(this), RewardsBadParams("registry"));
         // A header that was certified in the last second of the grace must be able to become Final, after a demand too.
         SettlementParams memory times = settlement.params();
         uint256 least = uint256(committee.params().grace) + times.window + 2 * uint256(times.responseTime);

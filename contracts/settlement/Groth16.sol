@@ -3,6 +3,21 @@ pragma solidity ^0.8.30;
 
 import {IGroth16Errors} from "../interfaces/IGroth16Verifier.sol";
 
+// At file level, because assembly reads constants by a bare name only.
+
+// Order of the curve's groups: the scalar field.
+uint256 constant BN254_R = 21888242871839275222246405745257275088548364400416034343698204186575808495617;
+// Forwarded to precompiles: their price (EIP-1108) and half of it again, so that a chain which reprices slightly does not
+// brick an immutable verifier, while a bad point cannot burn a transaction.
+uint256 constant BN254_ADD_GAS = 225;
+uint256 constant BN254_MUL_GAS = 9_000;
+
+// Offsets in a key contract's code, behind its zero byte: alpha (64 bytes) and beta (128), gamma (128), delta (128), the IC points (64 each).
+uint256 constant GROTH16_ALPHA = 1;
+uint256 constant GROTH16_GAMMA = 193;
+uint256 constant GROTH16_DELTA = 321;
+uint256 constant GROTH16_IC = 449;
+
 /// @title Groth16 over BN254
 /// @notice One proof against one key: e(A, B) = e(alpha, beta) e(IC_0 + sum x_i IC_i, gamma) e(C, delta).
 ///
@@ -12,25 +27,14 @@ import {IGroth16Errors} from "../interfaces/IGroth16Verifier.sol";
 ///
 /// Pointers are memory offsets. A pair is 192 bytes: a G1 point (64), a G2 point (128).
 library Groth16 {
-    /// Order of the curve's base field, and of its groups (the scalar field).
+    /// Order of the curve's base field.
     uint256 internal constant Q = 21888242871839275222246405745257275088696311157297823662689037894645226208583;
-    uint256 internal constant R = 21888242871839275222246405745257275088548364400416034343698204186575808495617;
 
     uint256 internal constant PROOF_BYTES = 256;
     uint256 internal constant G1_BYTES = 64;
     uint256 internal constant PAIR_BYTES = 192;
 
-    /// Offsets in the key contract's code, behind its zero byte.
-    uint256 internal constant KEY_ALPHA = 1;
-    uint256 internal constant KEY_BETA = 65;
-    uint256 internal constant KEY_GAMMA = 193;
-    uint256 internal constant KEY_DELTA = 321;
-    uint256 internal constant KEY_IC = 449;
-
-    /// Forwarded to precompiles: their price (EIP-1108) and half of it again, so that a chain which reprices slightly does not
-    /// brick an immutable verifier, while a bad point cannot burn a transaction.
-    uint256 internal constant ADD_GAS = 225;
-    uint256 internal constant MUL_GAS = 9_000;
+    /// As BN254_ADD_GAS.
     uint256 internal constant PAIRING_GAS = 67_500;
     uint256 internal constant PAIR_GAS = 51_000;
 
@@ -55,7 +59,7 @@ library Groth16 {
         uint256 ic = pairs + 768 + 448;
         assembly ("memory-safe") {
             let head := add(pairs, 768)
-            extcodecopy(key, head, KEY_ALPHA, add(448, shl(6, add(count, 1))))
+            extcodecopy(key, head, GROTH16_ALPHA, add(448, shl(6, add(count, 1))))
             calldatacopy(pairs, proof.offset, 192)
             mcopy(add(pairs, 192), head, 192)
             mcopy(add(pairs, 384), ic, 64)
@@ -72,11 +76,10 @@ library Groth16 {
     /// @notice Reverts for the first public input that is not below the field.
     function requireInField(uint256[] calldata inputs) internal pure {
         uint256 bad;
-        uint256 order = R;
         assembly ("memory-safe") {
             let end := add(inputs.offset, shl(5, inputs.length))
             for { let at := inputs.offset } lt(at, end) { at := add(at, 32) } {
-                if iszero(lt(calldataload(at), order)) {
+                if iszero(lt(calldataload(at), BN254_R)) {
                     bad := at
                     break
                 }
@@ -97,7 +100,7 @@ library Groth16 {
         uint256 ic = allocate(length);
         uint256 values;
         assembly ("memory-safe") {
-            extcodecopy(key, ic, KEY_IC, length)
+            extcodecopy(key, ic, GROTH16_IC, length)
             values := add(scalars, 32)
             mcopy(out, ic, 64)
         }
@@ -108,36 +111,47 @@ library Groth16 {
     /// @notice Adds sum scalars_i points_i, i < count, to the point at `sum`.
     /// @return ok False if a point is not on the curve.
     function accumulate(uint256 points, uint256 scalars, uint256 count, uint256 sum) internal view returns (bool ok) {
-        uint256 failed;
+        uint256 scratch = allocate(160);
+        uint256 end;
         assembly ("memory-safe") {
-            // Past the free pointer: the sum, then a point and its scalar, which become their product.
-            let scratch := mload(0x40)
-            let term := add(scratch, 64)
             mcopy(scratch, sum, 64)
-            let end := add(scalars, shl(5, count))
-            for { } lt(scalars, end) { scalars := add(scalars, 32) } {
-                mcopy(term, points, 64)
-                mstore(add(term, 64), mload(scalars))
-                if iszero(staticcall(MUL_GAS, 7, term, 96, term, 64)) {
-                    failed := MUL_GAS
-                    break
-                }
-                if iszero(staticcall(ADD_GAS, 6, scratch, 128, scratch, 64)) {
-                    failed := ADD_GAS
-                    break
-                }
+            end := add(scalars, shl(5, count))
+        }
+        while (scalars < end) {
+            assembly ("memory-safe") {
+                mcopy(add(scratch, 64), points, 64)
+                mstore(add(scratch, 128), mload(scalars))
                 points := add(points, 64)
+                scalars := add(scalars, 32)
             }
+            if (!addProduct(scratch)) return false;
+        }
+        assembly ("memory-safe") {
             mcopy(sum, scratch, 64)
         }
-        if (failed != 0) requireFed(failed);
-        return failed == 0;
+        return true;
+    }
+
+    /// @notice One step of a sum: `at` holds the sum (64 bytes), a point (64) and its scalar (32). Adds their product to the sum; point
+    /// and scalar are used up.
+    /// @return ok False if a point is not on the curve.
+    function addProduct(uint256 at) internal view returns (bool ok) {
+        uint256 given = BN254_MUL_GAS;
+        assembly ("memory-safe") {
+            let term := add(at, 64)
+            ok := staticcall(BN254_MUL_GAS, 7, term, 96, term, 64)
+            if ok {
+                given := BN254_ADD_GAS
+                ok := staticcall(BN254_ADD_GAS, 6, at, 128, at, 64)
+            }
+        }
+        if (!ok) requireFed(given);
     }
 
     function inputCount(address key) internal view returns (uint256 count) {
         unchecked {
             // A key has two IC points at least: registration saw to it.
-            return (key.code.length - KEY_IC) / G1_BYTES - 1;
+            return (key.code.length - GROTH16_IC) / G1_BYTES - 1;
         }
     }
 
@@ -164,9 +178,9 @@ library Groth16 {
             let scratch := mload(0x40)
             mcopy(scratch, point, 64)
             mstore(add(scratch, 64), scalar)
-            ok := staticcall(MUL_GAS, 7, scratch, 96, out, 64)
+            ok := staticcall(BN254_MUL_GAS, 7, scratch, 96, out, 64)
         }
-        if (!ok) requireFed(MUL_GAS);
+        if (!ok) requireFed(BN254_MUL_GAS);
     }
 
     /// @notice out = left + right.
@@ -176,9 +190,9 @@ library Groth16 {
             let scratch := mload(0x40)
             mcopy(scratch, left, 64)
             mcopy(add(scratch, 64), right, 64)
-            ok := staticcall(ADD_GAS, 6, scratch, 128, out, 64)
+            ok := staticcall(BN254_ADD_GAS, 6, scratch, 128, out, 64)
         }
-        if (!ok) requireFed(ADD_GAS);
+        if (!ok) requireFed(BN254_ADD_GAS);
     }
 
     /// @notice Whether the product of the pairs' pairings is one. False also for points that are not on their curves.

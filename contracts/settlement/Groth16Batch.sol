@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
+// The rule does not see uses in assembly.
+// solhint-disable no-unused-import
+
 import {IGroth16Errors} from "../interfaces/IGroth16Verifier.sol";
-import {Groth16} from "./Groth16.sol";
+import {BN254_MUL_GAS, BN254_R, GROTH16_ALPHA, GROTH16_DELTA, GROTH16_GAMMA, Groth16} from "./Groth16.sol";
 
 /// @title Many Groth16 proofs under one key
 /// @notice N equations are multiplied together, each raised to a coefficient that is fixed only when all of them are known:
@@ -13,10 +16,6 @@ library Groth16Batch {
     bytes32 private constant TAG = keccak256("opengradient.groth16.batch.v1");
     /// r_1, r_2, ...: 128 bits, which halve nothing on chain (the precompile's price is flat) but all of a keeper's check.
     uint256 private constant COEFFICIENT_MASK = 0xffffffffffffffffffffffffffffffff;
-    /// Those of Groth16, once more: assembly reads only literals of its own contract.
-    uint256 private constant R = 21888242871839275222246405745257275088548364400416034343698204186575808495617;
-    uint256 private constant ADD_GAS = 225;
-    uint256 private constant MUL_GAS = 9_000;
 
     /// @dev Memory of one call; kept together because the stack is short.
     struct Work {
@@ -88,41 +87,38 @@ library Groth16Batch {
     /// @dev The first A is judged by the pairing and the first C by an addition, or, alone, by the pairing.
     function _fold(Work memory work, bytes calldata proofs) private view returns (bool) {
         (bytes32 seed, uint256 pair, uint256 sumC, uint256 count) = (work.seed, work.pairs, work.sumC, work.count);
-        uint256 failed;
+        uint256 scratch = Groth16.allocate(160); // for addProduct: the sum of the r C, a point, its coefficient
+        uint256 proof;
         assembly ("memory-safe") {
-            // Past the free pointer: the sum of the r C, then a point and its coefficient, which become their product.
-            let scratch := mload(0x40)
-            let term := add(scratch, 64)
-            let proof := proofs.offset
+            proof := proofs.offset
             calldatacopy(pair, proof, 192)
             calldatacopy(scratch, add(proof, 192), 64)
-            mstore(0, seed)
-            for { let i := 1 } lt(i, count) { i := add(i, 1) } {
+        }
+        for (uint256 i = 1; i < count;) {
+            bool ok;
+            assembly ("memory-safe") {
                 proof := add(proof, 256)
                 pair := add(pair, 192)
+                mstore(0, seed)
                 mstore(32, i)
-                let r := and(keccak256(0, 64), COEFFICIENT_MASK)
-                mstore(add(term, 64), r)
+                let term := add(scratch, 64)
+                mstore(add(term, 64), and(keccak256(0, 64), COEFFICIENT_MASK))
                 calldatacopy(term, proof, 64)
-                if iszero(staticcall(MUL_GAS, 7, term, 96, pair, 64)) {
-                    failed := MUL_GAS
-                    break
-                }
+                ok := staticcall(BN254_MUL_GAS, 7, term, 96, pair, 64)
                 calldatacopy(add(pair, 64), add(proof, 64), 128)
                 calldatacopy(term, add(proof, 192), 64)
-                if iszero(staticcall(MUL_GAS, 7, term, 96, term, 64)) {
-                    failed := MUL_GAS
-                    break
-                }
-                if iszero(staticcall(ADD_GAS, 6, scratch, 128, scratch, 64)) {
-                    failed := ADD_GAS
-                    break
-                }
+                i := add(i, 1)
             }
+            if (!ok) {
+                Groth16.requireFed(BN254_MUL_GAS);
+                return false;
+            }
+            if (!Groth16.addProduct(scratch)) return false;
+        }
+        assembly ("memory-safe") {
             mcopy(sumC, scratch, 64)
         }
-        if (failed != 0) Groth16.requireFed(failed);
-        return failed == 0;
+        return true;
     }
 
     /// @notice Scalars of IC: the sum of the r, then of the r x_j.
@@ -143,7 +139,7 @@ library Groth16Batch {
                 // At most 2^128 times the number of proofs that fit into a block.
                 sum := add(sum, r)
                 for { let at := first } lt(at, end) { at := add(at, 32) } {
-                    mstore(at, addmod(mload(at), mulmod(r, calldataload(from), R), R))
+                    mstore(at, addmod(mload(at), mulmod(r, calldataload(from), BN254_R), BN254_R))
                     from := add(from, 32)
                 }
             }
@@ -157,10 +153,10 @@ library Groth16Batch {
         uint256 last = work.pairs + work.count * Groth16.PAIR_BYTES;
         (address key, uint256 sumC) = (work.key, work.sumC);
         assembly ("memory-safe") {
-            extcodecopy(key, last, 1, 192) // alpha, beta
-            extcodecopy(key, add(last, 256), 193, 128) // gamma
+            extcodecopy(key, last, GROTH16_ALPHA, 192) // and beta
+            extcodecopy(key, add(last, 256), GROTH16_GAMMA, 128)
             mcopy(add(last, 384), sumC, 64)
-            extcodecopy(key, add(last, 448), 321, 128) // delta
+            extcodecopy(key, add(last, 448), GROTH16_DELTA, 128)
         }
         if (!Groth16.multiply(last, work.scalars[0], last)) return false;
         if (!Groth16.combineIc(key, work.scalars, last + 192)) return false;

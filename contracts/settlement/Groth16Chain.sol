@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
+// The rule does not see uses in assembly.
+// solhint-disable no-unused-import
+
 import {IGroth16Errors} from "../interfaces/IGroth16Verifier.sol";
-import {Groth16} from "./Groth16.sol";
+import {BN254_R, GROTH16_ALPHA, GROTH16_DELTA, GROTH16_GAMMA, Groth16} from "./Groth16.sol";
 
 /// @title One Groth16 proof for each layer of a model that is too large for one circuit
 /// @notice Layer i proves (ctx, h_i, h_(i+1)): h_0 is the model's input, h_L its output, those between are commitments to
@@ -40,7 +43,7 @@ library Groth16Chain {
         );
         require(inputs.length == 3, IGroth16Errors.Groth16InputCount(inputs.length, 3));
         for (uint256 i = 0; i < 3; ++i) {
-            require(inputs[i] < Groth16.R, IGroth16Errors.Groth16InputNotInField(i, inputs[i]));
+            require(inputs[i] < BN254_R, IGroth16Errors.Groth16InputNotInField(i, inputs[i]));
         }
         work.seed = keccak256(
             abi.encode(TAG, block.chainid, address(this), vkHash, keccak256(proof), inputs[0], inputs[1], inputs[2])
@@ -69,7 +72,7 @@ library Groth16Chain {
             let item := add(proof.offset, mul(index, 256))
             calldatacopy(left, item, 192)
             calldatacopy(right, add(item, 192), 64)
-            extcodecopy(key, add(right, 64), 321, 128) // delta
+            extcodecopy(key, add(right, 64), GROTH16_DELTA, 128)
         }
         // The first layer's points, times one, are judged by the pairing.
         ok = index == 0 || (Groth16.multiply(left, r, left) && Groth16.multiply(right, r, right));
@@ -79,9 +82,9 @@ library Groth16Chain {
         work.sumR += r;
         uint256[] memory scalars = work.scalars;
         scalars[0] = r;
-        scalars[1] = mulmod(r, inputs[0], Groth16.R);
-        scalars[2] = mulmod(r, _between(work.count, index, proof, inputs), Groth16.R);
-        scalars[3] = mulmod(r, _between(work.count, index + 1, proof, inputs), Groth16.R);
+        scalars[1] = mulmod(r, inputs[0], BN254_R);
+        scalars[2] = mulmod(r, _between(work.count, index, proof, inputs), BN254_R);
+        scalars[3] = mulmod(r, _between(work.count, index + 1, proof, inputs), BN254_R);
         uint256 at = index == 0 ? work.sumX : work.term;
         ok = Groth16.combineIc(key, scalars, at);
         if (ok && index != 0) ok = Groth16.add(work.sumX, at, work.sumX);
@@ -97,15 +100,15 @@ library Groth16Chain {
         if (index == count) return inputs[2];
         uint256 offset = count * Groth16.PROOF_BYTES + 32 * (index - 1);
         value = uint256(bytes32(proof[offset:offset + 32]));
-        require(value < Groth16.R, IGroth16Errors.Groth16InputNotInField(2 + index, value));
+        require(value < BN254_R, IGroth16Errors.Groth16InputNotInField(2 + index, value));
     }
 
     /// @notice Fills in what the keys share, and evaluates the product.
     function _closes(Work memory work, address key) private view returns (bool) {
         uint256 shared = work.pairs + work.count * Groth16.PAIR_BYTES;
         assembly ("memory-safe") {
-            extcodecopy(key, shared, 1, 192) // alpha, beta
-            extcodecopy(key, add(shared, 256), 193, 128) // gamma
+            extcodecopy(key, shared, GROTH16_ALPHA, 192) // and beta
+            extcodecopy(key, add(shared, 256), GROTH16_GAMMA, 128)
         }
         if (!Groth16.multiply(shared, work.sumR, shared)) return false;
         Groth16.negate(shared);

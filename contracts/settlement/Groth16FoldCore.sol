@@ -7,7 +7,7 @@ import {IGroth16Errors, IGroth16Verifier} from "../interfaces/IGroth16Verifier.s
 import {IGroth16Fold} from "../interfaces/IGroth16Fold.sol";
 import {IGroth16Keys} from "../interfaces/IGroth16Keys.sol";
 import {DevelopmentKey} from "../verifiers/DevelopmentKey.sol";
-import {Groth16} from "./Groth16.sol";
+import {BN254_R, Groth16} from "./Groth16.sol";
 import {Groth16FoldSum} from "./Groth16FoldSum.sol";
 import {Groth16KeyCheck} from "./Groth16KeyCheck.sol";
 
@@ -94,7 +94,7 @@ abstract contract Groth16FoldCore is IGroth16Fold, AccessManaged {
         uint256 kept = key.length - constants.length * Groth16.G1_BYTES;
         uint256 sum = Groth16FoldSum.open(0, 0);
         for (uint256 i = 0; i < constants.length; ++i) {
-            require(constants[i] < Groth16.R, IGroth16Errors.Groth16InputNotInField(i, constants[i]));
+            require(constants[i] < BN254_R, IGroth16Errors.Groth16InputNotInField(i, constants[i]));
             require(Groth16FoldSum.accumulate(sum, key[kept:], i, constants[i]), Groth16FoldPoint(i));
         }
         verifier = _register(key, kept, sum, keccak256(key), keccak256(abi.encodePacked(constants)));

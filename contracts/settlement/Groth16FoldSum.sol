@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.30;
 
-import {Groth16} from "./Groth16.sol";
+import {BN254_R, Groth16} from "./Groth16.sol";
 
 /// @title Sums of weights times points
 /// @notice One chunk of a fold: packs signed bytes into words and adds each word times its point. False, never a revert, where a
@@ -57,6 +57,6 @@ library Groth16FoldSum {
                 word := add(word, shl(mul(laneBits, lane), weight))
             }
         }
-        return word < 0 ? Groth16.R - uint256(-word) : uint256(word);
+        return word < 0 ? BN254_R - uint256(-word) : uint256(word);
     }
 }

@@ -2,7 +2,7 @@
 pragma solidity ^0.8.30;
 
 import {IGroth16Errors} from "../interfaces/IGroth16Verifier.sol";
-import {Groth16} from "./Groth16.sol";
+import {BN254_R, Groth16} from "./Groth16.sol";
 import {Groth16Batch} from "./Groth16Batch.sol";
 
 /// @title Many inferences in one proof
@@ -15,8 +15,6 @@ import {Groth16Batch} from "./Groth16Batch.sol";
 /// known before h, one linear equation could be solved at will.
 /// A list shorter than N is continued with its last item.
 library Groth16Many {
-    /// Groth16.R, once more: assembly reads only literals of its own contract.
-    uint256 private constant R = 21888242871839275222246405745257275088548364400416034343698204186575808495617;
     bytes32 private constant TAG = keccak256("opengradient.groth16.many.v1");
     uint256 internal constant PROOF_BYTES = 288;
     /// Inputs of one item: (ctx, in, out).
@@ -58,7 +56,7 @@ library Groth16Many {
     ) private view returns (bool) {
         uint256[] memory signals = new uint256[](3);
         signals[2] = uint256(bytes32(proof[Groth16.PROOF_BYTES:]));
-        require(signals[2] < Groth16.R, IGroth16Errors.Groth16InputNotInField(inputs.length, signals[2]));
+        require(signals[2] < BN254_R, IGroth16Errors.Groth16InputNotInField(inputs.length, signals[2]));
         bytes32 items;
         assembly ("memory-safe") {
             let free := mload(0x40)
@@ -87,18 +85,18 @@ library Groth16Many {
             let v := calldataload(add(item, 32))
             let y := calldataload(add(item, 64))
             for { } padding { padding := sub(padding, 1) } {
-                sum := mulmod(addmod(mulmod(addmod(sum, y, R), c, R), v, R), c, R)
+                sum := mulmod(addmod(mulmod(addmod(sum, y, BN254_R), c, BN254_R), v, BN254_R), c, BN254_R)
             }
             for { } iszero(lt(item, inputs.offset)) { item := sub(item, 96) } {
                 v := calldataload(add(item, 32))
                 y := calldataload(add(item, 64))
                 highest := or(highest, or(calldataload(item), or(v, y)))
-                sum := mulmod(addmod(mulmod(addmod(sum, y, R), c, R), v, R), c, R)
+                sum := mulmod(addmod(mulmod(addmod(sum, y, BN254_R), c, BN254_R), v, BN254_R), c, BN254_R)
             }
         }
         if (highest >> 253 == 0) return sum;
         for (uint256 i = 0; i < inputs.length; ++i) {
-            require(inputs[i] < R, IGroth16Errors.Groth16InputNotInField(i, inputs[i]));
+            require(inputs[i] < BN254_R, IGroth16Errors.Groth16InputNotInField(i, inputs[i]));
         }
     }
 }

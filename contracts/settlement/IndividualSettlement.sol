@@ -3,7 +3,6 @@ pragma solidity ^0.8.30;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 
-import {ICommittee} from "../interfaces/ICommittee.sol";
 import {INodeRegistry} from "../interfaces/INodeRegistry.sol";
 import {ISignatureChecker} from "../interfaces/ISignatureChecker.sol";
 import {IVerifierRouter} from "../interfaces/IVerifierRouter.sol";
@@ -44,10 +43,9 @@ contract IndividualSettlement is SettlementCore {
         INodeRegistry registry,
         ISignatureChecker signatures,
         IVerifierRouter router,
-        ICommittee committee,
         SettlementParams memory params_,
         bytes32 domain
-    ) AccessManaged(authority) SettlementCore(registry, signatures, router, committee, params_, domain) {
+    ) AccessManaged(authority) SettlementCore(registry, signatures, router, params_, domain) {
         SETTLEMENT = msg.sender;
     }
 

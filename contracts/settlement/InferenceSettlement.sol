@@ -3,9 +3,8 @@ pragma solidity ^0.8.30;
 
 import {AccessManaged} from "@openzeppelin/contracts/access/manager/AccessManaged.sol";
 
-import {ICommittee} from "../interfaces/ICommittee.sol";
 import {IInferenceSettlement} from "../interfaces/IInferenceSettlement.sol";
-import {INodeRegistry} from "../interfaces/INodeRegistry.sol";
+import {Authorities, INodeRegistry} from "../interfaces/INodeRegistry.sol";
 import {ISignatureChecker} from "../interfaces/ISignatureChecker.sol";
 import {IVerifierRouter} from "../interfaces/IVerifierRouter.sol";
 import {CalldataDigest} from "../libraries/CalldataDigest.sol";
@@ -32,24 +31,27 @@ contract InferenceSettlement is SettlementViews, RunSettlement {
     /// @notice Code of `settle`: one contract cannot hold all. It works in this contract's storage and has none that counts.
     address public immutable PART;
 
-    mapping(address => bool) private _arbiters;
+    address private immutable COURT;
+    address private immutable DEMANDS;
 
     constructor(
         address authority,
         INodeRegistry registry,
         ISignatureChecker signatures,
         IVerifierRouter router,
-        ICommittee committee,
         SettlementParams memory params_
     )
         AccessManaged(authority)
-        SettlementCore(registry, signatures, router, committee, params_, ProtocolDomain.separator(block.chainid, address(this)))
+        SettlementCore(registry, signatures, router, params_, ProtocolDomain.separator(block.chainid, address(this)))
     {
-        PART = address(new IndividualSettlement(authority, registry, signatures, router, committee, params_, DOMAIN));
+        Authorities memory named = registry.authorities();
+        require(named.settlement == address(this), SettlementBadParams("registry"));
+        (COURT, DEMANDS) = (named.court, named.demands);
+        PART = address(new IndividualSettlement(authority, registry, signatures, router, params_, DOMAIN));
     }
 
     modifier onlyArbiter() {
-        require(_arbiters[msg.sender], SettlementNotArbiter(msg.sender));
+        require(isArbiter(msg.sender), SettlementNotArbiter(msg.sender));
         _;
     }
 
@@ -154,7 +156,7 @@ contract InferenceSettlement is SettlementViews, RunSettlement {
 
         _slots[found.slot].head = head.moved(BatchStatus.Final);
         emit BatchFinalized(hash, header.nodeId);
-        REGISTRY.unlock(header.nodeId, hash, _lockOf(header.totalCharge, head.fullBond()));
+        REGISTRY.unlockBond(header.nodeId, _lockOf(header.totalCharge, head.fullBond()), hash);
     }
 
     /// @inheritdoc IInferenceSettlement
@@ -209,20 +211,14 @@ contract InferenceSettlement is SettlementViews, RunSettlement {
     }
 
     /// @inheritdoc IInferenceSettlement
-    function setArbiter(address arbiter, bool allowed) external override restricted {
-        _arbiters[arbiter] = allowed;
-        emit ArbiterSet(arbiter, allowed);
-    }
-
-    /// @inheritdoc IInferenceSettlement
-    function isArbiter(address account) external view override returns (bool) {
-        return _arbiters[account];
+    function isArbiter(address account) public view override returns (bool) {
+        return account == COURT || account == DEMANDS;
     }
 
     function _void(BatchHeader calldata header, Found memory found, uint8 kind) private {
         _slots[found.slot].head = found.head.moved(BatchStatus.RejectedNoFault);
         emit BatchRejected(found.hash, header.nodeId, BatchStatus.RejectedNoFault, kind, address(0));
-        REGISTRY.unlock(header.nodeId, found.hash, _lockOf(header.totalCharge, found.head.fullBond()));
+        REGISTRY.unlockBond(header.nodeId, _lockOf(header.totalCharge, found.head.fullBond()), found.hash);
     }
 
     function _pending(BatchHeader calldata header, BatchStatus to) private view returns (Found memory found) {

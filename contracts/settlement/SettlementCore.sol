@@ -57,14 +57,12 @@ abstract contract SettlementCore is ISettlementEvents, AccessManaged {
         INodeRegistry registry,
         ISignatureChecker signatures,
         IVerifierRouter router,
-        ICommittee committee,
         SettlementParams memory params_,
         bytes32 domain
     ) {
         require(address(registry) != address(0), SettlementBadParams("registry"));
         require(address(signatures) != address(0), SettlementBadParams("signatures"));
         require(address(router) != address(0), SettlementBadParams("router"));
-        require(address(committee) != address(0), SettlementBadParams("committee"));
         require(params_.window != 0 && params_.windowBlocks != 0, SettlementBadParams("window"));
         // A demand that is opened at the last moment must be answerable inside of the extended window.
         require(params_.responseTime != 0 && params_.responseTime <= params_.window, SettlementBadParams("responseTime"));
@@ -76,7 +74,7 @@ abstract contract SettlementCore is ISettlementEvents, AccessManaged {
         require(params_.slotLife > params_.repostTime, SettlementBadParams("slotLife"));
         require(params_.slotLife / 2 >= given.stakeUnlock, SettlementBadParams("slotLife"));
         require(params_.minLock != 0 && params_.bondPerCharge != 0, SettlementBadParams("minLock"));
-        (REGISTRY, SIGNATURES, ROUTER, COMMITTEE) = (registry, signatures, router, committee);
+        (REGISTRY, SIGNATURES, ROUTER, COMMITTEE) = (registry, signatures, router, ICommittee(registry.authorities().committee));
         (KEYS, GRACE) = (registry.POLICY(), given.postGrace);
         (MAX_AGE, SLOT_LIFE) = (params_.maxAge, params_.slotLife);
         (MIN_LOCK, BOND_PER_CHARGE) = (params_.minLock, params_.bondPerCharge);
@@ -164,8 +162,19 @@ abstract contract SettlementCore is ISettlementEvents, AccessManaged {
     /// None -> Posted: slot and lock.
     function _post(BatchHeader calldata header, bytes32 hash, bool fullBond) internal {
         _keep(header.nodeId, header.prevHeader, hash, BatchStatus.Posted, fullBond);
-        emit HeaderPosted(hash, header.nodeId, header.nonce, fullBond, header);
-        REGISTRY.lock(header.nodeId, hash, _lockOf(header.totalCharge, fullBond));
+        _logPosted(header, hash, fullBond);
+        REGISTRY.lockBond(header.nodeId, _lockOf(header.totalCharge, fullBond), hash);
+    }
+
+    /// Emits HeaderPosted. Members of a header that was hashed are clean: as they stand in calldata they are the event's data.
+    function _logPosted(BatchHeader calldata header, bytes32 hash, bool fullBond) private {
+        (bytes32 topic, bytes32 nodeId, uint64 nonce) = (HeaderPosted.selector, header.nodeId, header.nonce);
+        assembly ("memory-safe") {
+            let p := mload(0x40)
+            mstore(p, fullBond)
+            calldatacopy(add(p, 0x20), header, 0x1c0)
+            log4(p, 0x1e0, topic, hash, nodeId, nonce)
+        }
     }
 
     function _lockOf(uint128 totalCharge, bool fullBond) internal view returns (uint96) {

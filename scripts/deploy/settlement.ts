@@ -1,12 +1,12 @@
 /**
  * The settlement chain's contracts, in order. Every step looks first whether it is done: a second run sends nothing.
  *   1 bond token (devnets)   2 AccessManager   3 MeasurementPolicy   4 SignatureChecker   5 AttestationGate
- *   6 NodeRegistry   7 Groth16Keys and Groth16Fold   8 ModelRegistry   9 VerifierRouter   10 Committee   11 InferenceSettlement
- *   12 ProofSettlement   13 FaultCourt   14 Demands   15 FullNodeRewards   16 Traps   17 DataFeeds   18 HealthLens   19 Nitro and Intel
- *   verifiers, each under a given root   20 wiring: who may lock, slash and reject, where the pool's part of slashes goes, which
- *   verifier serves which TEE type, what the committee's statements are about
+ *   6 Groth16Keys and Groth16Fold   7 ModelRegistry   8 VerifierRouter   9 Foundation, and what it builds: NodeRegistry, Committee,
+ *   InferenceSettlement, FaultCourt, Demands, FullNodeRewards, which name each other in their constructors   10 ProofSettlement   11 Traps
+ *   12 DataFeeds   13 HealthLens   14 Nitro and Intel verifiers, each under a given root   15 wiring: which verifier serves which
+ *   TEE type, and that the court may stop the proofs of a version whose image and proof disagree
  */
-import { type Address, type Hex, toFunctionSelector, zeroAddress } from "viem";
+import { type Address, type Hex, encodeDeployData, getContractAddress, toFunctionSelector } from "viem";
 import { generatorTable } from "../../sdk/attestation/p384/index.ts";
 import { type DeployChain, artifact } from "./chain.ts";
 import { COURT_ROLE } from "./roles.ts";
@@ -20,6 +20,7 @@ export interface SettlementAddresses {
   MeasurementPolicy: Address;
   SignatureChecker: Address;
   AttestationGate: Address;
+  Foundation: Address;
   NodeRegistry: Address;
   Groth16Keys: Address;
   Groth16Fold: Address;
@@ -83,31 +84,21 @@ export async function deploySettlement(chain: DeployChain, options: SettlementDe
     parameters.attestationMaxAge,
     parameters.nonceMaxBlocks,
   ]);
-  const NodeRegistry = await step("NodeRegistry", [
-    AccessManager,
-    BondToken,
-    MeasurementPolicy,
-    AttestationGate,
-    SignatureChecker,
-    parameters.registry,
-  ]);
   const Groth16Keys = await step("Groth16Keys", [AccessManager]);
   const Groth16Fold = await step("Groth16Fold", [AccessManager, Groth16Keys, parameters.fold.bond, parameters.fold.window]);
   const ModelRegistry = await step("ModelRegistry", [Groth16Keys, Groth16Fold]);
   const VerifierRouter = await step("VerifierRouter", [AccessManager, ModelRegistry]);
-  const Committee = await step("Committee", [AccessManager, NodeRegistry, parameters.committee]);
-  const InferenceSettlement = await step("InferenceSettlement", [
-    AccessManager,
-    NodeRegistry,
-    SignatureChecker,
-    VerifierRouter,
-    Committee,
-    parameters.settlement,
-  ]);
+  const Foundation = await step("Foundation", []);
+  const built = foundation(chain, Foundation, options.onStep);
+  const [NodeRegistry, Committee, InferenceSettlement, FaultCourt, Demands, FullNodeRewards] = built.addresses;
+  const authorities = { settlement: InferenceSettlement, committee: Committee, court: FaultCourt, demands: Demands, pool: FullNodeRewards };
+  await built.next("NodeRegistry", [BondToken, MeasurementPolicy, AttestationGate, SignatureChecker, parameters.registry, authorities]);
+  await built.next("Committee", [NodeRegistry, parameters.committee]);
+  await built.next("InferenceSettlement", [AccessManager, NodeRegistry, SignatureChecker, VerifierRouter, parameters.settlement]);
+  await built.next("FaultCourt", [NodeRegistry, InferenceSettlement, ModelRegistry, VerifierRouter, parameters.court]);
+  await built.next("Demands", [InferenceSettlement]);
+  await built.next("FullNodeRewards", [BondToken, NodeRegistry, Committee, InferenceSettlement, rewardSettleTime(parameters)]);
   const ProofSettlement = await step("ProofSettlement", [VerifierRouter]);
-  const FaultCourt = await step("FaultCourt", [NodeRegistry, InferenceSettlement, ModelRegistry, VerifierRouter, parameters.court]);
-  const Demands = await step("Demands", [InferenceSettlement]);
-  const FullNodeRewards = await step("FullNodeRewards", [BondToken, NodeRegistry, Committee, InferenceSettlement, rewardSettleTime(parameters)]);
   const Traps = await step("Traps", [BondToken, InferenceSettlement, FaultCourt, FullNodeRewards, trapParameters(parameters)]);
   const DataFeeds = await step("DataFeeds", [NodeRegistry, SignatureChecker]);
   const HealthLens = await step("HealthLens", [NodeRegistry, BondToken, InferenceSettlement, Committee, MeasurementPolicy, ModelRegistry]);
@@ -117,6 +108,7 @@ export async function deploySettlement(chain: DeployChain, options: SettlementDe
     MeasurementPolicy,
     SignatureChecker,
     AttestationGate,
+    Foundation,
     NodeRegistry,
     Groth16Keys,
     Groth16Fold,
@@ -145,6 +137,22 @@ export async function deploySettlement(chain: DeployChain, options: SettlementDe
   }
   await wire(chain, addresses);
   return addresses;
+}
+
+/** What a Foundation builds, one after the other, at addresses that are known before. What stands is passed over. */
+function foundation(chain: DeployChain, from: Address, onStep: SettlementDeployment["onStep"]) {
+  const place = (n: bigint): Address => getContractAddress({ from, nonce: n });
+  const addresses = [place(1n), place(2n), place(3n), place(4n), place(5n), place(6n)] as const;
+  let n = 0;
+  const next = async (name: string, args: readonly unknown[]): Promise<void> => {
+    const address = addresses[n++]!;
+    if (await chain.hasCode(address)) return;
+    const { abi, bytecode } = artifact(name);
+    await chain.write(from, artifact("Foundation").abi, "build", [encodeDeployData({ abi, bytecode, args } as never)]);
+    if (!(await chain.hasCode(address))) throw new Error(`the foundation at ${from} built ${name} elsewhere than at ${address}: another run was at work; deploy under a new name`);
+    onStep?.(name, address);
+  };
+  return { addresses, next };
 }
 
 /** Deploys and writes `deployments/<chainId>-<name>/addresses.json`; what the file names and the chain has is kept. */
@@ -177,16 +185,6 @@ export async function approveImage(chain: DeployChain, policy: Address, workload
 }
 
 async function wire(chain: DeployChain, addresses: SettlementAddresses): Promise<void> {
-  const registry = artifact("NodeRegistry").abi;
-  for (const settlement of [addresses.InferenceSettlement, addresses.Committee, addresses.FaultCourt]) {
-    const set = await chain.read(addresses.NodeRegistry, registry, "isSettlement", [settlement]);
-    if (!set) await chain.write(addresses.NodeRegistry, registry, "setSettlement", [settlement, true]);
-  }
-  const settlement = artifact("InferenceSettlement").abi;
-  for (const arbiter of [addresses.FaultCourt, addresses.Demands]) {
-    const set = await chain.read(addresses.InferenceSettlement, settlement, "isArbiter", [arbiter]);
-    if (!set) await chain.write(addresses.InferenceSettlement, settlement, "setArbiter", [arbiter, true]);
-  }
   // The one thing that the court may do to a model: stop its proofs while image and proof disagree.
   const manager = artifact("AccessManager").abi;
   const [isMember] = (await chain.read(addresses.AccessManager, manager, "hasRole", [COURT_ROLE, addresses.FaultCourt])) as [boolean, number];
@@ -195,13 +193,6 @@ async function wire(chain: DeployChain, addresses: SettlementAddresses): Promise
     await chain.write(addresses.AccessManager, manager, "setTargetFunctionRole", [addresses.VerifierRouter, [selector], COURT_ROLE]);
     await chain.write(addresses.AccessManager, manager, "grantRole", [COURT_ROLE, addresses.FaultCourt, 0]);
   }
-  const committee = artifact("Committee").abi;
-  if ((await chain.read(addresses.Committee, committee, "settlement")) === zeroAddress) {
-    await chain.write(addresses.Committee, committee, "connect", [addresses.InferenceSettlement]);
-  }
-  // A registry has one pool; an admin may have chosen another since.
-  const pool = await chain.read(addresses.NodeRegistry, registry, "rewardPool");
-  if (pool === zeroAddress) await chain.write(addresses.NodeRegistry, registry, "setRewardPool", [addresses.FullNodeRewards]);
   // Nitro, TDX, SGX: one contract reads both kinds of quotes, and policies say which of them they take.
   const verifiers = { 1: addresses.NitroVerifier, 2: addresses.TdxVerifier, 3: addresses.TdxVerifier };
   const gate = artifact("AttestationGate").abi;

@@ -6,7 +6,6 @@ describe("R10 the registry's state, rebuilt from its events alone, is what its g
   let w: World;
   before(async () => {
     w = await settlementWorld();
-    await w.registry.setSettlement(w.admin.address, true);
   });
 
   it("status, bond, key, operator, endpoint", async () => {
@@ -14,10 +13,11 @@ describe("R10 the registry's state, rebuilt from its events alone, is what its g
     for (let i = 0; i < 3; i++) nodes.push(await w.addNode(Role.Inference));
     const [a, b, c] = [nodes[0]!, nodes[1]!, nodes[2]!];
     const subject = bytes32("header");
-    await w.registry.lock(a.nodeId, subject, 500n);
-    await w.registry.unlock(a.nodeId, subject, 200n);
+    const settlement = w.registry.connect(await w.acting("InferenceSettlement"));
+    await settlement.lockBond(a.nodeId, 500n, subject);
+    await settlement.unlockBond(a.nodeId, 200n, subject);
     await w.registry.connect(a.operator).setEndpoint(a.nodeId, "https://moved.invalid", bytes32("tls 2"), bytes32("hpke 2"));
-    await w.registry.slash(b.nodeId, subject, 7n, false, w.relayer.address);
+    await settlement.slash(b.nodeId, subject, 7n, false, w.relayer.address);
     await w.registry.connect(b.operator).transferOperator(b.nodeId, a.operator.address);
     await w.registry.connect(a.operator).acceptOperator(b.nodeId);
     await w.networkHelpers.mine(Number(w.parameters.registry.heartbeatBlocks) + 2);

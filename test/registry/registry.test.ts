@@ -367,24 +367,40 @@ describe("NodeRegistry", () => {
       await expect(registry.drain(node.nodeId)).to.be.revertedWithCustomError(w.registry, "NodeRegistryInvalidTransition");
     });
 
-    it("only settlement contracts lock, unlock and slash", async () => {
-      const node = await w.addNode(Role.Inference);
-      for (const call of [
-        w.registry.lock(node.nodeId, ZERO, 1n), w.registry.unlock(node.nodeId, ZERO, 1n),
-        w.registry.slash(node.nodeId, ZERO, 1n, false, w.relayer.address),
-      ]) await expect(call).to.be.revertedWithCustomError(w.registry, "NodeRegistryNotSettlement");
+    it("X2 who locks and slashes is fixed at deployment: settlement all, committee and court slash, nobody else anything", async () => {
+      const { nodeId } = await w.addNode(Role.Inference);
+      const calls = {
+        lockBond: (registry: World["registry"]) => registry.lockBond.staticCall(nodeId, 1n, ZERO),
+        unlockBond: (registry: World["registry"]) => registry.unlockBond.staticCall(nodeId, 0n, ZERO),
+        slash: (registry: World["registry"]) => registry.slash.staticCall(nodeId, ZERO, 1n, false, w.relayer.address),
+      };
+      const may: [string, World["admin"], (keyof typeof calls)[]][] = [
+        ["admin", w.admin, []], ["Demands", await w.acting("Demands"), []], ["InferenceSettlement", await w.acting("InferenceSettlement"), ["lockBond", "unlockBond", "slash"]],
+        ["Committee", await w.acting("Committee"), ["slash"]], ["FaultCourt", await w.acting("FaultCourt"), ["slash"]],
+      ];
+      for (const [who, signer, allowed] of may) {
+        for (const [name, call] of Object.entries(calls)) {
+          const answer = call(w.registry.connect(signer));
+          if (allowed.includes(name as keyof typeof calls)) await answer;
+          else await expect(answer, `${who} ${name}`).to.be.revertedWithCustomError(w.registry, "NodeRegistryNotAuthority").withArgs(await signer.getAddress());
+        }
+      }
+      const named = await w.registry.authorities();
+      const { InferenceSettlement, Committee, FaultCourt, Demands, FullNodeRewards } = w.addresses;
+      expect([...named]).to.deep.equal([InferenceSettlement, Committee, FaultCourt, Demands, FullNodeRewards]);
     });
 
     it("S7 slash: split 30 reporter, 40 burn, rest to the pool; jail under the minimum, ban at zero", async () => {
-      await w.registry.setSettlement(w.admin.address, true);
-      await w.registry.setRewardPool((await w.account()).address);
+      const settlement = w.registry.connect(await w.acting("InferenceSettlement"));
       const reporter = await w.account();
       const node = await w.addNode(Role.Inference);
       const { free } = await w.registry.bond(node.nodeId);
       const total = await w.registry.bondTotal(Role.Inference);
-      await w.registry.lock(node.nodeId, ZERO, 1_000n);
+      await settlement.lockBond(node.nodeId, 1_000n, ZERO);
       const amount = free - w.parameters.registry.minBondInference + 1n;
-      await w.registry.slash(node.nodeId, ZERO, amount, true, reporter.address);
+      const pooled = await w.registry.reward(w.addresses.FullNodeRewards);
+      await settlement.slash(node.nodeId, ZERO, amount, true, reporter.address);
+      expect((await w.registry.reward(w.addresses.FullNodeRewards)) - pooled).to.equal(amount - (amount * 30n) / 100n - (amount * 40n) / 100n);
       expect(await w.registry.reward(reporter.address)).to.equal((amount * 30n) / 100n);
       expect(await w.registry.bondTotal(Role.Inference)).to.equal(total - amount);
       expect((await w.registry.node(node.nodeId)).status).to.equal(BigInt(Status.Jailed));
@@ -392,11 +408,10 @@ describe("NodeRegistry", () => {
       await w.token.approve(w.registry, 10n);
       await w.registry.addBond(node.nodeId, 10n);
       expect((await w.registry.node(node.nodeId)).status).to.equal(BigInt(Status.Registered));
-      await w.registry.slash(node.nodeId, ZERO, free, true, reporter.address);
+      await settlement.slash(node.nodeId, ZERO, free, true, reporter.address);
       expect((await w.registry.node(node.nodeId)).status).to.equal(BigInt(Status.Banned));
       await w.registry.connect(reporter).withdrawReward();
       expect(await w.token.balanceOf(reporter.address)).to.be.greaterThan(0n);
-      await w.registry.setSettlement(w.admin.address, false);
     });
 
     it("R2 the operator changes in two steps", async () => {

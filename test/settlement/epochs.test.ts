@@ -138,8 +138,7 @@ describe("committee epochs: Scheduled -> Current -> Grace -> Dead", () => {
   });
 
   it("a seat whose node is not Active or under the minimum bond falls out at the rotation", async () => {
-    await w.registry.setSettlement(w.admin.address, true);
-    await w.registry.slash(full[0]!.nodeId, bytes32("s"), w.parameters.registry.minBondFull + 1n, false, w.admin.address);
+    await w.registry.connect(await w.acting("FaultCourt")).slash(full[0]!.nodeId, bytes32("s"), w.parameters.registry.minBondFull + 1n, false, w.admin.address);
     await rotate();
     expect((await membersOf(w, 2n)).map(({ signer }) => signer)).to.have.members(full.slice(1).map(({ authorizer }) => authorizer.address));
   });

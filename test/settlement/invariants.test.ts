@@ -27,8 +27,7 @@ interface Actor {
 function walk(seed: number, steps: number): void {
   it(`seed ${seed}: ${steps} random calls keep R1 R3 R4 R6 R7, S1 S2 S4 S7 and X1`, async () => {
     const w = await settlementWorld();
-    await w.settlement.setArbiter(w.admin.address, true);
-    await w.registry.setSettlement(w.admin.address, true);
+    const court = await w.acting("FaultCourt");
     const random = new Random(seed);
     const actors: Actor[] = [];
     for (let i = 0; i < 3; i++) {
@@ -63,7 +62,7 @@ function walk(seed: number, steps: number): void {
       },
       finalize: async (a) => pick(a) && w.settlement.finalize(pick(a)!.header),
       annul: async (a) => pick(a) && w.settlement.annul(pick(a)!.header),
-      reject: async (a) => pick(a) && w.settlement.reject(pick(a)!.header, 1, w.relayer.address),
+      reject: async (a) => pick(a) && w.settlement.connect(court).reject(pick(a)!.header, 1, w.relayer.address),
       repost: async (a) => {
         const old = pick(a);
         if (!old) return;
@@ -78,7 +77,7 @@ function walk(seed: number, steps: number): void {
       exit: async (a) => w.registry.connect(a.node.operator).exit(a.node.nodeId),
       withdraw: async (a) => w.registry.connect(a.node.operator).withdraw(a.node.nodeId, a.node.operator.address),
       reduce: async (a) => w.registry.connect(a.node.operator).reduceBond(a.node.nodeId, BigInt(random.below(1_000)) * 10n ** 18n),
-      slash: async (a) => random.below(4) === 0 && w.registry.slash(a.node.nodeId, bytes32("s"), BigInt(random.below(700)) * 10n ** 18n, false, w.relayer.address),
+      slash: async (a) => random.below(4) === 0 && w.registry.connect(court).slash(a.node.nodeId, bytes32("s"), BigInt(random.below(700)) * 10n ** 18n, false, w.relayer.address),
       reward: async () => w.registry.connect(w.relayer).withdrawReward(),
       addBond: async (a) => {
         const amount = BigInt(random.below(500)) * 10n ** 18n;

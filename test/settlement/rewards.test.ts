@@ -142,8 +142,7 @@ describe("pay for checking", () => {
   });
 
   it("the pool's part of every slash is collected; nothing else comes in without a transfer", async () => {
-    await w.registry.setSettlement(w.admin.address, true);
-    await w.registry.slash(node.nodeId, bytes32("s"), 1_000n, false, w.relayer.address);
+    await w.registry.connect(await w.acting("FaultCourt")).slash(node.nodeId, bytes32("s"), 1_000n, false, w.relayer.address);
     await rewards.collect();
     expect(await rewards.pool()).to.equal(300n);
     await rewards.collect();

@@ -138,8 +138,7 @@ describe("what members sign, and what a lie costs", () => {
       const built = await post(await fresh());
       await certify(w, built, 1n, full.slice(0, 3));
       await expect(showLeafCheck(built, full)).to.be.revertedWithCustomError(w.committee, "CommitteeStatementTrue");
-      await w.settlement.setArbiter(w.admin.address, true);
-      await w.settlement.void(built.header, 0);
+      await w.settlement.connect(await w.acting("FaultCourt")).void(built.header, 0);
       await expect(showLeafCheck(built, full)).to.be.revertedWithCustomError(w.committee, "CommitteeStatementTrue");
       const final = await post(await fresh());
       await certify(w, final, 1n, full.slice(0, 3));

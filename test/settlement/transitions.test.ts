@@ -9,11 +9,11 @@ describe("forbidden transitions of a header", () => {
   let w: World;
   let node: FullNode;
   let full: FullNode[];
+  let arbiter: World["settlement"];
   let counter = 0;
   before(async () => {
     ({ w, node, full } = await committeeWorld({ stakes: [2n] }));
-    await w.settlement.setArbiter(w.admin.address, true);
-    await w.registry.setSettlement(w.admin.address, true);
+    arbiter = w.settlement.connect(await w.acting("FaultCourt"));
   });
 
   const fresh = async () => build(w, node, line(node, await w.now(), 2, { paymentId: bytes32(`transition ${counter++}`) }));
@@ -39,12 +39,12 @@ describe("forbidden transitions of a header", () => {
     },
     Rejected: async () => {
       const built = await post(false);
-      await w.settlement.reject(built.header, 1, w.relayer.address);
+      await arbiter.reject(built.header, 1, w.relayer.address);
       return built;
     },
     RejectedNoFault: async () => {
       const built = await post(false);
-      await w.settlement.void(built.header, 0);
+      await arbiter.void(built.header, 0);
       return built;
     },
     Reposted: async () => {
@@ -57,9 +57,9 @@ describe("forbidden transitions of a header", () => {
     certify: (built) => certify(w, built, 1n, full),
     finalize: (built) => w.settlement.finalize(built.header),
     annul: (built) => w.settlement.annul(built.header),
-    reject: (built) => w.settlement.reject(built.header, 1, w.relayer.address),
-    void: (built) => w.settlement.void(built.header, 1),
-    demand: (built) => w.settlement.countDemand(built.header, true),
+    reject: (built) => arbiter.reject(built.header, 1, w.relayer.address),
+    void: (built) => arbiter.void(built.header, 1),
+    demand: (built) => arbiter.countDemand(built.header, true),
     repost: async (built) => {
       const [nonce, tip] = await w.settlement.tip(node.nodeId);
       const again = await build(w, node, built.receipts.slice(0, 1), { nonce: nonce + 1n, prevHeader: `${tip}${"00".repeat(8)}` as `0x${string}` });

@@ -172,8 +172,7 @@ describe("planted bad headers: the game", () => {
 
   it("rejected for missing data it is no trap: there was nothing to find", async () => {
     const trap = await planted();
-    await w.settlement.setArbiter(w.admin.address, true);
-    await w.settlement.reject(trap.built.header, FaultKind.Unanswered, finder.address);
+    await w.settlement.connect(await w.acting("Demands")).reject(trap.built.header, FaultKind.Unanswered, finder.address);
     await expect(reveal(trap.built.header)).to.emit(traps, "TrapForfeited");
   });
 

@@ -182,6 +182,13 @@ export async function settlementWorld(change: (parameters: SettlementParameters)
     return { keyId: (await registry.node(node.nodeId)).keyId as Hex, tx };
   }
 
+  /** Signs as a contract of the deployment: what only an authority may do, without the reason that it would need. */
+  async function acting(name: "InferenceSettlement" | "Committee" | "FaultCourt" | "Demands") {
+    await networkHelpers.impersonateAccount(addresses[name]);
+    await networkHelpers.setBalance(addresses[name], 10n ** 20n);
+    return ethers.getSigner(addresses[name]);
+  }
+
   let seeds = 0;
   /** An Active node. */
   async function addNode(role: number, options: { signer?: Signer; operator?: HDNodeWallet; bond?: bigint; policyId?: Hex; payout?: string; reach?: Reach } = {}) {
@@ -200,6 +207,6 @@ export async function settlementWorld(change: (parameters: SettlementParameters)
 
   return {
     ...connection, provider, ...contracts, addresses, parameters, deployer, admin: admin!, relayer: relayer!, chainId, now, account,
-    registerNode, attestationFor, attest, addNode, batchOf,
+    acting, registerNode, attestationFor, attest, addNode, batchOf,
   };
 }

@@ -2,6 +2,7 @@ import { expect } from "chai";
 import type { Hex } from "viem";
 import { encodeRun } from "../../sdk/protocol/index.ts";
 import { build, makeRun, PLAIN, receipt, terms } from "../settlement/builder.ts";
+import { findChromium, startBrowser } from "./browser.ts";
 import { explorerNetwork, type ExplorerNetwork } from "./network.ts";
 import { openPage, type Page } from "./page.ts";
 
@@ -177,5 +178,18 @@ describe("explorer: a real chain, its batches and receipts on the page", functio
       titles.add(page.title());
     }
     expect(titles.size).to.equal(8);
+  });
+
+  const chromium = findChromium();
+  (chromium ? it : it.skip)(`in a real browser, with its worker and under its own policy${chromium ? "" : " (skipped: no Chromium is installed)"}`, async () => {
+    const browser = await startBrowser(chromium!);
+    try {
+      await browser.open(`${network.server.url}/#/batch/${good.hash}`, /Every leaf \(60\) is signed by the node's key.*Both roots, recomputed here, are the header's/);
+      await browser.open(`${network.server.url}/#/batch/${faulty.hash}`, /FAULT signature at leaf 5/);
+      await browser.open(`${network.server.url}/#/receipt/${good.hash}/17`, /Genuine and included/);
+      expect(browser.complaints).to.deep.equal([]);
+    } finally {
+      await browser.close();
+    }
   });
 });

@@ -5,7 +5,7 @@ import { startApp } from "./app.ts";
 import { reasonOf } from "./format.ts";
 import { openNet } from "./net.ts";
 import { problem } from "./ui/parts.ts";
-import { type BatchChecker, inlineChecker, workerChecker } from "./verify/checker.ts";
+import { type Checker, inlineChecker, workerChecker } from "./verify/checker.ts";
 
 const root = document.getElementById("app")!;
 /** As bound: a `fetch` that is called as another object's method refuses. */
@@ -17,7 +17,7 @@ interface Policies {
 }
 const trusted = (globalThis as { trustedTypes?: Policies }).trustedTypes?.createPolicy("explorer-worker", { createScriptURL: (url) => url });
 
-function checker(): BatchChecker {
+function checker(): Checker {
   if (typeof Worker === "undefined") return inlineChecker(fetcher);
   const url = new URL("worker.js", document.baseURI).href;
   return workerChecker(new Worker((trusted ? trusted.createScriptURL(url) : url) as string, { type: "module" }));

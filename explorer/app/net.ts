@@ -3,7 +3,7 @@ import { type PublicClient, createPublicClient, http } from "viem";
 import { type ChainAccess, chainAccess } from "../../sdk/network/network.ts";
 import type { ProtocolDomain } from "../../sdk/protocol/domain.ts";
 import type { ChainConfig, ExplorerConfig } from "../config.ts";
-import type { BatchChecker } from "./verify/checker.ts";
+import type { Checker } from "./verify/checker.ts";
 
 export interface Chain extends ChainAccess {
   startBlock: bigint;
@@ -21,14 +21,14 @@ export interface Net {
   fetch: typeof fetch;
   /** Seconds; the reader's clock, for "ago" only. */
   now: () => bigint;
-  /** A checker of its own for one page; off the page's thread where there are workers. */
-  checker: () => BatchChecker;
+  /** A checker for one page; off the page's thread where there are workers. */
+  checker: () => Checker;
 }
 
 export interface Outside {
   fetch: typeof fetch;
   now: () => bigint;
-  checker: () => BatchChecker;
+  checker: () => Checker;
 }
 
 export function openNet(config: ExplorerConfig, outside: Outside): Net {

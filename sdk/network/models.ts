@@ -1,4 +1,4 @@
-import { type Address, type Hex, zeroAddress } from "viem";
+import { type Address, type ContractFunctionReturnType, type Hex, encodeAbiParameters, keccak256, toBytes, zeroAddress } from "viem";
 import { iGroth16KeysAbi } from "../../types/abi/IGroth16Keys.ts";
 import { iModelRegistryAbi } from "../../types/abi/IModelRegistry.ts";
 import { nameOf, ProgramKind, Verification } from "../protocol/enums.ts";
@@ -53,6 +53,27 @@ export async function modelById(settlement: ChainAccess, modelId: Hex): Promise<
     verifier === zeroAddress ? undefined : await settlement.client.readContract({ ...keys, functionName: "setupLevel", args: [model.vkHash] });
   return { ...model, modelId, publisher, deprecated, successor, publishedAt, verifier, setupLevel, kind: nameOf(ProgramKind, model.kind), methods: methodNames(model.methods) };
 }
+
+/** A version as the registry's `model` returns it. */
+export type ModelVersion = ContractFunctionReturnType<typeof iModelRegistryAbi, "view", "model">;
+
+const MODEL_TAG = keccak256(toBytes("opengradient.model.v1"));
+
+/** The id that a version has, as ModelRegistry.modelIdOf computes it. */
+export function modelIdOf(chainId: number, registryAddress: Address, publisher: Address, version: ModelVersion): Hex {
+  const types = [{ type: "bytes32" }, { type: "uint256" }, { type: "address" }, { type: "address" }, VERSION] as const;
+  return keccak256(encodeAbiParameters(types, [MODEL_TAG, BigInt(chainId), registryAddress, publisher, version]));
+}
+
+/** Layout of contracts/interfaces/IModelRegistry.sol: ModelVersion. */
+const VERSION = {
+  type: "tuple",
+  components: [
+    { name: "name", type: "string" }, { name: "version", type: "string" }, { name: "programHash", type: "bytes32" }, { name: "kind", type: "uint8" }, { name: "blobId", type: "bytes32" },
+    { name: "contentHash", type: "bytes32" }, { name: "manifestHash", type: "bytes32" }, { name: "methods", type: "uint8" }, { name: "vkHash", type: "bytes32" }, { name: "circuitHash", type: "bytes32" },
+    { name: "weightsHash", type: "bytes32" }, { name: "royaltyTo", type: "address" }, { name: "royaltyBps", type: "uint16" }, { name: "licence", type: "string" },
+  ],
+} as const;
 
 /** A publisher's versions of one name, oldest first. */
 export async function versionsOf(settlement: ChainAccess, publisher: Address, name: string): Promise<Hex[]> {

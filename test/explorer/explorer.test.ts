@@ -133,6 +133,7 @@ describe("explorer: a real chain, its batches and receipts on the page", functio
     expect(await page.open("#/nodes", /Newest first.*Inference.*Full/)).to.match(/Active/);
     expect(await page.open(`#/node/${good.header.nodeId}`, /Key epochs, newest first.*Its newest headers.*What happened to it/)).to.match(/Image policy the network's default/);
     expect(await page.open("#/models", /Model versions.*free/)).to.match(/no proofs/);
+    expect(await page.open(`#/model/${network.poster.plain}`, /Versions of this name/)).to.match(/Holds: Its id, recomputed here, is the hash of what stands under it/);
     expect(await page.open("#/committee", /Members of epoch 1/)).to.match(/The list of members, hashed here/);
     expect(await page.open("#/payments", /Verdicts, newest first/)).to.match(/has the list here that the settlement chain has.*Final/);
     expect(await page.open("#/health", /Every invariant holds/)).to.not.match(/BROKEN/);

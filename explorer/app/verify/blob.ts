@@ -76,7 +76,7 @@ export function tap(body: ReadableStream<Uint8Array>, limit: number, onBytes: (s
     size += value.length;
     if (size > limit) {
       await pieces.return(undefined);
-      throw new Error(`it sends more than the ${limit} bytes that the header allows`);
+      throw new Error(`it sends more than the ${limit} bytes that are expected at most`);
     }
     hash.update(value);
     open.push(value);

@@ -18,7 +18,7 @@ thread.onmessage = ({ data }) => {
     reported = performance.now();
     thread.postMessage({ id: data.id, progress });
   };
-  const work = data.kind === "check" ? checker.check(data.job, onProgress) : checker.leaves(data.from, data.limit);
+  const work = data.kind === "check" ? checker.check(data.job, onProgress) : data.kind === "leaves" ? checker.leaves(data.from, data.limit) : checker.package(data.job);
   work.then(
     (value) => thread.postMessage({ id: data.id, value }),
     (error: unknown) => thread.postMessage({ id: data.id, error: error instanceof Error ? error.message : String(error), name: error instanceof Error ? error.name : "Error" }),

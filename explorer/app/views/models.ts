@@ -1,14 +1,15 @@
 /** Model versions: the list, and one of them. */
 import { html, nothing } from "lit-html";
 import { type Hex, zeroHash } from "viem";
-import { type ModelInfo, modelById, versionsOf } from "../../../sdk/network/models.ts";
+import { type ModelInfo, modelById, modelIdOf, versionsOf } from "../../../sdk/network/models.ts";
 import { iModelRegistryAbi } from "../../../types/abi/IModelRegistry.ts";
 import { iVerifierRouterAbi } from "../../../types/abi/IVerifierRouter.ts";
-import { clean, moment, percent, short } from "../format.ts";
+import { bytes, clean, moment, percent, reasonOf, short } from "../format.ts";
 import type { Net } from "../net.ts";
 import { type Loader, NotFound } from "../page.ts";
 import { hashArg, numberArg } from "../router.ts";
-import { ago, badge, checkList, facts, hashPart, type Part, section, table, time, wholeHash } from "../ui/parts.ts";
+import { ago, badge, checkList, facts, hashPart, loading, type Part, problem, section, table, time, wholeHash } from "../ui/parts.ts";
+import type { PackageVerdict } from "../verify/package.ts";
 
 const PAGE = 25n;
 const LEVELS = ["development: the trapdoor is public, anyone forges proofs", "single party: its maker may know the trapdoor", "ceremony, attested"];
@@ -38,7 +39,7 @@ export const models: Loader = async (net, { query }, { show }) => {
   });
 };
 
-export const model: Loader = async (net, { args: [text] }, { show }) => {
+export const model: Loader = async (net, { args: [text] }, { show, signal }) => {
   const modelId = hashArg(text);
   if (!modelId) throw new NotFound("The model id in the address is none.", "A model id has 0x and 64 hexadecimal digits.");
   const publishedAt = await net.settlement.client.readContract({ ...registry(net), functionName: "publishedAt", args: [modelId] });
@@ -47,7 +48,19 @@ export const model: Loader = async (net, { args: [text] }, { show }) => {
   const [own, siblings, freeze] = await Promise.all([ownId(net, modelId), versionsOf(net.settlement, found.publisher, found.name), frozen(net, modelId)]);
   const now = net.now();
   const proofs = found.setupLevel !== undefined;
-  show({
+  let content: Part = html`<p><button type="button" @click=${() => void fetchPackage()}>Fetch the package and check it</button></p>`;
+  const fetchPackage = async () => {
+    const put = (part: Part) => {
+      content = part;
+      draw();
+    };
+    put(loading("Fetching and hashing it …"));
+    const checker = net.checker();
+    signal.addEventListener("abort", () => checker.stop());
+    const version = { ...found, kind: found.kind === "Int" ? ("int" as const) : ("float" as const) };
+    put(await checker.package({ blobId: found.blobId, version, aggregators: net.aggregators }).then(packagePart, (error: unknown) => problem("The package is not to be had", reasonOf(error), "Try again later, or another network file with og model download.")));
+  };
+  const draw = () => show({
     title: `${clean(found.name, 60)} ${clean(found.version, 24)}`,
     body: html`
       <p class="state">${found.deprecated ? badge("wait", "Deprecated") : badge("good", "Published")}${freeze && freeze.until > now ? html`${badge("bad", "Proofs frozen")}<span>until ${moment(freeze.until)}</span>` : nothing}
@@ -64,8 +77,8 @@ export const model: Loader = async (net, { args: [text] }, { show }) => {
         ["Verification", found.methods.join(", ")],
         ["Licence", clean(found.licence)],
         ["Royalty", found.royaltyBps === 0 ? "none" : html`${percent(found.royaltyBps)} to ${hashPart(found.royaltyTo)}`],
-      ])}${checkList([{ id: "R8", ok: own, text: own ? "Its id is the hash of what stands here, as the registry computes it." : "Its id is NOT the hash of what stands here." }])}
-      <p class="quiet">Whether the package has these hashes is checked by <code>og model download</code>, which fetches it.</p>`)}
+      ])}${checkList([{ id: "R8", ok: own, text: own ? "Its id, recomputed here, is the hash of what stands under it." : "Its id is NOT the hash of what stands under it." }])}
+      ${content}`)}
       ${proofs ? section("Proofs", facts([
         ["Verifier", hashPart(found.verifier)],
         ["Verifying key", hashPart(found.vkHash)],
@@ -76,13 +89,25 @@ export const model: Loader = async (net, { args: [text] }, { show }) => {
       ])) : nothing}
       ${section("Versions of this name by this publisher", table("Versions", [{ title: "Model" }], siblings.map((id) => [id === modelId ? html`${hashPart(id)} <span class="quiet">this one</span>` : hashPart(id, `#/model/${id}`)]), nothing))}`,
   });
+  draw();
 };
+
+const HASHES: Record<string, [string, string]> = {
+  content: ["Its bytes are the ones that the registry names.", "Its bytes are others than the registry names."],
+  program: ["Its program has the registry's program hash.", "Its program has ANOTHER hash than the registry says."],
+  fold: ["Its weights are not the prover's to choose.", "Its circuit takes any weights, and its key was not folded: whoever proves chooses them."],
+  manifest: ["Weights, circuit and verifying key are the manifest's.", "Weights, circuit or verifying key are NOT the manifest's."],
+};
+
+function packagePart({ checks, size, source, refused }: PackageVerdict): Part {
+  return html`${checkList(checks.map(({ name, ok }) => ({ id: name, ok, text: HASHES[name]?.[ok ? 0 : 1] ?? name })))}<p class="quiet">${bytes(size)} from ${clean(source)}</p>${refused.map(({ url, reason }) => html`<p class="quiet">${clean(url)}: ${clean(reason)}</p>`)}`;
+}
 
 /** R8: the id is the hash of what stands under it. */
 async function ownId(net: Net, modelId: Hex): Promise<boolean> {
   const { client } = net.settlement;
   const [version, publisher] = await Promise.all([client.readContract({ ...registry(net), functionName: "model", args: [modelId] }), client.readContract({ ...registry(net), functionName: "publisher", args: [modelId] })]);
-  return (await client.readContract({ ...registry(net), functionName: "modelIdOf", args: [publisher, version] })).toLowerCase() === modelId;
+  return modelIdOf(net.settlement.chain.id, registry(net).address, publisher, version) === modelId;
 }
 
 async function frozen(net: Net, modelId: Hex): Promise<{ since: bigint; until: bigint } | null> {

@@ -111,41 +111,30 @@ library Groth16 {
     /// @notice Adds sum scalars_i points_i, i < count, to the point at `sum`.
     /// @return ok False if a point is not on the curve.
     function accumulate(uint256 points, uint256 scalars, uint256 count, uint256 sum) internal view returns (bool ok) {
-        uint256 scratch = allocate(160);
-        uint256 end;
+        uint256 failed;
         assembly ("memory-safe") {
+            // Past the free pointer: the sum, then a point and its scalar, which become their product.
+            let scratch := mload(0x40)
+            let term := add(scratch, 64)
             mcopy(scratch, sum, 64)
-            end := add(scalars, shl(5, count))
-        }
-        while (scalars < end) {
-            assembly ("memory-safe") {
-                mcopy(add(scratch, 64), points, 64)
-                mstore(add(scratch, 128), mload(scalars))
+            let end := add(scalars, shl(5, count))
+            for { } lt(scalars, end) { scalars := add(scalars, 32) } {
+                mcopy(term, points, 64)
+                mstore(add(term, 64), mload(scalars))
+                if iszero(staticcall(BN254_MUL_GAS, 7, term, 96, term, 64)) {
+                    failed := BN254_MUL_GAS
+                    break
+                }
+                if iszero(staticcall(BN254_ADD_GAS, 6, scratch, 128, scratch, 64)) {
+                    failed := BN254_ADD_GAS
+                    break
+                }
                 points := add(points, 64)
-                scalars := add(scalars, 32)
             }
-            if (!addProduct(scratch)) return false;
-        }
-        assembly ("memory-safe") {
             mcopy(sum, scratch, 64)
         }
-        return true;
-    }
-
-    /// @notice One step of a sum: `at` holds the sum (64 bytes), a point (64) and its scalar (32). Adds their product to the sum; point
-    /// and scalar are used up.
-    /// @return ok False if a point is not on the curve.
-    function addProduct(uint256 at) internal view returns (bool ok) {
-        uint256 given = BN254_MUL_GAS;
-        assembly ("memory-safe") {
-            let term := add(at, 64)
-            ok := staticcall(BN254_MUL_GAS, 7, term, 96, term, 64)
-            if ok {
-                given := BN254_ADD_GAS
-                ok := staticcall(BN254_ADD_GAS, 6, at, 128, at, 64)
-            }
-        }
-        if (!ok) requireFed(given);
+        if (failed != 0) requireFed(failed);
+        return failed == 0;
     }
 
     function inputCount(address key) internal view returns (uint256 count) {

@@ -87,38 +87,40 @@ library Groth16Batch {
     /// @dev The first A is judged by the pairing and the first C by an addition, or, alone, by the pairing.
     function _fold(Work memory work, bytes calldata proofs) private view returns (bool) {
         (bytes32 seed, uint256 pair, uint256 sumC, uint256 count) = (work.seed, work.pairs, work.sumC, work.count);
-        uint256 scratch = Groth16.allocate(160); // for addProduct: the sum of the r C, a point, its coefficient
-        uint256 proof;
+        // The other C and their coefficients, side by side: what `accumulate` adds up.
+        uint256 points = Groth16.allocate((count - 1) * (Groth16.G1_BYTES + 32));
+        bool broken;
         assembly ("memory-safe") {
-            proof := proofs.offset
+            let proof := proofs.offset
             calldatacopy(pair, proof, 192)
-            calldatacopy(scratch, add(proof, 192), 64)
-        }
-        for (uint256 i = 1; i < count;) {
-            bool ok;
-            assembly ("memory-safe") {
+            calldatacopy(sumC, add(proof, 192), 64)
+            mstore(0, seed)
+            let to := points
+            let scalar := add(points, shl(6, sub(count, 1)))
+            // Past the free pointer: a point A and its coefficient.
+            let term := mload(0x40)
+            for { let i := 1 } lt(i, count) { i := add(i, 1) } {
                 proof := add(proof, 256)
                 pair := add(pair, 192)
-                mstore(0, seed)
                 mstore(32, i)
-                let term := add(scratch, 64)
-                mstore(add(term, 64), and(keccak256(0, 64), COEFFICIENT_MASK))
+                mstore(scalar, and(keccak256(0, 64), COEFFICIENT_MASK))
+                mstore(add(term, 64), mload(scalar))
                 calldatacopy(term, proof, 64)
-                ok := staticcall(BN254_MUL_GAS, 7, term, 96, pair, 64)
+                if iszero(staticcall(BN254_MUL_GAS, 7, term, 96, pair, 64)) {
+                    broken := 1
+                    break
+                }
                 calldatacopy(add(pair, 64), add(proof, 64), 128)
-                calldatacopy(term, add(proof, 192), 64)
-                i := add(i, 1)
+                calldatacopy(to, add(proof, 192), 64)
+                to := add(to, 64)
+                scalar := add(scalar, 32)
             }
-            if (!ok) {
-                Groth16.requireFed(BN254_MUL_GAS);
-                return false;
-            }
-            if (!Groth16.addProduct(scratch)) return false;
         }
-        assembly ("memory-safe") {
-            mcopy(sumC, scratch, 64)
+        if (broken) {
+            Groth16.requireFed(BN254_MUL_GAS);
+            return false;
         }
-        return true;
+        return Groth16.accumulate(points, points + (count - 1) * Groth16.G1_BYTES, count - 1, sumC);
     }
 
     /// @notice Scalars of IC: the sum of the r, then of the r x_j.

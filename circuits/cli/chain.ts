@@ -14,7 +14,7 @@ import { explainChain } from "./explain.ts";
 import { keyOf, withTemporary, writable } from "./files.ts";
 import { SILENT } from "./progress.ts";
 import type { Progress } from "./progress.ts";
-import { compileOptions, readInputs, readJson, readModel, readWord, UsageError } from "./options.ts";
+import { checkNames, compileOptions, readInputs, readJson, readModel, readWord, UsageError } from "./options.ts";
 import type { CompileFlags } from "./options.ts";
 import type { Print } from "./commands.ts";
 
@@ -32,7 +32,10 @@ export interface ChainProofFile {
 
 async function chainOf(onnx: string, flags: CompileFlags & { layers: string }): Promise<ChainModel> {
   if (!/^\d{1,3}$/.test(flags.layers) || Number(flags.layers) < 2) throw new UsageError(`--layers ${flags.layers}: write a number of circuits, at least 2`);
-  return compileChain(await readModel(onnx), Number(flags.layers), compileOptions(flags));
+  const options = compileOptions(flags);
+  const model = compileChain(await readModel(onnx), Number(flags.layers), options);
+  checkNames(options, model.inputs);
+  return model;
 }
 
 export async function explainLayers(onnx: string, flags: CompileFlags & { layers: string }, print: Print, progress: Progress = SILENT): Promise<void> {
@@ -64,12 +67,12 @@ export async function compileLayers(onnx: string, directory: string, flags: Comp
 const loadLayers = async (directory: string): Promise<LoadedModel[]> => (await loadChain(directory)).map(({ model }) => model);
 
 export async function proveLayers(directory: string, inputFile: string, flags: { ctx?: string; salt?: string; out?: string }, print: Print, progress: Progress = SILENT): Promise<ChainProofFile> {
+  const layers = await loadLayers(directory);
   const out = flags.out ?? join(directory, "proof.json");
   await writable(dirname(out));
   progress.step("calculating the witnesses");
-  const layers = await loadLayers(directory);
   const first = layers[0] as LoadedModel;
-  const { values, saturated } = quantizeInput(first, await readInputs(inputFile));
+  const { values, saturated } = quantizeInput(first, await readInputs(inputFile, first.inputs));
   if (saturated > 0) print(`${saturated} input elements lay outside of the model's range and were moved to its edge`);
   const salt = readWord("--salt", flags.salt ?? "0");
   const salts = chainSalts(salt, salt, layers.length);
@@ -100,10 +103,10 @@ export async function proveLayers(directory: string, inputFile: string, flags: {
 
 /** Every layer against its own key, with the words between layers on both sides. */
 export async function verifyLayers(directory: string, proofFile: string, print: Print): Promise<boolean> {
-  const file = (await readJson(proofFile)) as Partial<ChainProofFile>;
+  const file = ((await readJson(proofFile)) ?? {}) as Partial<ChainProofFile>;
   const { layers } = readChain(directory);
   const digits = layers.length * PROOF_DIGITS + (layers.length - 1) * 64;
-  const wellFormed = typeof file.proof === "string" && new RegExp(`^0x[0-9a-f]{${digits}}$`, "i").test(file.proof) && file.publicInputs?.length === 3;
+  const wellFormed = typeof file.proof === "string" && new RegExp(`^0x[0-9a-f]{${digits}}$`, "i").test(file.proof) && Array.isArray(file.publicInputs) && file.publicInputs.length === 3 && file.publicInputs.every((text) => /^0x[0-9a-f]{1,64}$/i.test(text));
   if (!wellFormed) throw new UsageError(`${proofFile} is not a proof file of a chain of ${layers.length} layers`);
   const hex = file.proof!.slice(2);
   const [ctx, input, output] = file.publicInputs!.map(BigInt) as [bigint, bigint, bigint];

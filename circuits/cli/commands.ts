@@ -3,8 +3,9 @@ import { copyFile, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 import { calculateWitness, compileModel, decodeOutput, loadModel, foldedKey, quantizeInput, writeArtifacts } from "../compiler/index.ts";
-import type { LoadedModel } from "../compiler/index.ts";
+import type { CompiledModel, LoadedModel } from "../compiler/index.ts";
 import { runCircom } from "../compiler/emit/run.ts";
+import { R } from "../setup/field.ts";
 import { decodeProof, vkHash } from "../setup/encode.ts";
 import type { Hex } from "../setup/encode.ts";
 import type { Deployed } from "../setup/deployed.ts";
@@ -16,10 +17,10 @@ import { writeWitness } from "../setup/witness.ts";
 import type { VerifyingKey } from "../setup/zkey.ts";
 import { chooseProver } from "../../keepers/proving/provers.ts";
 import { explain } from "./explain.ts";
-import { keyOf, withTemporary, writable } from "./files.ts";
+import { hasKeys, keyOf, withTemporary, writable } from "./files.ts";
 import { SILENT } from "./progress.ts";
 import type { Progress } from "./progress.ts";
-import { compileOptions, readInputs, readJson, readModel, readWord, UsageError } from "./options.ts";
+import { checkNames, compileOptions, readInputs, readJson, readModel, readWord, UsageError } from "./options.ts";
 import type { CompileFlags } from "./options.ts";
 
 export type Print = (line: string) => void;
@@ -36,14 +37,21 @@ const LIMITS = { deadlineMs: 1_800_000, memoryMb: 16_000 };
 
 export async function explainModel(onnx: string, flags: CompileFlags, print: Print, progress: Progress = SILENT): Promise<void> {
   progress.step("compiling");
-  explain(compileModel(await readModel(onnx), compileOptions(flags))).forEach((line) => print(line));
+  explain(compileFor(await readModel(onnx), flags)).forEach((line) => print(line));
+}
+
+function compileFor(onnx: Uint8Array, flags: CompileFlags): CompiledModel {
+  const options = compileOptions(flags);
+  const model = compileModel(onnx, options);
+  checkNames(options, model.inputs);
+  return model;
 }
 
 /** Everything that proving needs, in one folder. */
 export async function compile(onnx: string, directory: string, flags: CompileFlags & { keys?: boolean }, print: Print, progress: Progress = SILENT): Promise<void> {
   await writable(directory);
   progress.step("reading and quantising the model");
-  const model = compileModel(await readModel(onnx), compileOptions(flags));
+  const model = compileFor(await readModel(onnx), flags);
   explain(model).forEach((line) => print(line));
   progress.step("circom and the gate");
   await writeArtifacts(model, directory);
@@ -55,12 +63,12 @@ export async function compile(onnx: string, directory: string, flags: CompileFla
 }
 
 export async function prove(directory: string, inputFile: string, flags: { ctx?: string; salt?: string; out?: string; weights?: string }, print: Print, progress: Progress = SILENT): Promise<ProofFile> {
+  const model = await loadModel(directory, flags.weights);
   const out = flags.out ?? join(directory, "proof.json");
   await writable(dirname(out));
   progress.step("calculating the witness");
-  const model = await loadModel(directory, flags.weights);
   const { key, hash } = modelKey(directory, model);
-  const { values, saturated } = quantizeInput(model, await readInputs(inputFile));
+  const { values, saturated } = quantizeInput(model, await readInputs(inputFile, model.inputs));
   if (saturated > 0) print(`${saturated} input elements lay outside of the model's range and were moved to its edge`);
   const witness = calculateWitness(model, model.sym, values, readWord("--ctx", flags.ctx ?? "0"), readWord("--salt", flags.salt ?? "0"));
   return withTemporary(async (folder) => {
@@ -92,7 +100,7 @@ function modelKey(directory: string, model: LoadedModel): { key: VerifyingKey; h
 
 /** Needs no trust in the file: key, proof and inputs are checked against each other. */
 export async function verify(directory: string, proofFile: string, print: Print, weights?: string): Promise<boolean> {
-  const file = (await readJson(proofFile)) as Partial<ProofFile>;
+  const file = ((await readJson(proofFile)) ?? {}) as Partial<ProofFile>;
   const wellFormed =
     typeof file.proof === "string" && /^0x[0-9a-f]{512}$/i.test(file.proof) && Array.isArray(file.publicInputs) && file.publicInputs.every((text) => /^0x[0-9a-f]{1,64}$/i.test(text));
   if (!wellFormed) throw new UsageError(`${proofFile} is not a proof file`);
@@ -101,7 +109,13 @@ export async function verify(directory: string, proofFile: string, print: Print,
     print(`not valid: the proof is for key ${file.vkHash}, this model's is ${hash}`);
     return false;
   }
-  const valid = verifyProof(key, file.publicInputs!.map(BigInt), decodeProof(file.proof!));
+  const inputs = file.publicInputs!.map(BigInt);
+  const past = inputs.findIndex((value) => value >= R);
+  if (past >= 0) {
+    print(`not valid: public input ${past} is not below the field's order, and would stand for another one`);
+    return false;
+  }
+  const valid = verifyProof(key, inputs, decodeProof(file.proof!));
   print(valid ? "valid" : "not valid: the proof does not prove these public inputs");
   if (valid) await printOutput(directory, file as ProofFile, print);
   return valid;
@@ -123,6 +137,7 @@ export interface VerifySetupFlags extends CompileFlags {
 
 /** From the ONNX file if it is given, else from the folder's own circuit, down to the chain. */
 export async function verifySetupOf(directory: string, flags: VerifySetupFlags, print: Print, progress: Progress = SILENT): Promise<SetupReport> {
+  hasKeys(directory);
   return withTemporary(async (folder) => {
     const circuit = join(directory, "model.circom");
     const report = await verifySetup({
@@ -133,7 +148,7 @@ export async function verifySetupOf(directory: string, flags: VerifySetupFlags, 
       progress: progress.step,
       async rederive() {
         if (flags.onnx) {
-          await writeArtifacts(compileModel(await readModel(flags.onnx), compileOptions(flags)), folder);
+          await writeArtifacts(compileFor(await readModel(flags.onnx), flags), folder);
           const [made, published] = await Promise.all([join(folder, "model.circom"), circuit].map((path) => readFile(path, "utf8")));
           print(made === published ? "ok  the ONNX file compiles to the published circuit" : "    the ONNX file compiles to another circuit");
         } else {

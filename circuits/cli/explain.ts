@@ -6,6 +6,8 @@ const SECONDS_AT_17 = { wasm: 1.9, native: 0.4 };
 /** A settled proof with three public inputs; each further one costs a product and its calldata. */
 const SETTLE_GAS = 258_700;
 const INPUT_GAS = 6_700;
+/** Each of 64 in a batch, with three public inputs: the usual circuit. */
+const BATCHED_GAS = 57_000;
 /** For each packed word of weights: computed on chain, or claimed. */
 const FOLD_GAS = 11_500;
 const CLAIM_GAS = 1_900;
@@ -21,7 +23,7 @@ export function explain(model: CompiledModel): string[] {
     ...errorLines(model),
     ...weightLines(model),
     provingLine([domain(model)]),
-    `settling one proof: about ${(SETTLE_GAS + INPUT_GAS * (publics - 3)).toLocaleString("en")} gas; 57,000 in a batch of 64`,
+    `settling one proof: about ${(SETTLE_GAS + INPUT_GAS * (publics - 3)).toLocaleString("en")} gas${publics === 3 ? `; ${BATCHED_GAS.toLocaleString("en")} in a batch of 64` : ""}`,
     ...model.warnings.map((warning) => `warning: ${warning}`),
   ];
 }

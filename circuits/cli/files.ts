@@ -1,8 +1,8 @@
 /** What the commands do with folders: say early that one cannot be written, and leave nothing behind in a temporary one. */
-import { access, constants, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { access, constants, mkdir, mkdtemp, rm, stat } from "node:fs/promises";
 import { existsSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 
 import { readVerifyingKey } from "../setup/zkey.ts";
 import type { VerifyingKey } from "../setup/zkey.ts";
@@ -23,19 +23,27 @@ const REASONS: Readonly<Record<string, string>> = {
 export function fileRefusal(error: unknown): string | undefined {
   const { code, syscall, path } = error as NodeJS.ErrnoException;
   if (!(error instanceof Error) || typeof code !== "string" || typeof syscall !== "string" || !(code in REASONS)) return undefined;
-  const verb = /write|mkdir|unlink|rename|copyfile/.test(syscall) ? "written" : "read";
+  // "open" does not tell for what.
+  const verb = syscall === "open" ? "opened" : syscall === "copyfile" ? "copied" : /write|mkdir|unlink|rename/.test(syscall) ? "written" : "read";
   return `${path ?? "a file"} cannot be ${verb}: ${REASONS[code]} (${code})`;
 }
 
 /** Before minutes of work: makes the folder and sees that it can be written. */
 export async function writable(directory: string): Promise<void> {
   try {
-    await mkdir(directory, { recursive: true });
+    await makeFolder(resolve(directory));
     await access(directory, constants.W_OK);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new UsageError(`${directory} cannot be written: ${REASONS[code ?? ""] ?? String(error)} (${code})`);
   }
+}
+
+/** Folder by folder: on a file system that makes none, such as /proc, Node's recursive mkdir does not end. */
+async function makeFolder(path: string): Promise<void> {
+  if ((await stat(path).catch(() => undefined))?.isDirectory()) return;
+  if (dirname(path) !== path) await makeFolder(dirname(path));
+  await mkdir(path);
 }
 
 /** A folder for what must not stay, such as witnesses, which hold inputs: gone at the end, also of an interrupted command. */
@@ -56,9 +64,16 @@ export async function withTemporary<T>(work: (folder: string) => Promise<T>): Pr
   }
 }
 
-/** @throws UsageError for a circuit that has none yet */
+/** @throws UsageError for a circuit that has none yet, or for no circuit. */
+export function hasKeys(directory: string): void {
+  if (!existsSync(join(directory, "model.circom"))) throw new UsageError(`${directory} holds no model's circuit: "og zk compile" makes one`);
+  // The manifest is written last: a key without one was interrupted.
+  const there = ["proving.zkey", "setup.json"].every((file) => existsSync(join(directory, file)));
+  if (!there) throw new UsageError(`${directory} has no keys yet: compile it without --no-keys for a development key, or hold a ceremony (docs/ceremony.md)`);
+}
+
+/** @throws UsageError as hasKeys */
 export function keyOf(directory: string): VerifyingKey {
-  const path = join(directory, "proving.zkey");
-  if (!existsSync(path) || !existsSync(join(directory, "setup.json"))) throw new UsageError(`${directory} has no keys yet: compile it without --no-keys for a development key, or hold a ceremony (docs/ceremony.md)`);
-  return readVerifyingKey(path);
+  hasKeys(directory);
+  return readVerifyingKey(join(directory, "proving.zkey"));
 }

@@ -50,20 +50,28 @@ export function compileOptions(flags: CompileFlags): CompileOptions {
   };
 }
 
+/** A range for an input that the model does not have is a typing error, and the model's own input would have the default range. */
+export function checkNames({ inputs = {} }: CompileOptions, has: readonly { name: string }[]): void {
+  const unknown = Object.keys(inputs).find((name) => has.every((input) => input.name !== name));
+  if (unknown !== undefined) throw new UsageError(`--input ${unknown}: the model has no such input, only ${has.map(({ name }) => `"${name}"`).join(", ")}`);
+}
+
 function count(name: "inputBits" | "weightBits" | "outputBits", text: string | undefined): CompileOptions {
   if (text === undefined) return {};
   if (!/^\d{1,2}$/.test(text)) throw new UsageError(`${name} is a number of bits, not "${text}"`);
   return { [name]: Number(text) };
 }
 
-/** `{"tensor": [numbers, nested or flat]}`. */
-export async function readInputs(path: string): Promise<Inputs> {
+/** `{"tensor": [numbers, nested or flat]}`, of `has` and no other: a second tensor would be taken for an input that counts. */
+export async function readInputs(path: string, has: readonly { name: string }[]): Promise<Inputs> {
   const parsed = await readJson(path);
   if (typeof parsed !== "object" || parsed === null || Array.isArray(parsed)) throw new UsageError(`${path}: write {"tensor name": [numbers]}`);
+  const unknown = Object.keys(parsed).find((name) => has.every((input) => input.name !== name));
+  if (unknown !== undefined) throw new UsageError(`${path}: the model has no input "${unknown}", only ${has.map(({ name }) => `"${name}"`).join(", ")}`);
   return Object.fromEntries(
     Object.entries(parsed).map(([name, values]) => {
       const flat = [values].flat(Infinity) as unknown[];
-      if (flat.some((value) => typeof value !== "number")) throw new UsageError(`${path}: "${name}" holds something that is not a number`);
+      if (flat.some((value) => typeof value !== "number" || !Number.isFinite(value))) throw new UsageError(`${path}: "${name}" holds something that is not a finite number`);
       return [name, flat as number[]];
     }),
   );

@@ -213,7 +213,8 @@ class Analysis {
   #norm(steps: readonly { n: Real; how: { slopes: readonly number[]; largest?: boolean }; extra: number }[]): number {
     const front = steps[0]?.n.id ?? 0;
     let total = euclid(steps.map((s) => s.extra));
-    const places = Math.max(...steps.map((s) => s.how.slopes.length));
+    // A front of universal weights has hundreds of thousands of steps: too many to be arguments.
+    const places = steps.reduce((most, s) => Math.max(most, s.how.slopes.length), 0);
     if (steps.some((s) => s.how.largest)) {
       const rows = steps.flatMap((s) => s.n.args.map((a, i) => ({ form: this.#form(a), slope: s.how.slopes[i] as number })));
       return total + this.#matrix(`${front}:all:${steps.map((s) => s.how.slopes.join()).join(";")}`, rows.filter((r) => r.slope > 0));

@@ -1,6 +1,7 @@
 import { execFile } from "node:child_process";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 
 import { CompileError } from "../errors.ts";
 
@@ -11,7 +12,8 @@ export async function runCircom(directory: string, file = "model.circom"): Promi
     // -O1: renames are removed and linear rows stay. -O2 multiplies the entries of A and B, and does not end on convolutions.
     const args = ["--no-warnings", "--max-old-space-size=8192", cli, file, "--r1cs", "--sym", "--O1"];
     execFile(process.execPath, args, { cwd: directory, maxBuffer: 1 << 26, timeout: 3_600_000 }, (error, stdout, stderr) => {
-      const log = `${stdout}${stderr}`;
+      // Coloured, whether a terminal reads it or not.
+      const log = stripVTControlCharacters(`${stdout}${stderr}`);
       if (error || /error\[|panicked|out of bounds/.test(log)) {
         reject(new CompileError("CIRCOM_FAILED", `circom: ${log.slice(0, 2000) || String(error)}`));
       } else resolve(log);

@@ -1,9 +1,8 @@
 /** `npm run bench -- zk`: rows, proving time, gas. Build the native prover first (`npm run build:prover`) to have its figures. */
 import { existsSync, readFileSync } from "node:fs";
 
-import * as snarkjs from "snarkjs";
-
 import { benchmarks } from "../../../circuits/models/zoo.ts";
+import { messageOf } from "../../../keepers/errors/index.ts";
 import { findNative } from "../../../keepers/proving/provers.ts";
 import type { Figure, Suite } from "../suite.ts";
 import { buildAll } from "./build.ts";
@@ -11,7 +10,8 @@ import type { Coverage } from "./build.ts";
 import { measureGas } from "./gas.ts";
 import { measureMany } from "./many.ts";
 import { measureModel } from "./models.ts";
-import { measurePeer, PEERS } from "./peers.ts";
+import { measurePeer, PEER_NOTE, PEERS } from "./peers.ts";
+import { closeProving } from "./prove.ts";
 
 const suite: Suite = {
   title: "Zero-knowledge proofs of models (seconds of this machine, by the default prover unless native; gas under Osaka rules, whole transactions)",
@@ -38,28 +38,39 @@ const suite: Suite = {
     if (!built.covered) print("coverage is the committed table's: the shared models are not here, or could not be compiled");
     else if (!covered.current) print("docs/zkml-coverage.md is out of date: node scripts/generate/zkml-coverage.ts");
 
-    const gas = await measureGas();
+    /** What one part comes to; a part that fails says so in the place of its figure and leaves the others theirs. */
+    async function part<T>(name: string, work: () => Promise<T>): Promise<T | string> {
+      const failure = built.failed.get(name);
+      if (failure !== undefined) return `failed: ${failure}`;
+      try {
+        return await work();
+      } catch (error) {
+        print(`FAILED ${name}: ${messageOf(error)}`);
+        return `failed: ${messageOf(error)}`;
+      }
+    }
+
+    const gas = await part("gas", measureGas);
     print(`gas: ${JSON.stringify(gas)}`);
     for (const benchmark of benchmarks) {
-      const failure = built.failed.get(benchmark.name);
-      figures[benchmark.name] = failure === undefined ? { ...(await measureModel(benchmark, print)) } : `failed: ${failure}`;
+      const measured = await part(benchmark.name, () => measureModel(benchmark, print));
+      figures[benchmark.name] = typeof measured === "string" ? measured : { ...measured };
     }
-    const many = await measureMany(print);
-    for (const peer of PEERS) {
-      const failure = built.failed.get(peer.name);
-      figures[`circomlib-ml.${peer.ours.name}`] = failure === undefined ? await measurePeer(peer, print) : `failed: ${failure}`;
-    }
-    figures["credit-64"] = { ...many };
-    figures["credit-64.gasEach"] = many.gasEach;
-    figures["batch-64"] = { gasEach: gas.batchSettleEach[64]! };
-    figures["single-settle"] = { gas: gas.singleSettle };
-    figures["batch-64.gasEach"] = gas.batchSettleEach[64]!;
-    figures["single-settle.gas"] = gas.singleSettle;
+    const many = await part("credit-64", () => measureMany(print));
+    figures["circomlib-ml"] = PEER_NOTE;
+    for (const peer of PEERS) figures[`circomlib-ml.${peer.ours.name}`] = await part(peer.name, () => measurePeer(peer, print));
+    figures["credit-64"] = typeof many === "string" ? many : { ...many };
+    figures["credit-64.gasEach"] = typeof many === "string" ? many : many.gasEach;
+    const [each, single] = typeof gas === "string" ? [gas, gas] : [gas.batchSettleEach[64]!, gas.singleSettle];
+    figures["batch-64"] = typeof each === "string" ? each : { gasEach: each };
+    figures["single-settle"] = typeof single === "string" ? single : { gas: single };
+    figures["batch-64.gasEach"] = each;
+    figures["single-settle.gas"] = single;
     const { supported, total } = covered;
     figures.onnx = { supported, total };
     figures["onnx.supported"] = supported;
     figures["onnx.total"] = total;
-    await (await snarkjs.curves.getCurveFromName("bn128")).terminate();
+    await closeProving();
     return figures;
   },
 };

@@ -14,7 +14,7 @@ import { readVerifyingKey } from "../../../circuits/setup/zkey.ts";
 import { bestProver } from "../../../keepers/proving/provers.ts";
 import { buildModels, MODELS_DIRECTORY } from "../../../models/index.ts";
 import { requestBatch, requestContext } from "../../../sdk/protocol/index.ts";
-import { measureProving } from "./prove.ts";
+import { closeProving, measureProving } from "./prove.ts";
 import type { ProvingFigures } from "./prove.ts";
 import { gasOf, proofWorld } from "./world.ts";
 
@@ -67,4 +67,7 @@ export async function measureMany(print: (line: string) => void = () => {}): Pro
   return all;
 }
 
-if (import.meta.main) console.log(JSON.stringify(await measureMany(console.log), null, 2));
+if (import.meta.main) {
+  console.log(JSON.stringify(await measureMany(console.log), null, 2));
+  await closeProving();
+}

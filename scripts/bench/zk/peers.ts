@@ -75,6 +75,10 @@ export async function buildPeer(name: string): Promise<void> {
   await setUpForDevelopment(join(folder, `${source}.r1cs`), folder);
 }
 
+/** Stands beside the figures wherever they are shown. */
+export const PEER_NOTE =
+  "beside npm circomlib-ml 1.4.4, whose problem is harder: its weights are private inputs (nothing commits to them), a row for each product; ours are constants. ReLUs compare, products do not";
+
 export interface PeerFigures {
   [figure: string]: number;
 }

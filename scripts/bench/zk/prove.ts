@@ -5,6 +5,7 @@
  */
 import * as snarkjs from "snarkjs";
 
+import { messageOf } from "../../../keepers/errors/index.ts";
 import { nativeProver, wasmProver } from "../../../keepers/proving/provers.ts";
 import type { Proven, Prover, ProvingTask } from "../../../keepers/proving/prover.ts";
 
@@ -26,10 +27,16 @@ export async function measureProving(task: ProvingTask): Promise<{ figures: Prov
   const [first, proven] = await timed(() => wasmProver().prove(task, LIMITS));
   const seconds = await median(wasmProver(), task);
   const native = nativeProver();
-  const nativeSeconds = native ? await median(native, task) : undefined;
+  // One that is here and fails takes no other figure with it.
+  const nativeSeconds = native && (await median(native, task).catch((error: unknown) => void console.error(`native prover: ${messageOf(error)}`)));
   const [snarkjsSeconds] = await timed(() => snarkjs.groth16.prove(task.zkey, task.witness));
   const loadSeconds = Number(Math.max(0, first - seconds).toFixed(3));
   return { figures: { seconds, loadSeconds, snarkjsSeconds, ...(nativeSeconds === undefined ? {} : { nativeSeconds }) }, proven };
+}
+
+/** Ends the threads that snarkjs keeps: they alone hold a process that has measured. */
+export async function closeProving(): Promise<void> {
+  await (await snarkjs.curves.getCurveFromName("bn128")).terminate();
 }
 
 async function median(prover: Prover, task: ProvingTask): Promise<number> {

@@ -1,9 +1,12 @@
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 
 import { expect } from "chai";
 
+import { openProgress } from "../../../circuits/cli/progress.ts";
 import { zkCommand } from "../../../circuits/cli/zk.ts";
 import type { ProofFile } from "../../../circuits/cli/commands.ts";
+import { R } from "../../../circuits/setup/field.ts";
 import { mlp } from "../../../circuits/models/zoo.ts";
 
 const FOLDER = ".cache/zk/test/cli";
@@ -99,6 +102,7 @@ describe("og zk", () => {
       [{ publicInputs: ["0x4e", ...file.publicInputs.slice(1)] }, /not valid: the proof does not prove/],
       [{ vkHash: `0x${"00".repeat(32)}` }, /not valid: the proof is for key/],
       [{ proof: "0x12" }, /refused: .* is not a proof file/],
+      [{ publicInputs: [`0x${(BigInt(file.publicInputs[0]!) + R).toString(16)}`, ...file.publicInputs.slice(1)] }, /not valid: public input 0 is not below the field/],
       [{ publicInputs: ["77"] }, /refused: .* is not a proof file/],
     ];
     for (const [change, answer] of changes) {
@@ -125,21 +129,71 @@ describe("og zk", () => {
     expect(existsSync(`${FOLDER}/bare/proving.zkey`)).to.equal(false);
   });
 
+  it("makes no folder for a model that is not there", async () => {
+    await og("prove", `${FOLDER}/nowhere`, `${FOLDER}/input.json`);
+    expect(existsSync(`${FOLDER}/nowhere`)).to.equal(false);
+  });
+
+  it("says on a terminal what it does, takes that away before it prints, and is silent elsewhere", () => {
+    for (const isTTY of [true, false]) {
+      let shown = "";
+      const progress = openProgress({ isTTY, columns: 20, write: (text: string) => ((shown += text), true) } as never);
+      progress.step("a step with a very long name");
+      progress.clear();
+      progress.clear();
+      expect(shown).to.equal(isTTY ? "\r\x1b[2K... a step with a v\r\x1b[2K" : "");
+    }
+  });
+
+  it("leaves no witness behind when it is interrupted", async function () {
+    const temporary = `${process.cwd()}/${FOLDER}/temporary`;
+    mkdirSync(temporary, { recursive: true });
+    const program = `
+      import { writeFileSync } from "node:fs";
+      const { withTemporary } = await import(${JSON.stringify(new URL("../../../circuits/cli/files.ts", import.meta.url).href)});
+      await withTemporary(async (folder) => {
+        writeFileSync(folder + "/witness.wtns", "secret");
+        console.log(folder);
+        await new Promise((resolve) => setTimeout(resolve, 60_000));
+      });`;
+    const child = spawn(process.execPath, ["--no-warnings", "--input-type=module", "-e", program], { env: { ...process.env, TMPDIR: temporary }, stdio: ["ignore", "pipe", "inherit"] });
+    const ended = new Promise((resolve) => child.on("close", (_code, signal) => resolve(signal)));
+    await new Promise((resolve) => child.stdout.once("data", resolve));
+    expect(readdirSync(temporary)).to.have.length(1);
+    child.kill("SIGINT");
+    expect(await ended).to.equal("SIGINT");
+    expect(readdirSync(temporary)).to.deep.equal([]);
+  });
+
   describe("refuses in one line", () => {
     const cases: [string, () => string[], RegExp][] = [
       ["a file that is not there", () => ["explain", `${FOLDER}/none.onnx`], /cannot be read/],
       ["a file that is not a model", () => ["explain", "package.json"], /MODEL_INVALID/],
       ["a range that is none", () => ["explain", MODEL, "--input", "x=1"], /NAME=LOW:HIGH/],
       ["bits that are no number", () => ["explain", MODEL, "--input-bits", "many"], /number of bits/],
+      ["a range for an input that is not there", () => ["explain", MODEL, "--input", "z=-1:1"], /no such input, only "x"/],
+      ["a folder that cannot be made", () => ["compile", MODEL, MODEL], /cannot be written: there is a file of that name/],
+      ["a folder where none can be", () => ["compile", MODEL, "/proc/og-zk/model"], /cannot be written/],
+      ["a model that is not there", () => ["prove", `${FOLDER}/nowhere`, `${FOLDER}/input.json`], /nowhere\/graph.json cannot be opened: there is no such file/],
+      ["a set-up without keys", () => ["verify-setup", `${FOLDER}/bare`], /has no keys yet/],
+      ["a set-up of no circuit", () => ["verify-setup", FOLDER], /holds no model's circuit/],
+      ["a circuit without keys", () => ["prove", `${FOLDER}/bare`, `${FOLDER}/input.json`], /has no keys yet/],
+      ["a proof for a circuit without keys", () => ["verify", `${FOLDER}/bare`, `${OUT}/proof.json`], /has no keys yet/],
+      ["a tensor that the model does not have", () => ["prove", OUT, `${FOLDER}/more.json`], /no input "z", only "x"/],
+      ["an input past every number", () => ["prove", OUT, `${FOLDER}/infinite.json`], /not a finite number/],
       ["an input of another shape", () => ["prove", OUT, `${FOLDER}/short.json`], /INPUT_REFUSED/],
       ["an input that is not JSON", () => ["prove", OUT, MODEL], /not JSON/],
-      ["an input with words in it", () => ["prove", OUT, `${FOLDER}/words.json`], /not a number/],
+      ["an input with words in it", () => ["prove", OUT, `${FOLDER}/words.json`], /not a finite number/],
       ["a context past 248 bits", () => ["prove", OUT, `${FOLDER}/input.json`, "--ctx", `0x${"ff".repeat(32)}`], /below 2\^248/],
+      ["a proof file that holds nothing", () => ["verify", OUT, `${FOLDER}/null.json`], /is not a proof file/],
       ["a chain without a registry", () => ["verify-setup", OUT, "--rpc", "http://127.0.0.1:1"], /go together/],
     ];
     for (const [title, args, reason] of cases) {
       it(title, async () => {
         writeFileSync(`${FOLDER}/short.json`, JSON.stringify({ x: [1] }));
+        writeFileSync(`${FOLDER}/null.json`, "null");
+        writeFileSync(`${FOLDER}/more.json`, JSON.stringify({ x: [1], z: [1] }));
+        writeFileSync(`${FOLDER}/infinite.json`, '{"x": [1e999]}');
         writeFileSync(`${FOLDER}/words.json`, JSON.stringify({ x: ["one"] }));
         const { code, text } = await og(...args());
         expect([code, /^refused: /.test(text), reason.test(text)], text).to.deep.equal([1, true, true]);

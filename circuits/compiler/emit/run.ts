@@ -14,9 +14,16 @@ export async function runCircom(directory: string, file = "model.circom"): Promi
     execFile(process.execPath, args, { cwd: directory, maxBuffer: 1 << 26, timeout: 3_600_000 }, (error, stdout, stderr) => {
       // Coloured, whether a terminal reads it or not.
       const log = stripVTControlCharacters(`${stdout}${stderr}`);
-      if (error || /error\[|panicked|out of bounds/.test(log)) {
-        reject(new CompileError("CIRCOM_FAILED", `circom: ${log.slice(0, 2000) || String(error)}`));
-      } else resolve(log);
+      if (error || /error\[|panicked|out of bounds/.test(log)) reject(circomRefusal(log, error));
+      else resolve(log);
     });
   });
+}
+
+/** Past 4 GiB its WebAssembly aborts with a trace of its own functions, which helps nobody. */
+export function circomRefusal(log: string, error: Error | null): CompileError {
+  if (/memory allocation of \d+ bytes failed|rust_oom|memory access out of bounds/.test(log)) {
+    return new CompileError("CIRCOM_MEMORY", "circom needs more than its 4 GiB for this circuit: compile the model as several circuits (--layers), or with baked weights, which take fewer rows");
+  }
+  return new CompileError("CIRCOM_FAILED", `circom: ${log.slice(0, 2000) || String(error)}`);
 }

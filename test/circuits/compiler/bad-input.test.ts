@@ -2,6 +2,7 @@ import onnxProto from "onnx-proto";
 import { expect } from "chai";
 
 import { calculateWitness, compileModel, CompileError, quantizeInput, type CompileOptions } from "../../../circuits/compiler/index.ts";
+import { circomRefusal } from "../../../circuits/compiler/emit/run.ts";
 import { checkBox } from "../../../circuits/compiler/io.ts";
 import { seeded } from "../../../circuits/compiler/quantise/samples.ts";
 import { encode, type ModelSpec } from "../../../circuits/models/build.ts";
@@ -86,6 +87,13 @@ describe("circuits/compiler: bad input is refused with its reason", () => {
       }
     }
     expect(refused).to.be.greaterThan(20);
+  });
+
+  it("a circuit that circom has no memory for, in words of ours; another complaint of circom's as it is", () => {
+    const trace = "memory allocation of 197132288 bytes failed\nRuntimeError: unreachable\n    at circom.wasm.abort (wasm://wasm/circom:wasm-function[6328]:0x4b11d0)";
+    expect(circomRefusal(trace, new Error("exit 1"))).to.include({ code: "CIRCOM_MEMORY" });
+    expect(circomRefusal(trace, null).message).to.match(/--layers/).and.not.match(/wasm-function/);
+    expect(circomRefusal("error[P1000]: UnrecognizedToken", null)).to.include({ code: "CIRCOM_FAILED", message: "circom: error[P1000]: UnrecognizedToken" });
   });
 
   describe("inputs of a proof", () => {

@@ -64,6 +64,9 @@ export interface SettlementDeployment {
 export async function deploySettlement(chain: DeployChain, options: SettlementDeployment = {}): Promise<SettlementAddresses> {
   const parameters = options.parameters ?? settlementParameters(options.timeDivisor ?? DEVNET_DIVISOR);
   const known = options.known ?? {};
+  if (known.NodeRegistry && !known.Foundation) {
+    throw new Error(`the registry at ${known.NodeRegistry} was not built by a Foundation: what serves it cannot serve another one; deploy anew, under another name`);
+  }
   const step = async (name: keyof SettlementAddresses, args: readonly unknown[], contract: string = name): Promise<Address> => {
     const before = known[name];
     if (before && (await chain.hasCode(before))) return before;

@@ -85,6 +85,8 @@ describe("deploying the settlement chain", () => {
     }).then(() => "whole", (error: unknown) => { if (error !== stop) throw error; return "cut"; });
     for (const last of ["Foundation", "NodeRegistry", "InferenceSettlement", "FaultCourt"]) expect(await cut(last)).to.equal("cut");
     expect(await cut("none")).to.equal("whole");
+    const { Foundation: _, ...older } = known;
+    expect(await deploySettlement(w.deployer, { known: older }).then(() => "went on", String)).to.match(/not built by a Foundation.*deploy anew/);
     expect(new Set(steps).size, "nothing twice").to.equal(steps.length);
     const named = await (await w.ethers.getContractAt("NodeRegistry", known.NodeRegistry!)).getFunction("authorities")();
     expect([...named]).to.deep.equal(["InferenceSettlement", "Committee", "FaultCourt", "Demands", "FullNodeRewards"].map((name) => known[name]));

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 
 import { calculateChain, chainSalts, compileChain, decodeOutput, joinChainProof, loadChain, quantizeInput, readChain, writeArtifacts, writeChain } from "../compiler/index.ts";
 import type { ChainFile, ChainModel, LoadedModel } from "../compiler/index.ts";
-import { chainHash, decodeProof } from "../setup/encode.ts";
+import { chainHash, decodeProof, vkHash } from "../setup/encode.ts";
 import type { Hex } from "../setup/encode.ts";
 import { setUpForDevelopment } from "../setup/manifest.ts";
 import { verifyProof } from "../setup/verify.ts";
@@ -24,7 +24,7 @@ const LIMITS = { deadlineMs: 1_800_000, memoryMb: 16_000 };
 /** `proof` is what Groth16ChainVerifier takes: the layers' proofs, then the words between them. */
 export interface ChainProofFile {
   format: 1;
-  vkHashes: (Hex | null)[];
+  vkHashes: Hex[];
   prover: string;
   proof: Hex;
   publicInputs: string[];
@@ -80,6 +80,7 @@ export async function proveLayers(directory: string, inputFile: string, flags: {
   return withTemporary(async (folder) => {
     const { prover } = chooseProver();
     const proofs: { proof: Hex; publicInputs: readonly bigint[] }[] = [];
+    const vkHashes: Hex[] = [];
     for (const [k, w] of witnesses.entries()) {
       const path = join(folder, `${k}.wtns`);
       writeWitness(path, w.values);
@@ -88,11 +89,12 @@ export async function proveLayers(directory: string, inputFile: string, flags: {
       progress.step(`proving layer ${k} of ${witnesses.length}`);
       const proven = await prover.prove({ zkey, witness: path, key, publicInputs: w.publicInputs }, LIMITS);
       proofs.push(proven);
+      vkHashes.push(vkHash(key));
       print(`layer ${k}: proved and verified (${prover.name})`);
     }
     const joined = joinChainProof(proofs);
     const file: ChainProofFile = {
-      format: 1, vkHashes: readChain(directory).layers.map((l) => l.vkHash), prover: prover.name, proof: joined.proof, publicInputs: joined.publicInputs.map((v) => `0x${v.toString(16)}`),
+      format: 1, vkHashes, prover: prover.name, proof: joined.proof, publicInputs: joined.publicInputs.map((v) => `0x${v.toString(16)}`),
     };
     await writeFile(out, `${JSON.stringify(file, null, 2)}\n`);
     print(`${out}: ${proofs.length} proofs, linked`);
@@ -114,6 +116,11 @@ export async function verifyLayers(directory: string, proofFile: string, print: 
   const words = [input, ...between, output];
   for (const [k, layer] of layers.entries()) {
     const key = keyOf(join(directory, layer.folder));
+    const [made, own] = [file.vkHashes?.[k], vkHash(key)];
+    if (made !== own) {
+      print(`not valid: layer ${k} was proved for key ${String(made)}, this model's is ${own}`);
+      return false;
+    }
     const proof = decodeProof(`0x${hex.slice(PROOF_DIGITS * k, PROOF_DIGITS * (k + 1))}`);
     if (verifyProof(key, [ctx, words[k]!, words[k + 1]!], proof)) continue;
     print(`not valid: layer ${k} does not prove these public inputs`);

@@ -1,8 +1,10 @@
 /** `og zk`: from an ONNX file to a proof and back. */
+import { join } from "node:path";
+
 import { Command } from "commander";
 import * as snarkjs from "snarkjs";
 
-import { isChain } from "../compiler/index.ts";
+import { isChain, readChain } from "../compiler/index.ts";
 import { compileLayers, explainLayers, proveLayers, verifyLayers } from "./chain.ts";
 import { compile, explainModel, prove, verify, verifySetupOf } from "./commands.ts";
 import type { Print, VerifySetupFlags } from "./commands.ts";
@@ -75,9 +77,15 @@ export function zkCommand(say: Print = console.log, progress: Progress = openPro
     .action(
       guarded(async (directory: string, flags: VerifySetupFlags & { rpc?: string; registry?: string }) => {
         if ((flags.rpc === undefined) !== (flags.registry === undefined)) throw new UsageError("--rpc and --registry go together");
-        const deployed = flags.rpc && flags.registry ? await readDeployed(flags.rpc, flags.registry, readManifest(directory).vkHash) : undefined;
+        const chain = isChain(directory);
+        if (chain && flags.onnx) throw new UsageError("the layers of a chain are verified from their circuits: leave --onnx out");
+        const folders = chain ? readChain(directory).layers.map(({ folder }) => join(directory, folder)) : [directory];
         try {
-          await verifySetupOf(directory, { ...flags, deployed }, print, progress);
+          for (const folder of folders) {
+            if (chain) print(`${folder}:`);
+            const deployed = flags.rpc && flags.registry ? await readDeployed(flags.rpc, flags.registry, readManifest(folder).vkHash) : undefined;
+            await verifySetupOf(folder, { ...flags, deployed }, print, progress);
+          }
         } finally {
           // Its worker threads would keep the process alive.
           await (await snarkjs.curves.getCurveFromName("bn128")).terminate();

@@ -84,6 +84,13 @@ describe("og zk", () => {
     const forged = await og("verify", folder, `${folder}/forged.json`);
     expect(forged.code).to.equal(1);
     expect(forged.text).to.match(/layer 1 does not prove/);
+    writeFileSync(`${folder}/other.json`, JSON.stringify({ ...file, vkHashes: [`0x${"00".repeat(32)}`] }));
+    expect((await og("verify", folder, `${folder}/other.json`)).text).to.match(/layer 0 was proved for key 0x00/);
+    const setup = await og("verify-setup", folder);
+    expect([setup.code, setup.text.match(/set-up level 0/g)?.length], setup.text).to.deep.equal([0, 2]);
+    expect((await og("verify-setup", folder, "--onnx", MODEL)).text).to.match(/leave --onnx out/);
+    rmSync(`${folder}/layer-1/setup.json`);
+    expect((await og("verify-setup", folder)).text).to.match(/layer-1 has no keys yet/);
     expect((await og("compile", MODEL, folder, "--layers", "1")).text).to.match(/at least 2/);
   });
 

@@ -160,7 +160,7 @@ describe("Set-up files are read and written in parts", function () {
     await closeSnarkjs();
   });
 
-  /** The bound on memory is a few vectors of the domain's length and the threads of snarkjs; the files of 2^18 rows have 1.2 GB. */
+  /** The bound on memory is a few vectors of the domain's length and the threads of snarkjs; the files of 2^18 rows have 1 GB. */
   const [exponent, mb] = deep ? [18, 2_000] : [9, 1_000];
   it(`a ceremony of 2^${exponent} rows is made and verified in bounded memory`, () => {
     const out = execFileSync(process.execPath, ["--no-warnings", "test/circuits/setup/large.ts", at("large"), String(exponent)], { encoding: "utf8" });

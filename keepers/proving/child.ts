@@ -19,7 +19,7 @@ export function runChild(command: string, args: readonly string[], limits: Child
       verdict ??= error;
       kill(child);
     };
-    const unwatch = watch(child, command, limits, stop);
+    const watching = watch(child, command, limits, stop);
 
     child.stdout.on("data", (chunk: Buffer) => {
       output += chunk.toString();
@@ -30,7 +30,7 @@ export function runChild(command: string, args: readonly string[], limits: Child
     });
     child.on("error", (error) => stop(notStarted(command, error)));
     child.on("close", (code, killedBy) => {
-      unwatch();
+      watching.end();
       if (verdict) return reject(verdict);
       if (code === 0) return resolve(output);
       reject(crashed(command, code, killedBy, complaint));

@@ -16,8 +16,14 @@ export const OUTPUT_LIMIT = 1 << 20;
 const WATCH_MS = 50;
 const PAGE_BYTES = 4096;
 
-/** Calls `stop` once with the reason if a limit is passed or the signal comes. Returns what ends the watch. */
-export function watch(child: ChildProcess, command: string, { deadlineMs, memoryMb, signal }: ChildLimits, stop: (reason: Error) => void): () => void {
+export interface Watch {
+  /** Looks at the memory now. */
+  look(): void;
+  end(): void;
+}
+
+/** Calls `stop` with the reason if a limit is passed or the signal comes. */
+export function watch(child: ChildProcess, command: string, { deadlineMs, memoryMb, signal }: ChildLimits, stop: (reason: Error) => void): Watch {
   const onAbort = () => stop(aborted(command));
   const deadline = setTimeout(
     () => stop(retryable("proving.deadline", `The prover was stopped at its deadline of ${deadlineMs} ms.`, { command, deadlineMs })),
@@ -31,11 +37,14 @@ export function watch(child: ChildProcess, command: string, { deadlineMs, memory
   const first = setImmediate(look);
   const memory = setInterval(look, WATCH_MS);
   signal?.addEventListener("abort", onAbort, { once: true });
-  return () => {
-    clearTimeout(deadline);
-    clearImmediate(first);
-    clearInterval(memory);
-    signal?.removeEventListener("abort", onAbort);
+  return {
+    look,
+    end() {
+      clearTimeout(deadline);
+      clearImmediate(first);
+      clearInterval(memory);
+      signal?.removeEventListener("abort", onAbort);
+    },
   };
 }
 

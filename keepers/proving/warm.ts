@@ -50,9 +50,9 @@ export function openWarmChild(command: string, args: readonly string[], idleMs =
         forget(child);
         kill(child);
       };
-      const unwatch = watch(child, command, limits, stop);
+      const watching = watch(child, command, limits, stop);
       const settle = (end: () => void) => {
-        unwatch();
+        watching.end();
         child.stdout.off("data", onOutput);
         child.stderr.off("data", onComplaint);
         child.off("close", onClose).off("error", onError);
@@ -62,7 +62,10 @@ export function openWarmChild(command: string, args: readonly string[], idleMs =
         output += chunk.toString();
         const end = output.indexOf("\n");
         if (end < 0 && output.length > OUTPUT_LIMIT) return stop(endless(command));
-        if (end < 0 || verdict) return;
+        if (end < 0) return;
+        // It stays: what it holds now it would hold when it is asked again, and a quick answer may come before any other look.
+        watching.look();
+        if (verdict) return;
         settle(() => {
           hold(child, false);
           idle = setTimeout(() => {

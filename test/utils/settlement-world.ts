@@ -125,6 +125,9 @@ export async function settlementWorld(change: (parameters: SettlementParameters)
   const testVerifier = await ethers.deployContract("TestAttestationVerifier");
   await gate.setAttestationVerifier(TEE, testVerifier);
   await policy.approveImage(ZERO, WORKLOAD, IMAGE);
+  // As on a chain that has long been quiet. A new one begins with a base fee that no call sees and each block lowers: what a
+  // transaction has to bring would depend on how many came before it.
+  await networkHelpers.setNextBlockBaseFeePerGas(7n);
 
   const now = async () => BigInt((await ethers.provider.getBlock("latest"))!.timestamp);
   let accounts = 0;

@@ -87,7 +87,7 @@ describe("A proving keeper, given", () => {
   it("the real prover past its deadline, kills it", () => refuses("proving.deadline", good, undefined, { ...LIMITS, deadlineMs: 1 }));
   it("the real prover past its memory, kills it", async function () {
     if (process.platform !== "linux") return this.skip();
-    // Less than any process has at its first moment: a proof this small may be done before the second look.
+    // Less than any process has: it is seen at the latest when the answer comes.
     await refuses("proving.memory", good, undefined, { ...LIMITS, memoryMb: 1 });
   });
   it("a prover that is killed, tries again, gives up", () => refuses("proving.crashed", good, program("process.kill(process.pid, 'SIGKILL')")));

@@ -128,11 +128,17 @@ export function createNodeIdentity(platform: Platform, options: NodeOptions): No
     const started = clock.now();
     const { teeType, evidence, hints } = await options.makeEvidence({ publicKey: hexToBytes(key.publicKey), userData: hexToBytes(userData), nonce: hexToBytes(nonce) });
     const params = { keyType: KeyType.Secp256k1, publicKey: key.publicKey, nonceBlock, teeType };
-    const receipt = await calls.send("attest", [nodeId!, params, evidence, hints], keccak256(key.publicKey), head.timestamp + PATIENCE);
+    const receipt = await calls.send("attest", [nodeId!, params, evidence, hints], keccak256(key.publicKey), head.timestamp + PATIENCE).catch(late);
     const [event] = parse(receipt, "KeyEpochOpened");
     const { keyId, key: epoch } = event!.args;
     active = { nodeId: nodeId!, keyId, publicKey: key.publicKey, validFrom: epoch.validFrom, validUntil: epoch.validUntil, sign: key.sign };
     logger.info({ nodeId, keyId, why, tx: receipt.transactionHash, gas: receipt.gasUsed, ms: clock.now() - started }, "key epoch opened");
+  }
+
+  /** What did not get through in time is worth a new one: at a start the keeper tries again instead of ending. */
+  function late(error: unknown): never {
+    if (!isKeeperError(error) || (error.code !== "tx.cancelled" && error.details.code !== "tx.deadline")) throw error;
+    throw retryable("node.late", `The attestation was not on the chain within ${PATIENCE} s; a new one follows.`, { nodeId, patience: PATIENCE }, { cause: error });
   }
 
   async function beatFor(blockNumber: bigint): Promise<Beat> {

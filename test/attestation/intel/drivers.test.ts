@@ -10,10 +10,10 @@ import { expect } from "chai";
 import { DevelopmentPlatform } from "../../../keepers/attestation/development/intel.ts";
 import { DstackEnclave, TdxEnclave } from "../../../keepers/attestation/index.ts";
 import { requestedReportData } from "../../../keepers/attestation/quote.ts";
-import { isKeeperError } from "../../../keepers/errors/index.ts";
 import { verifyIntel } from "../../../sdk/attestation/intel/index.ts";
 import { keccakHex } from "../../../sdk/attestation/nitro/index.ts";
 import { IntelChain } from "./chain.ts";
+import { refusalOf } from "../../utils/refusal.ts";
 
 const NOW = 1_800_000_000;
 const request = { publicKey: new Uint8Array(65).fill(4), userData: new Uint8Array(32).fill(5), nonce: new Uint8Array(32).fill(6) };
@@ -22,12 +22,8 @@ const good = platform.quote(requestedReportData(request));
 const other = platform.quote(new Uint8Array(64));
 
 async function refusal(work: Promise<unknown>): Promise<{ code: string; family: string }> {
-  const error: unknown = await work.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  if (!isKeeperError(error)) throw new Error(`not a keeper's error: ${String(error)}`);
-  return { code: error.code, family: error.family };
+  const { code, family } = await refusalOf(work);
+  return { code, family };
 }
 
 describe("Intel drivers", () => {

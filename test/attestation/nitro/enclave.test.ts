@@ -7,10 +7,10 @@ import { join } from "node:path";
 import { expect } from "chai";
 
 import { DevelopmentAuthority, NitroEnclave, SimulatedEnclave, createRoot, loadRoot } from "../../../keepers/attestation/index.ts";
-import { isKeeperError } from "../../../keepers/errors/index.ts";
 import { AWS_NITRO_ROOT, explainNitro, keccakHex, openNitro, rootFor, verifyNitro } from "../../../sdk/attestation/nitro/index.ts";
 import { parseCoseSign1, parseNitroDocument } from "../../../sdk/attestation/nitro/index.ts";
 import { callFor, chainAt, deployNitro } from "./chain.ts";
+import { refusalOf } from "../../utils/refusal.ts";
 
 const NOW = 1_800_000_000;
 const request = { publicKey: new Uint8Array(65).fill(4), userData: new Uint8Array(32).fill(5), nonce: new Uint8Array(32).fill(6) };
@@ -20,13 +20,7 @@ function enclaveOn(authority: DevelopmentAuthority, moduleId = "i-0123456789abcd
   return new SimulatedEnclave({ authority, moduleId, pcrs, now: () => now * 1000 });
 }
 
-async function codeOf(work: Promise<unknown>): Promise<string> {
-  const error: unknown = await work.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  return isKeeperError(error) ? error.code : `not a keeper's error: ${String(error)}`;
-}
+const codeOf = async (work: Promise<unknown>): Promise<string> => (await refusalOf(work)).code;
 
 describe("Simulated enclave", () => {
   const authority = new DevelopmentAuthority(createRoot(NOW));

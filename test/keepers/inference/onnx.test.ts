@@ -10,16 +10,12 @@ import { buildModels, readModel } from "../../../models/index.ts";
 import { endless, graphBytes, single } from "./graphs.ts";
 import type { GraphParts } from "./graphs.ts";
 import { expectNear } from "../../utils/near.ts";
+import { refusalOf } from "../../utils/refusal.ts";
 
 async function refusal(work: Promise<unknown>): Promise<{ code: string; family: string; fault: string; details: Record<string, unknown> }> {
-  try {
-    await work;
-  } catch (error: unknown) {
-    if (!isKeeperError(error)) throw error;
-    expect(error.message, "a sentence").to.match(/[.:]/);
-    return { code: error.code, family: error.family, fault: faultOf(error), details: { ...error.details } };
-  }
-  throw new Error("expected a refusal");
+  const error = await refusalOf(work);
+  expect(error.message, "a sentence").to.match(/[.:]/);
+  return { code: error.code, family: error.family, fault: faultOf(error), details: { ...error.details } };
 }
 
 describe("onnx inference", () => {

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { keccak256 } from "viem";
 
-import { bytesOf, failure, walrusRig, type WalrusRig } from "./rig.ts";
+import { refusalOf } from "../../utils/refusal.ts";
+import { bytesOf, walrusRig, type WalrusRig } from "./rig.ts";
 
 describe("the walrus client", () => {
   let rig: WalrusRig;
@@ -40,7 +41,7 @@ describe("the walrus client", () => {
     expect(await client(server.url, [liar, server.url]).read(blobId)).to.deep.equal(bytes);
     expect(await client(server.url, [liar, server.url]).read(blobId, { contentHash: keccak256(bytes) })).to.deep.equal(bytes);
     expect(asked).to.equal(2);
-    const error = await failure(client(server.url, [liar], { attempts: 2 }).read(blobId));
+    const error = await refusalOf(client(server.url, [liar], { attempts: 2 }).read(blobId));
     expect(error).to.include({ code: "walrus.corrupted", family: "retryable" });
     expect(asked).to.equal(4);
   });
@@ -50,13 +51,13 @@ describe("the walrus client", () => {
     const liar = await peer((_, response) =>
       response.end(JSON.stringify({ alreadyCertified: { blobId: other, event: { txDigest: "x", eventSeq: "0" }, endEpoch: 9 } })),
     );
-    const error = await failure(client(liar, [server.url]).store(bytesOf("mine")));
+    const error = await refusalOf(client(liar, [server.url]).store(bytesOf("mine")));
     expect(error).to.include({ code: "walrus.wrong_blob_id", family: "fatal" });
     const storage = { startEpoch: 1, endEpoch: 2, storageSize: 1 };
     const short = await peer((_, response) =>
       response.end(JSON.stringify({ newlyCreated: { blobObject: { id: "0x1", blobId: other, size: 3, deletable: false, storage } } })),
     );
-    expect(await failure(client(short, [server.url], { attempts: 1 }).store(bytesOf("mine")))).to.include({ code: "walrus.wrong_size" });
+    expect(await refusalOf(client(short, [server.url], { attempts: 1 }).store(bytesOf("mine")))).to.include({ code: "walrus.wrong_size" });
   });
 
   it("tries again after 503, 429, a cut connection and nonsense, then succeeds", async () => {
@@ -82,10 +83,10 @@ describe("the walrus client", () => {
       calls++;
       response.writeHead(413).end("too large");
     });
-    expect(await failure(client(strict, [server.url]).store(bytesOf("x")))).to.include({ code: "walrus.too_large", family: "fatal" });
+    expect(await refusalOf(client(strict, [server.url]).store(bytesOf("x")))).to.include({ code: "walrus.too_large", family: "fatal" });
     expect(calls).to.equal(1);
     const tight = client(server.url, [server.url], { maxBytes: 3 });
-    expect(await failure(tight.store(bytesOf("four")))).to.include({ code: "walrus.too_large", family: "fatal" });
+    expect(await refusalOf(tight.store(bytesOf("four")))).to.include({ code: "walrus.too_large", family: "fatal" });
     expect(() => client(server.url, [])).to.throw().with.property("code", "walrus.no_aggregator");
   });
 
@@ -102,7 +103,7 @@ describe("the walrus client", () => {
     const walrus = client(server.url, [silent, endless, server.url], { readTimeoutMs: 2_000, maxBytes: 50_000 });
     expect(await walrus.read(blobId)).to.deep.equal(bytesOf("found in the end"));
     const hopeless = client(server.url, [silent, endless], { readTimeoutMs: 2_000, maxBytes: 50_000, attempts: 1 });
-    const error = await failure(hopeless.read(blobId));
+    const error = await refusalOf(hopeless.read(blobId));
     const codes = (error.details["attempts"] as { code: string }[]).map((a) => a.code);
     expect(error.code).to.equal("walrus.unavailable");
     expect(codes).to.deep.equal(["walrus.timeout", "walrus.answer_too_long"]);
@@ -110,10 +111,10 @@ describe("the walrus client", () => {
 
   it("tells a missing blob from an unreachable store", async () => {
     const missing = `0x${"11".repeat(32)}` as const;
-    expect(await failure(client(server.url, [server.url], { attempts: 1 }).read(missing))).to.include({ code: "walrus.not_found" });
+    expect(await refusalOf(client(server.url, [server.url], { attempts: 1 }).read(missing))).to.include({ code: "walrus.not_found" });
     const nobody = "http://127.0.0.1:9";
-    expect(await failure(client(nobody, [nobody], { attempts: 1 }).read(missing))).to.include({ code: "walrus.unavailable" });
-    expect(await failure(client(nobody, [nobody], { attempts: 1 }).store(bytesOf("x")))).to.include({ code: "walrus.unreachable" });
+    expect(await refusalOf(client(nobody, [nobody], { attempts: 1 }).read(missing))).to.include({ code: "walrus.unavailable" });
+    expect(await refusalOf(client(nobody, [nobody], { attempts: 1 }).store(bytesOf("x")))).to.include({ code: "walrus.unreachable" });
   });
 
   it("downloads into a file: whole or not at all, past liars, never more than the limit", async () => {
@@ -124,8 +125,8 @@ describe("the walrus client", () => {
     expect(await client(server.url, [liar, server.url]).download(blobId, file, { contentHash: keccak256(bytes) })).to.deep.equal({ size: bytes.length });
     expect(new Uint8Array(await readFile(file))).to.deep.equal(bytes);
     const other = join(directory, "other.bin");
-    expect((await failure(client(server.url, [liar], { attempts: 1 }).download(blobId, other, { contentHash: keccak256(bytes) }))).code).to.equal("walrus.corrupted");
-    expect((await failure(client(server.url, [server.url], { attempts: 1, maxBytes: 1_000 }).download(blobId, other, { contentHash: keccak256(bytes) }))).code).to.equal("walrus.unavailable");
+    expect((await refusalOf(client(server.url, [liar], { attempts: 1 }).download(blobId, other, { contentHash: keccak256(bytes) }))).code).to.equal("walrus.corrupted");
+    expect((await refusalOf(client(server.url, [server.url], { attempts: 1, maxBytes: 1_000 }).download(blobId, other, { contentHash: keccak256(bytes) }))).code).to.equal("walrus.unavailable");
     expect((await readdir(directory)).filter((name) => name.startsWith("other.bin"))).to.not.include("other.bin");
   });
 });

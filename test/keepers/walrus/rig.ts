@@ -3,23 +3,11 @@ import { createServer } from "node:http";
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
-import { isKeeperError } from "../../../keepers/errors/index.ts";
 import { blobIds, startWalrusServer, walrusClient } from "../../../keepers/walrus/index.ts";
 import type { WalrusClient } from "../../../keepers/walrus/index.ts";
 import { tempFolder } from "../../utils/folder.ts";
 
 export const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);
-
-/** The declared error that this ends in. */
-export async function failure(work: Promise<unknown>): Promise<{ code: string; family: string; details: Record<string, unknown> }> {
-  try {
-    await work;
-  } catch (error: unknown) {
-    if (isKeeperError(error)) return { code: error.code, family: error.family, details: { ...error.details } };
-    throw error;
-  }
-  throw new Error("expected a failure");
-}
 
 export type WalrusRig = Awaited<ReturnType<typeof walrusRig>>;
 

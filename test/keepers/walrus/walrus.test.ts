@@ -9,7 +9,8 @@ import { expect } from "chai";
 import { blobIds, fromWire, startWalrusServer, toWire } from "../../../keepers/walrus/index.ts";
 import { encodedLength } from "../../../keepers/walrus/http.ts";
 import { tempFolder } from "../../utils/folder.ts";
-import { bytesOf, failure, walrusRig, type WalrusRig } from "./rig.ts";
+import { refusalOf } from "../../utils/refusal.ts";
+import { bytesOf, walrusRig, type WalrusRig } from "./rig.ts";
 
 describe("walrus", () => {
   let rig: WalrusRig;
@@ -48,16 +49,16 @@ describe("walrus", () => {
       expect(ticks).to.be.greaterThan(2);
       await own.close();
       expect(await own.of(bytesOf("counted while encoding")), "no encoder is left to compute it").to.equal(id);
-      expect(await failure(own.of(bytesOf("another")))).to.include({ code: "walrus.encoder_closed" });
+      expect(await refusalOf(own.of(bytesOf("another")))).to.include({ code: "walrus.encoder_closed" });
     });
 
     it("are refused, as worth another try, when too many wait", async () => {
       const small = blobIds({ maxPending: 1 });
       const first = small.of(bytesOf("one"));
       first.catch(() => undefined);
-      expect(await failure(small.of(bytesOf("two")))).to.include({ code: "walrus.encoder_busy", family: "retryable" });
+      expect(await refusalOf(small.of(bytesOf("two")))).to.include({ code: "walrus.encoder_busy", family: "retryable" });
       await small.close();
-      expect(await failure(first)).to.include({ code: "walrus.encoder_closed" });
+      expect(await refusalOf(first)).to.include({ code: "walrus.encoder_closed" });
     });
   });
 

@@ -17,7 +17,7 @@ const WATCH_MS = 50;
 const PAGE_BYTES = 4096;
 
 export interface Watch {
-  /** Looks at the memory now. */
+  /** Looks at time and memory now: an answer may be read before the timers that it came too late for. */
   look(): void;
   end(): void;
 }
@@ -25,11 +25,11 @@ export interface Watch {
 /** Calls `stop` with the reason if a limit is passed or the signal comes. */
 export function watch(child: ChildProcess, command: string, { deadlineMs, memoryMb, signal }: ChildLimits, stop: (reason: Error) => void): Watch {
   const onAbort = () => stop(aborted(command));
-  const deadline = setTimeout(
-    () => stop(retryable("proving.deadline", `The prover was stopped at its deadline of ${deadlineMs} ms.`, { command, deadlineMs })),
-    deadlineMs,
-  );
+  const started = performance.now();
+  const late = () => stop(retryable("proving.deadline", `The prover was stopped at its deadline of ${deadlineMs} ms.`, { command, deadlineMs }));
+  const deadline = setTimeout(late, deadlineMs);
   const look = () => {
+    if (performance.now() - started > deadlineMs) return late();
     const used = child.pid === undefined ? 0 : residentMb(child.pid);
     if (used > memoryMb) stop(fatal("proving.memory", `The prover used ${used} MiB of ${memoryMb}.`, { command, used, memoryMb }));
   };

@@ -63,7 +63,7 @@ export function openWarmChild(command: string, args: readonly string[], idleMs =
         const end = output.indexOf("\n");
         if (end < 0 && output.length > OUTPUT_LIMIT) return stop(endless(command));
         if (end < 0) return;
-        // It stays: what it holds now it would hold when it is asked again, and a quick answer may come before any other look.
+        // A quick answer may come before any other look; and the process stays: what it holds now it would hold when it is asked again.
         watching.look();
         if (verdict) return;
         settle(() => {

@@ -9,8 +9,7 @@ import { openPage, type Page } from "./page.ts";
 /** A batch that needs three pages of receipts. */
 const COUNT = 60;
 
-describe("explorer: a real chain, its batches and receipts on the page", function () {
-  this.timeout(120_000);
+describe("explorer: a real chain, its batches and receipts on the page", () => {
   let network: ExplorerNetwork;
   let page: Page;
   let good: Awaited<ReturnType<ExplorerNetwork["poster"]["post"]>>;

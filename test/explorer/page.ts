@@ -18,7 +18,7 @@ export interface Page {
   close(): Promise<void>;
 }
 
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 300_000;
 
 /** As a reader sees it: what stands in two elements is two words. */
 function textOf(node: Node): string {

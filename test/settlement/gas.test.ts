@@ -13,8 +13,7 @@ const ASKED: Record<string, number> = {
 };
 
 describe("Settlement: gas", () => {
-  it("X5 posts, certificates, single receipts and challenges stay below what was asked for, and do not grow unseen", async function () {
-    this.timeout(240_000);
+  it("X5 posts, certificates, single receipts and challenges stay below what was asked for, and do not grow unseen", async () => {
     const figures: Record<string, number> = { ...(await individual()), ...(await batch()) };
     for (const [name, bound] of Object.entries(ASKED)) expect(figures[name], name).to.be.at.most(bound);
     if (process.env["OG_SNAPSHOT"] === "write") writeFileSync(SNAPSHOT, `${JSON.stringify(figures, null, 2)}\n`);

@@ -29,8 +29,6 @@ async function distance(model: Uint8Array, compiled: CompiledModel, shape: numbe
 }
 
 describe("circuits/compiler: what exporters write", function () {
-  this.timeout(60_000);
-
   it("an index of the smallest distance: a value and the extreme it took part in are rounded once, whatever constant it holds", async function () {
     const model = encode({
       inputs: { x: [1, 3] }, outputs: ["y", "c"], outputTypes: { y: "int64" }, opset: 11,

@@ -18,6 +18,7 @@ import { terms } from "../../settlement/builder.ts";
 import { ZERO, bytes32 } from "../../utils/settlement-world.ts";
 import { settling } from "../support/settling.ts";
 import type { RoomConfiguration } from "./room.ts";
+import { until } from "../../utils/until.ts";
 
 const FOLDER = `${CACHE}/kill`;
 const CIRCUIT = `${FOLDER}/circuit`;
@@ -32,13 +33,6 @@ const alive = (pid: number): boolean => {
     return false;
   }
 };
-const soon = async (what: string, holds: () => boolean): Promise<void> => {
-  for (let i = 0; i < 1_200; i++) {
-    if (holds()) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  expect.fail(`${what}: not within a minute`);
-};
 const childrenOf = (pid: number): number[] => {
   try {
     return readdirSync(`/proc/${pid}/task`).flatMap((task) => readFileSync(`/proc/${pid}/task/${task}/children`, "utf8").split(" ").filter(Boolean).map(Number));
@@ -47,8 +41,7 @@ const childrenOf = (pid: number): number[] => {
   }
 };
 
-describe("kill -9 in the middle of a proof", function () {
-  this.timeout(600_000);
+describe("kill -9 in the middle of a proof", () => {
   let keyBytes: Hex;
   let vkHash: Hex;
   let runs = 0;
@@ -105,10 +98,10 @@ describe("kill -9 in the middle of a proof", function () {
     const keeper = room(configuration);
     const ended = new Promise((resolve) => keeper.on("close", (_code, signal) => resolve(signal)));
     let provers: number[] = [];
-    await soon("a prover", () => (provers = childrenOf(keeper.pid!)).length > 0);
+    await until("a prover", () => (provers = childrenOf(keeper.pid!)).length > 0);
     keeper.kill("SIGKILL");
     expect(await ended).to.equal("SIGKILL");
-    for (const prover of provers) await soon(`the prover ${prover} of a dead keeper ends`, () => !alive(prover));
+    for (const prover of provers) await until(`the prover ${prover} of a dead keeper ends`, () => !alive(prover));
   }
 
   it("the lease ends, the job is taken again, limits hold, one proof is submitted and the receipt charged once; no process is left", async () => {
@@ -192,7 +185,7 @@ describe("kill -9 in the middle of a proof", function () {
         await new Promise((resolve) => setTimeout(resolve, 1_500));
         expect(alive(prover), "it waits for its key").to.equal(true);
         parent.kill("SIGKILL");
-        await soon(`${name} ends`, () => !alive(prover));
+        await until(`${name} ends`, () => !alive(prover));
       } finally {
         parent.kill("SIGKILL");
         if (alive(prover)) process.kill(prover, "SIGKILL");

@@ -30,9 +30,12 @@ describe("InferenceSettlement, runs", () => {
   /** Both calls from the same state: header, state and events must be the same. */
   async function expectSame(receipts: InferenceReceipt[], slot = 0) {
     const built = await build(w, node, receipts, { ...PLAIN, slot });
+    // Receipts of a single call are young, and a chain goes by the wall's clock: however long the machine took to sign them, a second has passed.
+    await w.networkHelpers.time.setNextBlockTimestamp((await w.now()) + 1n);
     const snapshot = await w.networkHelpers.takeSnapshot();
     const general = await trace(built, () => w.settlement.settle(settlementOf(built, [terms(node)])));
     await snapshot.restore();
+    await w.networkHelpers.time.setNextBlockTimestamp((await w.now()) + 1n);
     expect(await trace(built, () => w.settlement.settleRun(runSettlement(built, terms(node))))).to.equal(general);
     await snapshot.restore();
   }

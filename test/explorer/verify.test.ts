@@ -5,8 +5,11 @@ import { readClaim } from "../../explorer/app/ledger.ts";
 import { checkBatch, leavesOf } from "../../explorer/app/verify/batch.ts";
 import { BlobUnavailable, mostBytes } from "../../explorer/app/verify/blob.ts";
 import { checkCertificate } from "../../explorer/app/verify/certificate.ts";
+import { checkPackage } from "../../explorer/app/verify/package.ts";
 import { checkEvidence, type ReceiptEvidence } from "../../explorer/app/verify/receipt.ts";
 import { encodeBatch } from "../../sdk/batch/index.ts";
+import { manifestHash, manifestOf } from "../../sdk/models/manifest.ts";
+import { programHash } from "../../sdk/models/package.ts";
 import { type BatchHeader, BatchStatus, committeeListHash, headerHash, KeyType, leafCheckDigest, positionalTree, receiptDigest, receiptLeaf } from "../../sdk/protocol/index.ts";
 import { receiptToJson } from "../../sdk/receipts/wire.ts";
 import { iInferenceSettlementAbi } from "../../types/abi/IInferenceSettlement.ts";
@@ -89,6 +92,25 @@ describe("explorer: a batch is checked here", () => {
     left.abort(new Error("gone on"));
     const error: unknown = await checkBatch(jobOf(header, ["honest"]), aggregators({ honest: blob }), () => {}, left.signal).catch((caught: unknown) => caught);
     expect(error).to.have.property("message", "gone on");
+  });
+});
+
+describe("explorer: a model's package", () => {
+  const bytes = new TextEncoder().encode("an ONNX file, as far as hashes go");
+  const version = { kind: "float" as const, programHash: programHash("float", bytes), contentHash: keccak256(bytes), manifestHash: manifestHash(manifestOf("float", bytes, ZERO)), vkHash: ZERO, circuitHash: ZERO };
+  const job = (change: Partial<typeof version>, hosts: string[]) => ({ blobId: keccak256("0x01"), version: { ...version, ...change }, aggregators: hosts.map((host) => `http://${host}`) });
+  const from = aggregators({ honest: bytes, liar: bytes.slice(1), none: 404 });
+
+  it("has the registry's hashes, whoever gave it", async () => {
+    const { checks, refused, source, size } = await checkPackage(job({}, ["liar", "none", "honest"]), from);
+    expect(checks.map(({ name, ok }) => [name, ok])).to.deep.equal([["content", true], ["program", true], ["fold", true], ["manifest", true]]);
+    expect([source, size, refused.length]).to.deep.equal(["http://honest", bytes.length, 2]);
+  });
+
+  it("or says which it has not", async () => {
+    expect((await checkPackage(job({ programHash: keyId }, ["honest"]), from)).checks.filter(({ ok }) => !ok).map(({ name }) => name)).to.deep.equal(["program"]);
+    expect((await checkPackage(job({ manifestHash: keyId }, ["honest"]), from)).checks.filter(({ ok }) => !ok).map(({ name }) => name)).to.deep.equal(["manifest"]);
+    for (const hosts of [["liar"], ["none"], []]) expect(await checkPackage(job({}, hosts), from).catch((error: unknown) => error), hosts.join()).to.be.instanceOf(BlobUnavailable);
   });
 });
 

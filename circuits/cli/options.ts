@@ -1,7 +1,7 @@
 /** What the commands of `og zk` share: reading options and files, with refusals that name the option. */
 import { readFile } from "node:fs/promises";
 
-import { CompileError, type CompileOptions, type Inputs } from "../compiler/index.ts";
+import { CompileError, withExternalData, type CompileOptions, type Inputs } from "../compiler/index.ts";
 import { SetupFileError } from "../setup/sections.ts";
 
 /** A refusal of the command line itself; printed without a stack. */
@@ -88,10 +88,12 @@ export async function readJson(path: string): Promise<unknown> {
   }
 }
 
+/** The model as one array of bytes, weights from files beside it included. */
 export async function readModel(path: string): Promise<Uint8Array> {
-  return readFile(path).catch((error: NodeJS.ErrnoException) => {
+  const bytes = await readFile(path).catch((error: NodeJS.ErrnoException) => {
     throw new UsageError(`${path} cannot be read: ${error.code ?? error.message}`);
   });
+  return withExternalData(bytes, path);
 }
 
 /** Decimal or 0x, below 2^248. */

@@ -6,6 +6,7 @@ export { compileModel, type CompiledModel, type TensorInfo } from "./compile.ts"
 export type { CompileOptions } from "./options.ts";
 export { CompileError, InputError, InvalidModelError, UnsupportedError, BudgetError } from "./errors.ts";
 export { decodeOutput, evaluateInteger, inputOfWords, quantizeInput, runInteger, type DecodedOutput, type Inputs } from "./io.ts";
+export { withExternalData } from "./import/external.ts";
 export { calculateWitness, type Witness } from "./witness.ts";
 export { foldedKey, foldedWords, WEIGHT_LANES, type WeightOptions, type WeightTensor } from "./weights.ts";
 export { certificateJson, loadModel, programOf, readWeights, weightsJson, publicJson, writeArtifacts, type LoadedModel, type Program } from "./artifacts.ts";

@@ -15,7 +15,7 @@ export interface TensorSpec {
   readonly type?: ElementType;
 }
 
-export type Attr = number | number[] | string | TensorSpec | { float: number } | { floats: number[] } | { strings: string[] };
+export type Attr = number | number[] | string | TensorSpec | { float: number } | { floats: number[] } | { strings: string[] } | { graph: ModelSpec };
 
 export interface NodeSpec {
   readonly op: string;
@@ -34,6 +34,8 @@ export interface ModelSpec {
   readonly outputs: string[];
   readonly outputTypes?: Record<string, ElementType>;
   readonly opset?: number;
+  /** Version of ai.onnx.ml. */
+  readonly mlVersion?: number;
 }
 
 function tensor(name: string, t: TensorSpec): object {
@@ -50,10 +52,11 @@ function attribute(name: string, v: Attr): object {
   if ("float" in v) return { name, type: 1, f: v.float };
   if ("floats" in v) return { name, type: 6, floats: v.floats };
   if ("strings" in v) return { name, type: 8, strings: v.strings.map((s) => new TextEncoder().encode(s)) };
+  if ("graph" in v) return { name, type: 5, g: graph(v.graph) };
   return { name, type: 4, t: tensor(name, v) };
 }
 
-export function encode(spec: ModelSpec): Uint8Array {
+function graph(spec: ModelSpec): object {
   const info = (name: string, shape: (number | string)[] | undefined, type: ElementType = "float"): object => ({
     name,
     type: {
@@ -63,25 +66,28 @@ export function encode(spec: ModelSpec): Uint8Array {
       },
     },
   });
-  const nodes = spec.nodes.map((n) => ({
-    opType: n.op,
-    name: n.name ?? n.out[0],
-    domain: n.domain ?? "",
-    input: n.in,
-    output: n.out,
-    attribute: Object.entries(n.attrs ?? {}).map(([k, v]) => attribute(k, v)),
-  }));
+  return {
+    name: "g",
+    node: spec.nodes.map((n) => ({
+      opType: n.op,
+      name: n.name ?? n.out[0],
+      domain: n.domain ?? "",
+      input: n.in,
+      output: n.out,
+      attribute: Object.entries(n.attrs ?? {}).map(([k, v]) => attribute(k, v)),
+    })),
+    input: Object.entries(spec.inputs).map(([name, shape]) => info(name, shape, spec.inputTypes?.[name])),
+    output: spec.outputs.map((name) => info(name, undefined, spec.outputTypes?.[name])),
+    initializer: Object.entries(spec.constants ?? {}).map(([name, t]) => tensor(name, t)),
+  };
+}
+
+export function encode(spec: ModelSpec): Uint8Array {
   const domains = new Set(spec.nodes.map((n) => n.domain ?? "").filter((d) => d !== ""));
   const message = onnx.ModelProto.fromObject({
     irVersion: 8,
-    opsetImport: [{ domain: "", version: spec.opset ?? 13 }, ...[...domains].map((domain) => ({ domain, version: domain === "com.microsoft" ? 1 : 3 }))],
-    graph: {
-      name: "g",
-      node: nodes,
-      input: Object.entries(spec.inputs).map(([name, shape]) => info(name, shape, spec.inputTypes?.[name])),
-      output: spec.outputs.map((name) => info(name, undefined, spec.outputTypes?.[name])),
-      initializer: Object.entries(spec.constants ?? {}).map(([name, t]) => tensor(name, t)),
-    },
+    opsetImport: [{ domain: "", version: spec.opset ?? 13 }, ...[...domains].map((domain) => ({ domain, version: domain === "com.microsoft" ? 1 : (spec.mlVersion ?? 3) }))],
+    graph: graph(spec),
   });
   return onnx.ModelProto.encode(message).finish();
 }

@@ -4,7 +4,7 @@ import type { onnx } from "onnx-proto";
 import { InvalidModelError } from "../errors.ts";
 import { defaultAttributes, functionKey, Inliner, type LocalFunction } from "./functions.ts";
 import type { Attribute, Graph, GraphNode, Model, ValueInfo } from "./graph.ts";
-import { decodeSparse, decodeTensor, kindOf, type Tensor } from "./tensor.ts";
+import { decodeSparse, decodeTensor, kindOf, TEXT, type Tensor } from "./tensor.ts";
 
 export type { Attribute, Graph, GraphNode, Model, ValueInfo } from "./graph.ts";
 
@@ -39,6 +39,7 @@ function attribute(proto: onnx.IAttributeProto): Attribute {
 function valueInfo(proto: onnx.IValueInfoProto): ValueInfo {
   const tensor = proto.type?.tensorType;
   if (!tensor) throw new InvalidModelError(`"${proto.name}" is not a tensor`);
+  if (tensor.elemType === TEXT) throw new InvalidModelError(`"${proto.name}" is text: turn text into numbers outside of the model`);
   const shape = (tensor.shape?.dim ?? []).map((d) => {
     if (d.dimParam) return d.dimParam;
     const value = Number(d.dimValue ?? 0);
@@ -84,7 +85,7 @@ function graph(proto: onnx.IGraphProto): Graph {
   for (const t of proto.initializer ?? []) constants.set(t.name ?? "", decodeTensor(t));
   for (const t of proto.sparseInitializer ?? []) constants.set(t.values?.name ?? "", decodeSparse(t));
   for (const [name, t] of constants) {
-    if (t.data.some((v) => Number.isNaN(v))) throw new InvalidModelError(`weight "${name}" contains NaN`);
+    if (t.data.some((v) => Number.isNaN(v))) throw new InvalidModelError(`weight "${name}" contains NaN, which no input can make a number again: train or export the model again`);
   }
   const inputs = (proto.input ?? []).filter((i) => !constants.has(i.name ?? "")).map(valueInfo);
   return { nodes: (proto.node ?? []).map(graphNode), inputs, outputs: (proto.output ?? []).map((o) => o.name ?? ""), constants };
@@ -111,9 +112,9 @@ export function importModel(bytes: Uint8Array): Model {
   try {
     proto = onnxProto.onnx.ModelProto.decode(bytes);
   } catch (error: unknown) {
-    throw new InvalidModelError(`not an ONNX file (${error instanceof Error ? error.message : String(error)})`);
+    throw new InvalidModelError(`not an ONNX file, or one that is cut off (${error instanceof Error ? error.message : String(error)}): export or copy it again`);
   }
-  if (!proto.graph) throw new InvalidModelError("the file holds no graph");
+  if (!proto.graph) throw new InvalidModelError("the file holds no graph: it is empty, or not an ONNX file");
   const flat = new Inliner(localFunctions(proto, bytes)).graph(graph(proto.graph));
   // A subgraph may read the names of its surroundings: only the top level can tell what is missing.
   const nodes = sorted(flat.nodes, [...flat.constants.keys(), ...flat.inputs.map((i) => i.name)]);

@@ -61,6 +61,8 @@ function scaleOf(q: Quantities, args: readonly Quantity[], w: readonly number[],
   }
   contribution = Math.max(contribution, Math.abs(c) / Math.max(1, args.length));
   if (contribution === 0 || !Number.isFinite(contribution)) return exact;
+  // Operands that the box leaves no choice: only the constant is left.
+  if (widest === 0) return Math.min(exact, ceilLog2(contribution) - 2 * weightBits);
   const rounded = ceilLog2(contribution / widest) - (weightBits - 1);
   // A few bits more are a fair price for weights without any rounding.
   return exact >= rounded - 2 && Number.isFinite(exact) ? Math.min(exact, Math.max(rounded, lowExponent(c))) : rounded;

@@ -1,5 +1,5 @@
 import { BudgetError } from "../errors.ts";
-import { normalisedLimit } from "./variance.ts";
+import { cosine, keptFromZero, normalisedLimit, normsIn } from "./variance.ts";
 
 /**
  * The model over the reals, one node per scalar. Layout operators leave no trace here (they only move references), linear
@@ -203,11 +203,9 @@ export class RealGraph {
     if (isConst(a) && isConst(b)) return Math.max(a, b);
     if (a === b || b === -Infinity) return a;
     if (a === -Infinity) return b;
-    // max(|x|, c) with a c that only keeps a divisor from being zero.
     for (const [v, c] of [[a, b], [b, a]] as const) {
-      if (isConst(c) && !isConst(v) && v.op === "fn" && v.fn === "sqrt" && c > 0 && c <= SAFETY) {
-        return this.fn("sqrt", this.lin([v.args[0] as Real], [1], c * c) as Real);
-      }
+      const kept = isConst(c) && !isConst(v) && c > 0 && c <= SAFETY ? keptFromZero(this, v, c) : undefined;
+      if (kept) return kept;
     }
     // max(v, constant): the constant's side is a plain ReLU.
     if (isConst(a)) return this.lin([this.relu(this.lin([b], [1], -a))], [1], a);
@@ -249,6 +247,9 @@ export class RealGraph {
   /** a / b for b > 0 everywhere; a constant numerator stands in `c`. */
   div(a: Val, b: Val): Val {
     if (isConst(b)) return this.mul(a, 1 / b);
+    const norms = normsIn(this, b, SAFETY);
+    const made = norms && cosine(this, a, norms);
+    if (made !== undefined) return made;
     // A quotient by a root is a product with the inverse root: cheaper, and its bounds are known.
     if (b.op === "fn" && b.fn === "sqrt") return this.mul(a, this.fn("rsqrt", b.args[0] as Real));
     if (isConst(a)) return a === 0 ? 0 : this.#node("div", [b], { c: a });

@@ -60,3 +60,46 @@ export function belongsTo(m: Real, x: Real, depth = 0): boolean {
   if (m === x) return true;
   return (m.op === "max2" || m.op === "maxn") && depth < 12 && m.args.some((a) => belongsTo(a, x, depth + 1));
 }
+
+const rootOf = (v: Real, name: string): Real | undefined => (v.op === "fn" && v.fn === name ? v.args[0] : undefined);
+
+/**
+ * The two sums of squares under a product of norms, written as one root of their product or as a product of two roots; a constant that only
+ * keeps the product from zero goes into both.
+ */
+export function normsIn(r: RealGraph, b: Real, safety: number): readonly [Real, Real] | undefined {
+  const under = rootOf(b, "sqrt");
+  if (under === undefined) {
+    const roots = b.op === "mul" ? b.args.map((a) => rootOf(a, "sqrt")) : [];
+    return roots[0] && roots[1] && roots[0] !== roots[1] ? [roots[0], roots[1]] : undefined;
+  }
+  const guarded = under.op === "lin" && under.args.length === 1 && under.w[0] === 1 && under.c > 0 && under.c <= safety * safety;
+  const product = guarded ? (under.args[0] as Real) : under;
+  if (product.op !== "mul" || product.args[0] === product.args[1]) return undefined;
+  const sums = product.args.map((a) => (guarded ? r.lin([a], [1], Math.sqrt(under.c)) : a)) as [Real, Real];
+  return sums.every((s) => squaresIn(s)) ? sums : undefined;
+}
+
+/** max(|x|, c) and max(|x| |y|, c), with a c that only keeps a divisor from zero, as roots of what is never zero. */
+export function keptFromZero(r: RealGraph, v: Real, c: number): Val | undefined {
+  const under = rootOf(v, "sqrt");
+  if (under) return r.fn("sqrt", r.lin([under], [1], c * c) as Real);
+  const roots = v.op === "mul" ? v.args.map((a) => rootOf(a, "sqrt")) : [];
+  if (!roots[0] || !roots[1]) return undefined;
+  return r.mul(...(roots.map((s) => r.fn("sqrt", r.lin([s as Real], [1], c) as Real)) as [Real, Real]));
+}
+
+/** sum a_i b_i over the norms of a and b: each vector is brought to length 1 first, since what intervals know of the quotient is nothing. */
+export function cosine(r: RealGraph, dot: Val, norms: readonly [Real, Real]): Val | undefined {
+  if (typeof dot === "number") return undefined;
+  const [p, q] = norms.map((v) => ({ squares: squaresIn(v)?.of, inverse: r.fn("rsqrt", v) })) as [{ squares?: ReadonlyMap<Real, number>; inverse: Real }, { squares?: ReadonlyMap<Real, number>; inverse: Real }];
+  const sum = dot.op === "lin" ? dot : { args: [dot], w: [1], c: 0 };
+  const pairs = sum.args.map((a) => {
+    if (a.op !== "mul") return undefined;
+    const [u, v] = a.args as [Real, Real];
+    if (p.squares?.has(u) && q.squares?.has(v)) return [u, v] as const;
+    return p.squares?.has(v) && q.squares?.has(u) ? ([v, u] as const) : undefined;
+  });
+  if (sum.c !== 0 || pairs.some((pair) => pair === undefined)) return undefined;
+  return r.lin(pairs.map((pair) => r.mul(r.mul((pair as readonly [Real, Real])[0], p.inverse), r.mul((pair as readonly [Real, Real])[1], q.inverse))), sum.w);
+}

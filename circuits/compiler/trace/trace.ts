@@ -1,6 +1,6 @@
-import { InvalidModelError, UnsupportedError } from "../errors.ts";
+import { BudgetError, InvalidModelError, UnsupportedError } from "../errors.ts";
 import type { Graph, GraphNode, Model } from "../import/model.ts";
-import { sizeOf, type Kind } from "../import/tensor.ts";
+import { sizeOf, TEXT, type Kind } from "../import/tensor.ts";
 import type { QuantiseOptions } from "../quantise/options.ts";
 import { isConst, RealGraph } from "../real/graph.ts";
 import { takesWeights, type WeightOptions } from "../weights.ts";
@@ -43,6 +43,9 @@ export interface Shapes {
   readonly inputs?: QuantiseOptions["inputs"];
 }
 
+/** More elements of one input or output than this never fit: each has its own digits. */
+const MAX_PORT = 1 << 20;
+
 /** Specialises shapes, then executes the graph on references: folding, specialisation and CSE happen on the way. */
 export function trace(model: Model, given: Shapes & WeightOptions): Traced {
   const real = new RealGraph();
@@ -61,7 +64,7 @@ export function trace(model: Model, given: Shapes & WeightOptions): Traced {
     });
     if (fixed && fixed.length !== info.shape.length) throw new InvalidModelError(`input "${info.name}" has rank ${info.shape.length}`);
     const size = sizeOf(shape);
-    if (size > 1 << 20) throw new InvalidModelError(`input "${info.name}" has ${size} elements, limit ${1 << 20}`);
+    if (size > MAX_PORT) throw new InvalidModelError(`input "${info.name}" has ${size} elements, limit ${MAX_PORT}: no circuit takes in as much`);
     const known = given.fixed?.[info.name];
     if (known) {
       if (known.length !== size) throw new InvalidModelError(`input "${info.name}" is fixed to ${known.length} values, its shape holds ${size}`);
@@ -83,6 +86,7 @@ export function trace(model: Model, given: Shapes & WeightOptions): Traced {
   run(model.graph, scope, real, model.opset, operators, lifted);
   const outputs = model.graph.outputs.map((name) => {
     const t = values.get(name) as SymTensor;
+    if (t.data.length > MAX_PORT) throw new BudgetError(`the number of elements of output "${name}"`, t.data.length, MAX_PORT);
     return { name, kind: t.kind, shape: t.shape, values: t };
   });
   return { real, inputs, outputs, weights: lifted?.weights ?? [], warnings };
@@ -104,6 +108,9 @@ function folded(t: SymTensor, type: number): SymTensor {
   return round && t.data.some(isConst) ? { ...t, data: t.data.map((v) => (isConst(v) ? round(v) : v)) } : t;
 }
 
+/** Operators that move elements and look at none: text passes as its place in the list that it comes from. */
+const CARRIES_TEXT: ReadonlySet<string> = new Set(["ArrayFeatureExtractor", "Gather", "GatherElements", "GatherND", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "ZipMap"]);
+
 /** What the names of a graph stand for. */
 interface Scope {
   readonly values: Map<string, SymTensor>;
@@ -123,6 +130,9 @@ function run(graph: Graph, { values, types }: Scope, real: RealGraph, opset: num
       throw new UnsupportedError({ operator: node.operator, node: node.name }, "no circuit exists for this operator", advice(node));
     }
     lifted?.check(node);
+    if (node.inputs.some((i) => types.get(i) === TEXT) && !CARRIES_TEXT.has(node.operator)) {
+      throw new UnsupportedError({ operator: node.operator, node: node.name }, "it computes with text", "Keep text processing outside of the model");
+    }
     const inputs = node.inputs.map((i) => (i === "" ? undefined : values.get(i)));
     const inner = (body: Graph, args: SymTensor[]): SymTensor[] => {
       const scope = { values: new Map(values), types: new Map(types) };

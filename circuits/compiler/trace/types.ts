@@ -21,7 +21,7 @@ export function integerType(type: number): IntegerType {
 
 const usual: Record<Kind, number> = { float: 1, int: 7, bool: 9 };
 
-export const kindOfType = (type: number): Kind => (type === 9 ? "bool" : [1, 10, 11, 16].includes(type) ? "float" : "int");
+export const kindOfType = (type: number): Kind => (type === 9 ? "bool" : [1, 10, 11, 16, 17, 18, 19, 20].includes(type) ? "float" : "int");
 
 /** Operators whose result has the type of a certain input, whatever their first input is. */
 const follows: Record<string, number> = { CastLike: 1, Where: 1, QuantizeLinear: 2, OneHot: 2, QLinearConv: 7, QLinearMatMul: 7 };

@@ -47,7 +47,7 @@ describe("circuits/compiler: bad input is refused with its reason", () => {
     "a tensor of a size no memory holds": { bytes: () => edited((m) => { (graphOf(m).initializer[0] as Graph["initializer"][number]).dims = [1 << 20, 1 << 20]; }), code: "MODEL_INVALID", says: "limit" },
     "a negative dimension": { bytes: () => edited((m) => { (graphOf(m).initializer[0] as Graph["initializer"][number]).dims = [-3, 2]; }), code: "MODEL_INVALID", says: "shape" },
     "weights outside of the file": { bytes: () => edited((m) => { (graphOf(m).initializer[0] as Graph["initializer"][number]).dataLocation = 1; }), code: "MODEL_INVALID", says: "outside of the file" },
-    "weights that are text": { bytes: () => edited((m) => { (graphOf(m).initializer[0] as Graph["initializer"][number]).dataType = 8; }), code: "MODEL_INVALID", says: "not numeric" },
+    "weights that are text": { bytes: () => edited((m) => { (graphOf(m).initializer[0] as Graph["initializer"][number]).dataType = 8; }), code: "MODEL_INVALID", says: "texts" },
     "a huge input": { bytes: () => one("Relu", ["x"], { inputs: { x: [1 << 12, 1 << 12] } }), code: "MODEL_INVALID", says: "limit" },
     "shapes that do not go together": { bytes: () => one("MatMul", ["x", "w"], { constants: { w: { shape: [4, 2], data: new Array<number>(8).fill(1) } } }), code: "MODEL_INVALID", says: "culprit" },
     "operands that do not broadcast": { bytes: () => one("Add", ["x", "w"], { constants: { w: { shape: [5], data: [1, 2, 3, 4, 5] } } }), code: "MODEL_INVALID", says: "broadcast" },

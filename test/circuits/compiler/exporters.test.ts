@@ -1,11 +1,15 @@
 import { expect } from "chai";
 import onnxProto from "onnx-proto";
 import type { onnx } from "onnx-proto";
+import { symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
-import { compileModel, runInteger, type CompiledModel } from "../../../circuits/compiler/index.ts";
+import { compileModel, runInteger, withExternalData, type CompiledModel } from "../../../circuits/compiler/index.ts";
 import { importModel } from "../../../circuits/compiler/import/model.ts";
 import { seeded } from "../../../circuits/compiler/quantise/samples.ts";
 import { encode, weights, type Attr, type NodeSpec } from "../../../circuits/models/build.ts";
+import { tempFolder } from "../../utils/folder.ts";
 import { runtime } from "./oracle.ts";
 
 const node = (op: string, inputs: string[], outputs: string[], attrs: Record<string, Attr> = {}, domain = ""): NodeSpec => ({ op, in: inputs, out: outputs, attrs, domain });
@@ -92,6 +96,44 @@ describe("circuits/compiler: what exporters write", function () {
     });
     const compiled = compileModel(model, { inputs: { x: { lo: -1024, hi: 1024 } } });
     expect(await distance(model, compiled, [1, 3], (k) => sizes[k] as number)).to.be.at.most(0.001);
+  });
+
+  it("weights of 4 bits, two in a byte", function () {
+    const plain = onnxProto.onnx.ModelProto.decode(encode({ inputs: { x: [1, 3] }, outputs: ["y"], opset: 21, constants: { s: { shape: [], data: [0.5] } }, nodes: [node("DequantizeLinear", ["w", "s"], ["d"]), node("MatMul", ["x", "d"], ["y"])] }));
+    const packed = { name: "w", dims: [3, 1], dataType: 22, rawData: Uint8Array.of(0x7f, 0x08) };
+    const model = onnxProto.onnx.ModelProto.encode({ ...plain, graph: { ...plain.graph, initializer: [...(plain.graph?.initializer ?? []), packed] } }).finish();
+    // 0xf is -1, 0x7 is 7, 0x8 is -8.
+    expect(compileModel(model).reference([1, 0.5, 0.25])[0]).to.deep.equal([-0.5 + 1.75 - 1]);
+  });
+
+  describe("weights beside the file", function () {
+    let folder: string;
+    before(() => {
+      folder = tempFolder("og-beside");
+      writeFileSync(join(folder, "w.bin"), new Uint8Array(new Float32Array([9, 9, 2, 3]).buffer));
+      symlinkSync(join(tmpdir(), ".."), join(folder, "out"));
+    });
+
+    const beside = (entries: Record<string, string>): Promise<Uint8Array> => {
+      const plain = onnxProto.onnx.ModelProto.decode(encode({ inputs: { x: [1, 2] }, outputs: ["y"], nodes: [node("Mul", ["x", "w"], ["y"])] }));
+      const weight = { name: "w", dims: [2], dataType: 1, dataLocation: 1, externalData: Object.entries(entries).map(([key, value]) => ({ key, value })) };
+      return withExternalData(onnxProto.onnx.ModelProto.encode({ ...plain, graph: { ...plain.graph, initializer: [weight] } }).finish(), join(folder, "model.onnx"));
+    };
+
+    it("are read from where the file says", async function () {
+      expect(compileModel(await beside({ location: "w.bin", offset: "8", length: "8" })).reference([1, 1])[0]).to.deep.equal([2, 3]);
+    });
+
+    const wrong: Record<string, [Record<string, string>, string]> = {
+      "that are not there": [{ location: "gone.bin" }, "not there"], "in another folder": [{ location: "../w.bin" }, "folder"], "at an absolute path": [{ location: "/w.bin" }, "folder"],
+      "behind a link": [{ location: "out/etc" }, "folder"], "cut off": [{ location: "w.bin", offset: "8", length: "16" }, "missing"], "before the start": [{ location: "w.bin", offset: "-8" }, "missing"],
+    };
+    for (const [name, [entries, says]] of Object.entries(wrong)) {
+      it(`${name} are refused`, async function () {
+        const error = await beside(entries).then(() => undefined, (e: unknown) => e as Error & { code: string });
+        expect([error?.code, error?.message.includes(says), error?.message.includes('"w"')], error?.message).to.deep.equal(["MODEL_INVALID", true, true]);
+      });
+    }
   });
 
   describe("local functions", function () {

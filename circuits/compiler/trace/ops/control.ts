@@ -1,6 +1,6 @@
-import type { Val } from "../../real/graph.ts";
+import { isConst, type Val } from "../../real/graph.ts";
 import type { NodeContext, OperatorTable } from "../context.ts";
-import { axisOf, numbers, type SymTensor } from "../tensor.ts";
+import { axisOf, type SymTensor } from "../tensor.ts";
 import { concat, slicesOf } from "./layout.ts";
 
 const LOOP_LIMIT = 4096;
@@ -18,27 +18,40 @@ function branch(x: NodeContext): SymTensor[] {
   });
 }
 
-function stack(x: NodeContext, list: readonly SymTensor[]): SymTensor {
+function stack(x: NodeContext, list: readonly SymTensor[], along = 0): SymTensor {
   if (list.length === 0) throw x.refuse("a loop without a step", "Remove it");
-  return concat(list.map((t) => ({ ...t, shape: [1, ...t.shape] })), 0);
+  const axis = axisOf(along, (list[0] as SymTensor).shape.length + 1);
+  return concat(list.map((t) => ({ ...t, shape: [...t.shape.slice(0, axis), 1, ...t.shape.slice(axis)] })), axis);
 }
 
-/** Unrolled: the trip count must be known and the condition must not depend on the data. */
+/** The new value while the loop goes on, else the one before. */
+function carried(x: NodeContext, going: Val, now: SymTensor, before: SymTensor): SymTensor {
+  if (going === 1) return now;
+  if (now.shape.join() !== before.shape.join()) throw x.refuse("a loop that the data ends changes a shape", "Use a fixed trip count");
+  return { ...now, data: now.data.map((v, i) => x.real.select(going, v, before.data[i] as Val)) };
+}
+
+/** Unrolled up to the trip count, which must be known; a condition that the data decides freezes what the loop carries. */
 function loop(x: NodeContext): SymTensor[] {
   const body = x.graphAttribute("body");
-  const trips = x.known(0, "the trip count")?.[0] ?? LOOP_LIMIT;
-  let going = (numbers(x.optional(1)) ?? [1])[0] as number;
+  const count = x.known(0, "the trip count")?.[0];
+  const trips = count ?? LOOP_LIMIT;
+  let going: Val = (x.optional(1)?.data[0] as Val | undefined) ?? 1;
+  const unsure = (v: Val): boolean => !isConst(v);
   let state = x.inputs.slice(2).map((t) => t as SymTensor);
   const scans: SymTensor[][] = [];
-  for (let i = 0; i < trips && going; i++) {
+  for (let i = 0; i < trips && going !== 0; i++) {
     if (i >= LOOP_LIMIT) throw x.refuse(`more than ${LOOP_LIMIT} steps`, "Shorten the loop");
+    if (unsure(going) && count === undefined) throw x.refuse("the loop condition depends on the data and nothing limits the steps", "Give a trip count");
     const made = x.run(body, [{ shape: [], kind: "int", data: [i] }, { shape: [], kind: "bool", data: [1] }, ...state]);
-    const next = numbers(made[0]);
-    if (!next) throw x.refuse("the loop condition depends on the data", "Use a fixed trip count");
-    going = next[0] as number;
-    made.slice(1 + state.length).forEach((t, k) => (scans[k] ??= []).push(t));
-    state = made.slice(1, 1 + state.length);
+    const scanned = made.slice(1 + state.length);
+    if (unsure(going) && scanned.length > 0) throw x.refuse("the number of rows of a loop's output depends on the data", "Use a fixed trip count");
+    scanned.forEach((t, k) => (scans[k] ??= []).push(t));
+    const now: Val = going;
+    state = made.slice(1, 1 + state.length).map((t, k) => carried(x, now, t, state[k] as SymTensor));
+    going = x.real.mul(now, made[0]?.data[0] as Val);
   }
+  if (unsure(going) && scans.length > 0 && scans.some((list) => list.length > 1)) throw x.refuse("the number of rows of a loop's output depends on the data", "Use a fixed trip count");
   return [...state, ...scans.map((list) => stack(x, list))];
 }
 
@@ -49,7 +62,7 @@ function scan(x: NodeContext): SymTensor[] {
   const axes = x.list("scan_input_axes") ?? [];
   const [readBack, writeBack] = [x.list("scan_input_directions") ?? [], x.list("scan_output_directions") ?? []];
   if (x.opset < 9) throw x.refuse("a scan over a batch (opset 8)", "Export with a newer opset");
-  if (x.list("scan_output_axes")?.some((a) => a !== 0)) throw x.refuse("scan outputs along another axis than 0", "Transpose outside");
+  const outAxes = x.list("scan_output_axes") ?? [];
   let state = x.inputs.slice(0, states).map((t) => t as SymTensor);
   const sources = x.inputs.slice(states).map((t, k) => {
     const source = t as SymTensor;
@@ -65,7 +78,7 @@ function scan(x: NodeContext): SymTensor[] {
     made.slice(states).forEach((t, k) => (scans[k] ??= []).push(t));
     state = made.slice(0, states);
   }
-  return [...state, ...scans.map((list, k) => stack(x, writeBack[k] === 1 ? [...list].reverse() : list))];
+  return [...state, ...scans.map((list, k) => stack(x, writeBack[k] === 1 ? [...list].reverse() : list, outAxes[k] ?? 0))];
 }
 
 export const control: OperatorTable = { If: branch, Loop: loop, Scan: scan };

@@ -116,7 +116,8 @@ function power(x: NodeContext): SymTensor {
 export function powerOf(r: RealGraph, a: Val, n: number): Val {
   if (isConst(a)) return a ** n;
   if (n === 0) return 1;
-  if (n === 0.5 || n === -0.5) return root(r, a, n < 0);
+  // Some exporters write the exponent of a root as the inverse of a float next to 2.
+  if (Math.abs(Math.abs(n) - 0.5) < 1e-6) return root(r, a, n < 0);
   if (Number.isInteger(n) && n > 0 && n <= 64) {
     if (n === 1) return a;
     const half = powerOf(r, a, Math.floor(n / 2));

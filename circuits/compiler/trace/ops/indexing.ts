@@ -112,6 +112,7 @@ function combined(r: RealGraph, mode: string): (old: Val, v: Val) => Val {
 function scatterElements(x: NodeContext): SymTensor {
   const t = x.input(0);
   const [indices, updates] = [x.input(1), x.input(2)];
+  if (indices.shape.join() !== updates.shape.join()) throw x.refuse(`updates of shape [${updates.shape}] at indices of shape [${indices.shape}]`, "Check the export: both have one shape");
   const axis = axisOf(x.number("axis", 0), t.shape.length);
   const mode = x.text("reduction", "none");
   const own = strides(t.shape);

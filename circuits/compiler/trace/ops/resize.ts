@@ -69,11 +69,23 @@ function source(x: NodeContext, d: Dimension, v: number, mode: string): number {
 }
 
 /** Keys' cubic convolution. */
-const cubic = (a: number, t: number): number => {
+export const cubic = (a: number, t: number): number => {
   const s = Math.abs(t);
   if (s <= 1) return (a + 2) * s ** 3 - (a + 3) * s ** 2 + 1;
   return s < 2 ? a * s ** 3 - 5 * a * s ** 2 + 8 * a * s - 4 * a : 0;
 };
+
+/** A kernel stretched over all that a position of a smaller result stands for; what lies outside counts for the edge, or not at all. */
+function smoothed(d: Dimension, at: number, kernel: (t: number) => number, exclude: boolean): Tap[] {
+  const reach = Math.ceil(2 / d.scale);
+  const weights = new Array<number>(d.from).fill(0);
+  for (let p = Math.floor(at) - reach; p <= Math.floor(at) + reach + 1; p++) {
+    const edge = Math.min(d.from - 1, Math.max(0, p));
+    if (!exclude || edge === p) weights[edge] = (weights[edge] as number) + kernel((p - at) * d.scale);
+  }
+  const total = weights.reduce((s, w) => s + w, 0);
+  return weights.map((w, p): Tap => ({ at: p, w: w / total })).filter((t) => t.w !== 0);
+}
 
 function taps(x: NodeContext, d: Dimension, at: number, how: { mode: string; nearest: string; crop: boolean }): Tap[] {
   const clamp = (p: number): number => Math.min(d.from - 1, Math.max(0, p));
@@ -81,8 +93,9 @@ function taps(x: NodeContext, d: Dimension, at: number, how: { mode: string; nea
   if (how.mode === "nearest") return [{ at: clamp((rounding[how.nearest] ?? Math.floor)(at)), w: 1 }];
   const low = Math.floor(at);
   const kernel = how.mode === "cubic" ? (t: number): number => cubic(x.number("cubic_coeff_a", -0.75), t) : (t: number): number => Math.max(0, 1 - Math.abs(t));
-  const reach = how.mode === "cubic" ? [low - 1, low, low + 1, low + 2] : [low, low + 1];
   const exclude = x.number("exclude_outside", 0) === 1;
+  if (x.number("antialias", 0) === 1 && d.scale < 1) return smoothed(d, at, kernel, exclude);
+  const reach = how.mode === "cubic" ? [low - 1, low, low + 1, low + 2] : [low, low + 1];
   const list = reach.map((p) => ({ at: clamp(p), w: exclude && p !== clamp(p) ? 0 : kernel(at - p) }));
   const total = list.reduce((s, t) => s + t.w, 0);
   return list.map((t) => ({ ...t, w: exclude ? t.w / total : t.w })).filter((t) => t.w !== 0);
@@ -94,7 +107,6 @@ function resize(x: NodeContext): SymTensor {
   const old = x.node.operator === "Upsample" || x.opset < 11;
   const dims = dimensions(x, t.shape, old);
   const mode = x.text("mode", "nearest");
-  if (x.number("antialias", 0) === 1 && dims.some((d) => d.scale < 1)) throw x.refuse("antialiasing", "Resize without it, or pool first");
   const coordinates = x.text("coordinate_transformation_mode", old ? "asymmetric" : "half_pixel");
   const nearest = x.text("nearest_mode", old ? "floor" : "round_prefer_floor");
   const how = { mode: mode === "bilinear" ? "linear" : mode, nearest, crop: coordinates === "tf_crop_and_resize" };

@@ -1,7 +1,10 @@
 import { isConst, type RealGraph, type Val } from "../../real/graph.ts";
 import type { NodeContext, OperatorTable } from "../context.ts";
 import { build, type SymTensor } from "../tensor.ts";
+import { window } from "./convolution.ts";
+import { dot } from "./linear.ts";
 import { maximum } from "./pool.ts";
+import { cubic } from "./resize.ts";
 
 /** How much each of `n` places along an axis counts at a position, which the data may decide. */
 type Taps = readonly (readonly [at: number, weight: Val])[];
@@ -40,9 +43,18 @@ function kept(x: NodeContext, v: Val, size: number, corners: boolean): Val {
   return Math.min(size - 1, Math.max(0, lo + (far <= span ? far : 2 * span - far)));
 }
 
+/** Four places around a position, by cubic convolution; each is padded by itself. */
+function cubicTaps(x: NodeContext, v: Val, size: number, corners: boolean): Taps {
+  if (!isConst(v)) throw x.refuse("cubic reading at places that the data decides", "Use mode linear or nearest");
+  const low = Math.floor(v);
+  const list = [low - 1, low, low + 1, low + 2].map((p) => [kept(x, p, size, corners) as number, cubic(-0.75, v - p)] as const);
+  return list.filter(([p]) => p >= 0 && p < size);
+}
+
 function taps(x: NodeContext, raw: Val, size: number, mode: string, corners: boolean): Taps {
   const r = x.real;
   const v = r.lin([raw], [corners ? (size - 1) / 2 : size / 2], (size - 1) / 2);
+  if (mode === "cubic") return cubicTaps(x, v, size, corners);
   const at = kept(x, v, size, corners);
   const weight = mode === "nearest" ? nearest : hat;
   const list = Array.from({ length: size }, (_, k) => [k, weight(r, at, k)] as const);
@@ -53,8 +65,8 @@ function taps(x: NodeContext, raw: Val, size: number, mode: string, corners: boo
 function gridSample(x: NodeContext): SymTensor {
   const [t, grid] = [x.input(0), x.input(1)];
   const r = x.real;
-  const mode = x.text("mode", "linear").replace("bilinear", "linear");
-  if (mode !== "linear" && mode !== "nearest") throw x.refuse(`mode ${mode}`, "Use linear or nearest");
+  const mode = x.text("mode", "linear").replace("bilinear", "linear").replace("bicubic", "cubic");
+  if (!["linear", "nearest", "cubic"].includes(mode)) throw x.refuse(`mode ${mode}`, "Use linear, nearest or cubic");
   const spatial = t.shape.slice(2);
   const [n, channels] = t.shape as [number, number];
   const corners = x.number("align_corners", 0) === 1;
@@ -97,6 +109,43 @@ function affineGrid(x: NodeContext): SymTensor {
     }).reverse();
     const line = theta.data.slice((b * rank + row) * (rank + 1), (b * rank + row + 1) * (rank + 1));
     return x.real.lin(line, [...base, 1]);
+  });
+}
+
+/** A convolution that reads between the places of its taps: each is moved by an offset, and weighed by a mask. */
+function deformable(x: NodeContext): SymTensor {
+  const r = x.real;
+  const [t, w, offset] = [x.input(0), x.input(1), x.input(2)];
+  const [bias, mask] = [x.optional(3), x.optional(4)];
+  const spatial = t.shape.slice(2);
+  const [groups, shifts] = [x.number("group", 1), x.number("offset_group", 1)];
+  const win = window(x, spatial, w.shape.slice(2));
+  if (spatial.length !== 2) throw x.refuse("offsets in other than two dimensions", "Use images");
+  const [channels, [m, perGroup]] = [t.shape[1] as number, w.shape as [number, number]];
+  const [taps, places, plane] = [win.kernel, win.out, spatial].map((l) => l.reduce((a, b) => a * b, 1)) as [number, number, number];
+  const read = new Map<string, Val>();
+  const sample = (n: number, c: number, tap: number, place: number): Val => {
+    const key = [n, c, tap, place].join();
+    const known = read.get(key);
+    if (known !== undefined) return known;
+    const own = Math.floor(c / (channels / shifts));
+    const [i, j] = [[Math.floor(place / (win.out[1] as number)), place % (win.out[1] as number)], [Math.floor(tap / (win.kernel[1] as number)), tap % (win.kernel[1] as number)]] as const;
+    const axes = spatial.map((size, d) => {
+      const base = (i[d] as number) * (win.stride[d] as number) - (win.before[d] as number) + (j[d] as number) * (win.dilation[d] as number);
+      const v = r.lin([offset.data[((n * shifts + own) * taps * 2 + tap * 2 + d) * places + place] as Val], [1], base);
+      return Array.from({ length: size }, (_, k) => [k, hat(r, v, k)] as const).filter(([, weight]) => weight !== 0);
+    });
+    const value = weighted(r, t.data, (n * channels + c) * plane, spatial, axes);
+    const made = mask ? r.mul(mask.data[((n * shifts + own) * taps + tap) * places + place] as Val, value) : value;
+    read.set(key, made);
+    return made;
+  };
+  return build([t.shape[0] as number, m, ...win.out], "float", (index, at) => {
+    const [n, o] = index as [number, number];
+    const group = Math.floor(o / (m / groups));
+    const values: Val[] = [];
+    for (let c = 0; c < perGroup; c++) for (let tap = 0; tap < taps; tap++) values.push(sample(n, group * perGroup + c, tap, at % places));
+    return dot(r, values, w.data.slice(o * perGroup * taps, (o + 1) * perGroup * taps), bias?.data[o]);
   });
 }
 
@@ -171,4 +220,4 @@ function maxRoiPool(x: NodeContext): SymTensor {
   });
 }
 
-export const sampling: OperatorTable = { GridSample: gridSample, AffineGrid: affineGrid, RoiAlign: roiAlign, MaxRoiPool: maxRoiPool };
+export const sampling: OperatorTable = { GridSample: gridSample, AffineGrid: affineGrid, RoiAlign: roiAlign, MaxRoiPool: maxRoiPool, DeformConv: deformable };

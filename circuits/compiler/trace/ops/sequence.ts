@@ -41,7 +41,24 @@ function split(x: NodeContext): SymTensor {
   return sequenceOf(parts.map((p) => ({ ...p, shape: p.shape.filter((_, d) => d !== axis) })));
 }
 
+/** An optional value that is not there. */
+const NOTHING: SymTensor = { shape: [0], kind: "float", data: [], items: [] };
+
+/** A body for every item; what is no sequence goes into each as it is. */
+function mapped(x: NodeContext): SymTensor[] {
+  const body = x.graphAttribute("body");
+  const made = items(x, 0).map((_, i) => x.run(body, x.inputs.map((t, k) => (t as SymTensor).items?.[i] ?? x.input(k))));
+  return x.node.outputs.map((_, k) => sequenceOf(made.map((list) => list[k] as SymTensor)));
+}
+
 export const sequence: OperatorTable = {
+  SequenceMap: mapped,
+  Optional: (x) => x.optional(0) ?? NOTHING,
+  OptionalHasElement: (x) => ({ shape: [], kind: "bool", data: [Number(x.optional(0) !== undefined && x.optional(0) !== NOTHING)] }),
+  OptionalGetElement: (x) => {
+    if (x.input(0) === NOTHING) throw x.refuse("an optional value that is not there", "Check the export");
+    return x.input(0);
+  },
   SequenceEmpty: () => sequenceOf([]),
   SequenceConstruct: (x) => sequenceOf(x.inputs.map((_, i) => x.input(i))),
   SequenceAt: (x) => {

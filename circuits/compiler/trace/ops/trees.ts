@@ -16,6 +16,38 @@ interface TreeNode {
 
 type Forest = Map<number, TreeNode>[];
 
+const MODES = ["BRANCH_LEQ", "BRANCH_LT", "BRANCH_GTE", "BRANCH_GT", "BRANCH_EQ", "BRANCH_NEQ"];
+const MEMBER = 6;
+
+/** TreeEnsemble of ai.onnx.ml 5: branches and leaves are lists of their own, and a tree is the number of its first branch. */
+function listedForest(x: NodeContext): Forest {
+  const need = (name: string): number[] => x.list(name) ?? [];
+  const values = (name: string): readonly number[] => x.tensorAttribute(name)?.data ?? [];
+  const [features, modes, splits] = [need("nodes_featureids"), values("nodes_modes"), values("nodes_splits")];
+  const sides = [[need("nodes_truenodeids"), need("nodes_trueleafs")], [need("nodes_falsenodeids"), need("nodes_falseleafs")]] as const;
+  const [targets, weights] = [need("leaf_targetids"), values("leaf_weights")];
+  if (modes.includes(MEMBER)) throw x.refuse("a branch on membership of a set", "Split it into branches on equality");
+  return need("tree_roots").map((root) => {
+    const tree = new Map<number, TreeNode>();
+    // Leaves are numbered behind the branches. A tree that is one leaf is a branch with the same leaf on both sides.
+    const visit = (at: number, depth: number): number => {
+      if (depth > 64 || !(at >= 0 && at < features.length)) throw x.refuse("a tree that is not a tree", "Check the export");
+      const [yes, no] = sides.map(([ids, leafs]) => {
+        const id = ids[at] as number;
+        if (leafs[at] !== 1) return visit(id, depth + 1);
+        const leaf = { feature: 0, threshold: 0, mode: "LEAF", yes: 0, no: 0, weights: new Map([[targets[id] as number, weights[id] as number]]) };
+        tree.set(features.length + id, leaf);
+        return features.length + id;
+      }) as [number, number];
+      tree.set(at, { feature: features[at] as number, threshold: splits[at] as number, mode: MODES[modes[at] as number] ?? "", yes, no, weights: new Map() });
+      return at;
+    };
+    visit(root, 0);
+    // The root comes first in the map.
+    return new Map([[root, tree.get(root) as TreeNode], ...tree]);
+  });
+}
+
 function forest(x: NodeContext, prefix: string): Forest {
   const need = (name: string): number[] => x.list(name) ?? [];
   const ids = need("nodes_treeids");
@@ -88,15 +120,16 @@ function value(x: NodeContext, tree: Map<number, TreeNode>, id: number, target: 
 /** Scores of `targets` targets, from `first` on: a classifier of two may give all its weights to the second class. */
 function scores(x: NodeContext, prefix: string, targets: number, first = 0): { rows: Val[][]; batch: number } {
   const t = x.input(0);
-  const trees = forest(x, prefix);
+  const listed = x.node.operator === "TreeEnsemble";
+  const trees = listed ? listedForest(x) : forest(x, prefix);
   const width = t.shape[t.shape.length - 1] as number;
   const batch = t.data.length / width;
   const base = x.list("base_values") ?? [];
-  const aggregate = x.text("aggregate_function", "SUM");
+  const aggregate = listed ? (["AVERAGE", "SUM", "MIN", "MAX"][x.number("aggregate_function", 1)] ?? "") : x.text("aggregate_function", "SUM");
   const rows = Array.from({ length: batch }, (_, n) => {
     const row = t.data.slice(n * width, (n + 1) * width);
     return Array.from({ length: targets }, (_, k): Val => {
-      const parts = trees.map((tree) => value(x, tree, tree.has(0) ? 0 : ([...tree.keys()][0] as number), first + k, row));
+      const parts = trees.map((tree) => value(x, tree, !listed && tree.has(0) ? 0 : ([...tree.keys()][0] as number), first + k, row));
       const b = base[k] ?? 0;
       if (aggregate === "MIN") return x.real.add(b, parts.reduce((p, q) => x.real.min(p, q)));
       if (aggregate === "MAX") return x.real.add(b, parts.reduce((p, q) => x.real.max(p, q)));
@@ -141,4 +174,15 @@ function classifier(x: NodeContext): SymTensor[] {
   return [{ shape: [batch], kind: "int", data: classes }, { shape: [batch, labels.length], kind: "float", data: out }];
 }
 
-export const trees: OperatorTable = { TreeEnsembleRegressor: regressor, TreeEnsembleClassifier: classifier };
+const TRANSFORMS = ["NONE", "SOFTMAX", "LOGISTIC", "SOFTMAX_ZERO", "PROBIT"];
+
+export const trees: OperatorTable = {
+  TreeEnsemble: (x) => {
+    const targets = x.number("n_targets", 1);
+    const { rows, batch } = scores(x, "", targets);
+    const how = x.as(x.inputs, { post_transform: TRANSFORMS[x.number("post_transform", 0)] ?? "" });
+    return { shape: [batch, targets], kind: "float", data: rows.flatMap((row) => transformed(how, row)) };
+  },
+  TreeEnsembleRegressor: regressor,
+  TreeEnsembleClassifier: classifier,
+};

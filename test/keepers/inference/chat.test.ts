@@ -61,6 +61,16 @@ describe("inference node: answers", () => {
     expect(() => readAnswer({ choices: [] })).to.throw(GatewayError).with.property("code", "UPSTREAM_FAILED");
   });
 
+  it("what an upstream states as a count and is none counts nothing", () => {
+    const usageOf = (prompt: unknown, completion: unknown, reasoning?: unknown) =>
+      readAnswer({ choices: [{ message: { content: "x" }, finish_reason: "stop" }], usage: { prompt_tokens: prompt, completion_tokens: completion, completion_tokens_details: { reasoning_tokens: reasoning } } }).usage;
+    for (const none of [-1, 0, 1.5, Infinity, NaN, 2 ** 53, "7", 7n, null, undefined, {}]) {
+      expect(usageOf(none, 4), String(none)).to.deep.equal({ input: 0n, output: 4n });
+      expect(usageOf(3, none, none), String(none)).to.deep.equal({ input: 3n, output: 0n });
+    }
+    expect(usageOf(3, 4, 9), "more reasoning than output").to.deep.equal({ input: 3n, output: 0n, reasoning: 9n });
+  });
+
   it("the input bound is never below a byte-level tokenizer's count", () => {
     const text = "é€😀 hello".repeat(40);
     const bound = inputBound({ model: "m", messages: [{ role: "user", content: text }] });

@@ -26,6 +26,7 @@ await runKeeper(
         storage: { epochs: config.walrusEpochs, epochMs: config.walrusEpochMs, keepMs: config.blobKeepMs },
         token: await tokenDomain(payment.client, tokenAddress(payment.deployment, config.paymentToken)),
         batch: { size: config.batchSize, idleMs: config.batchIdleMs, ageMs: config.batchAgeMs, settleSize: config.settleSize, proofWaitMs: config.proofWaitMs },
+        traps: { prize: config.trapPrize, chance: config.trapChance },
         proof: { timeoutMs: config.proofTimeoutMs, memoryMb: config.proofMemoryMb, stopMs: config.proofStopMs },
         ...(await nodeSetup(platform, config)),
       });

@@ -135,6 +135,8 @@ export function createJournal(options: JournalOptions): Journal {
         rejectAll();
         return;
       }
+      // Stopped meanwhile: an abort that has been tells nobody any more.
+      if (signal.aborted) return;
       // Nothing open: only the lease needs attention.
       const nap = new AbortController();
       const stop = () => nap.abort();

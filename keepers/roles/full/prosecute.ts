@@ -10,7 +10,7 @@ import type { Report } from "./evidence.ts";
 import type { HeaderRow } from "./store.ts";
 
 /** @returns Whether the report was taken; false: too early, or somebody was first. Come back while the header stands. */
-export type Prosecute = (row: HeaderRow, report: Report) => Promise<boolean>;
+export type Prosecute = (row: Pick<HeaderRow, "hash" | "header">, report: Report) => Promise<boolean>;
 
 export function createProsecutor({ settlement, signer, journal, clock, store, name, logger }: Platform): Prosecute {
   const court = settlement.deployment.address("FaultCourt");

@@ -29,5 +29,7 @@ export const inferenceFields = {
   proofTimeoutMs: field({ env: "OG_PROOF_TIMEOUT_MS", default: "300000", unit: "ms", description: "Time that the prover gets for one proof.", parse: parse.integer({ min: 1_000 }) }),
   proofWaitMs: field({ env: "OG_PROOF_WAIT_MS", default: "2000", unit: "ms", description: "A proven receipt waits so long for others: proofs of one model are checked together, for a quarter of the gas.", parse: parse.integer({ min: 0, max: 3_600_000 }) }),
   proofStopMs: field({ env: "OG_PROOF_STOP_MS", default: "60000", unit: "ms", description: "A stop waits so long for outstanding proofs: a receipt without one cannot be settled once its key is gone. Let the supervisor wait 8 s longer than this; 0: no wait.", parse: parse.integer({ min: 0, max: 3_600_000 }) }),
+  trapPrize: field({ env: "OG_TRAP_PRIZE", default: "0", unit: "smallest bond token unit", description: "Prize for whoever finds a header that this node plants with a fault in it; as much again is laid down until the trap is told, and the header's lock is lost. 0: none is planted. See docs/operator/traps.md.", parse: parse.wholeAmount }),
+  trapChance: field({ env: "OG_TRAP_CHANCE", default: "5", unit: "percent", description: "Probability that a committee epoch gets a trap of this node, at a time of its own; only with OG_TRAP_PRIZE.", parse: parse.integer({ min: 1, max: 100 }) }),
   proofMemoryMb: field({ env: "OG_PROOF_MEMORY_MB", default: "4096", unit: "MiB", description: "Memory that the prover gets.", parse: parse.integer({ min: 256 }) }),
 } satisfies Fields;

@@ -117,9 +117,10 @@ export function inferenceLedger(store: Store) {
       return store.all<ReceiptRow>(sql, SettlementMode.Private, limit).map(toPending);
     },
 
-    /** Gives receipts to a signed header, in one transaction. */
-    addHeader({ nonce, hash, kind, header, signature, stretches }: Omit<StoredHeader, "state">, digests: readonly Hex[]): void {
+    /** Gives receipts to a signed header, in one transaction, and does `alongside` in it, first. */
+    addHeader({ nonce, hash, kind, header, signature, stretches }: Omit<StoredHeader, "state">, digests: readonly Hex[], alongside?: () => void): void {
       store.transaction(() => {
+        alongside?.();
         store.run("INSERT INTO header VALUES (?, ?, ?, 'signed', ?, ?, ?)", Number(nonce), hash, kind, toText(header), signature, toText(stretches));
         for (const digest of digests) store.run("UPDATE receipt SET header_nonce = ? WHERE digest = ? AND header_nonce IS NULL", Number(nonce), digest);
         const slot = slotNumberOf(header);
@@ -132,6 +133,15 @@ export function inferenceLedger(store: Store) {
       const used = store.get<{ n: number }>("SELECT count(*) AS n FROM slot")!.n;
       const oldest = store.get<{ number: number }>("SELECT number FROM slot JOIN header USING (nonce) WHERE state IN ('done', 'failed') ORDER BY nonce LIMIT 1");
       return { used: BigInt(used), oldest: oldest && BigInt(oldest.number) };
+    },
+
+    /** Takes back a header that was signed and never sent, with its receipts: a trap that is not planted, whose receipts are nobody's. */
+    removeUnsent(nonce: bigint): void {
+      store.transaction(() => {
+        if (store.run("DELETE FROM header WHERE nonce = ? AND state = 'signed'", Number(nonce)) === 0) return;
+        store.run("DELETE FROM receipt WHERE header_nonce = ?", Number(nonce));
+        store.run("DELETE FROM slot WHERE nonce = ?", Number(nonce));
+      });
     },
 
     setHeaderState(nonce: bigint, state: HeaderState): void {

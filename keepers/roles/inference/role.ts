@@ -32,7 +32,9 @@ import { provingRoom } from "./provingRoom.ts";
 import { payloadRoom } from "./payloads.ts";
 import { receiptIssuer } from "./receipts.ts";
 import { settlementPass } from "./settle.ts";
-import { rememberAllTerms, termsFor } from "./terms.ts";
+import { type NodeTerms, rememberAllTerms, termsFor } from "./terms.ts";
+import type { TrapOffer } from "./trapBatch.ts";
+import { type TrapOptions, createTraps, trapRules } from "./traps.ts";
 import { httpUpstream } from "./upstream.ts";
 
 export interface InferenceRoleOptions {
@@ -56,6 +58,7 @@ export interface InferenceRoleOptions {
   answerTimeoutMs: number;
   /** Seconds of the inbox's silence at which held intake stops; 0: a quarter of its T_silent. */
   stopSilence: number;
+  traps: TrapOptions;
   /** `stopMs`: how long a stop waits for proofs of receipts whose key dies with it. */
   proof: { timeoutMs: number; memoryMb: number; stopMs: number };
   listen: { host: string; port: number };
@@ -65,7 +68,7 @@ export interface InferenceRoleOptions {
 }
 
 /** What an inference node's hot key may sign. */
-export function inferenceRules({ settlement, payment }: { settlement: Deployment; payment: Deployment | null }, config: { paymentToken?: Address }): PolicyRule[] {
+export function inferenceRules({ settlement, payment }: { settlement: Deployment; payment: Deployment | null }, config: { paymentToken?: Address; trapPrize: bigint }): PolicyRule[] {
   if (!payment) throw fatal("config.payment", "An inference node needs the payment chain: set OG_PAYMENT_RPC and OG_PAYMENT_ADDRESSES.");
   return [
     ...nodeRules(settlement),
@@ -73,6 +76,7 @@ export function inferenceRules({ settlement, payment }: { settlement: Deployment
     ...rulesFor(settlement.chainId, settlement.address("InferenceSettlement"), iInferenceSettlementAbi as unknown as Abi, ["postBatch", "settle", "settleRun", "settleProvedRun", "finalize"]),
     ...rulesFor(payment.chainId, payment.address("PaymentEscrow"), iPaymentEscrowAbi as unknown as Abi, ["register", "claim", "claimPacked", "ack", "setDefaultTerms", "collect", "withdraw"]),
     ...facilitatorRules(payment.chainId, tokenAddress(payment, config.paymentToken)),
+    ...(config.trapPrize > 0n ? trapRules(settlement) : []),
   ];
 }
 
@@ -173,7 +177,9 @@ export function createInferenceRole(platform: Platform, options: InferenceRoleOp
       heldIntake: inbox.heldIntake,
       maxBodyBytes: options.maxBodyBytes,
     });
-    settle = settlementPass({ keepBlob, ledger, journal, settlement, domain, keyById: (keyId) => keys.get(keyId), walrus: options.walrus, place, policy: options.batch, clock, log });
+    const traps = options.traps.prize > 0n ? createTraps({ platform, ledger, domain, options: options.traps, offers: trapOffers(node, models), key: () => ({ ...key(), validFrom: identity!.current().validFrom }) }) : undefined;
+    if (traps) jobs.every("traps", settlement.pollMs * 10, () => traps.step());
+    settle = settlementPass({ ...(traps ? { traps } : {}), keepBlob, ledger, journal, settlement, domain, keyById: (keyId) => keys.get(keyId), walrus: options.walrus, place, policy: options.batch, clock, log });
     jobs.every("settle", 500, () => settle!());
     const demands = ownDemands(platform, ledger, domain);
     jobs.every("demands", settlement.pollMs * 5, () => demands.step());
@@ -237,4 +243,12 @@ export function createInferenceRole(platform: Platform, options: InferenceRoleOp
       },
     },
   };
+}
+
+/** Versions that this node answers for attested and in batches: a planted batch looks like one of these. */
+function trapOffers(node: NodeTerms, { served, prices }: LoadedModels): TrapOffer[] {
+  const attested = served.filter(({ methods }) => methods.includes(Verification.Tee));
+  return attested.map((model) => ({
+    modelId: model.modelId, termsHash: termsHash(termsFor(node, model, { verification: Verification.Tee, settlementMode: SettlementMode.Batch })), price: prices.find(({ modelId }) => modelId === model.modelId)!,
+  }));
 }

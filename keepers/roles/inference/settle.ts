@@ -22,6 +22,7 @@ import type { ReceiptKey } from "./key.ts";
 import type { InferenceLedger, PendingReceipt, StoredHeader } from "./ledger.ts";
 import { refusedProofs } from "./proofCheck.ts";
 import { type BatchPolicy, type Plan, buildHeader, planHeader } from "./plan.ts";
+import type { TrapWork } from "./traps.ts";
 
 export interface SettleDeps {
   ledger: InferenceLedger;
@@ -36,6 +37,8 @@ export interface SettleDeps {
   /** Where the payments' money stands. */
   place: { paymentChainId: bigint; escrow: Address };
   policy: BatchPolicy;
+  /** Planted headers, where this node plants some. */
+  traps?: TrapWork;
   clock: Clock;
   log: Logger;
 }
@@ -52,12 +55,12 @@ export function settlementPass(deps: SettleDeps): (options?: { everything?: bool
   const { ledger, clock, log, settlement } = deps;
   let running: Promise<unknown> = Promise.resolve();
   return (options = {}) => {
-    const next = running.catch(() => undefined).then(() => pass(options.everything ? { ...deps.policy, idleMs: 0, ageMs: 0, proofWaitMs: 0 } : deps.policy));
+    const next = running.catch(() => undefined).then(() => pass(options.everything ? { ...deps.policy, idleMs: 0, ageMs: 0, proofWaitMs: 0 } : deps.policy, !options.everything));
     running = next;
     return next;
   };
 
-  async function pass(policy: BatchPolicy): Promise<boolean> {
+  async function pass(policy: BatchPolicy, planting: boolean): Promise<boolean> {
     const last = ledger.lastHeader();
     if (last?.state === "signed") {
       await submit(deps, last);
@@ -65,7 +68,7 @@ export function settlementPass(deps: SettleDeps): (options?: { everything?: bool
     }
     await refreshPosted(deps);
     const plan = planHeader(ledger.pending(PASS), clock.now(), policy);
-    if (!plan) return false;
+    if (!plan) return planting && (await plantNext(deps, last));
     const keyId = plan.receipts[0]!.receipt.keyId;
     const signer = deps.keyById(keyId);
     if (!signer) {
@@ -88,7 +91,15 @@ export function settlementPass(deps: SettleDeps): (options?: { everything?: bool
   }
 }
 
-async function signNext(deps: SettleDeps, plan: Plan, signer: ReceiptKey, last: StoredHeader | undefined): Promise<StoredHeader> {
+/** A planted header takes its turn when no receipt waits for one. */
+async function plantNext(deps: SettleDeps, last: StoredHeader | undefined): Promise<boolean> {
+  const trap = await deps.traps?.due();
+  if (!trap) return false;
+  await submit(deps, await signNext(deps, trap.plan, trap.signer, last, trap.keep));
+  return true;
+}
+
+async function signNext(deps: SettleDeps, plan: Plan, signer: ReceiptKey, last: StoredHeader | undefined, keep?: (stored: StoredHeader) => void): Promise<StoredHeader> {
   const { ledger, domain } = deps;
   const receipts = plan.receipts;
   const { keyId } = signer;
@@ -106,7 +117,7 @@ async function signNext(deps: SettleDeps, plan: Plan, signer: ReceiptKey, last: 
   }
   const hash = headerHash(built.header, domain);
   const stored: StoredHeader = { nonce: chain.nonce, hash, kind: plan.kind, state: "signed", signature: await signer.sign(hash), ...built };
-  ledger.addHeader(stored, receipts.map((entry) => entry.digest));
+  ledger.addHeader(stored, receipts.map((entry) => entry.digest), keep && (() => keep(stored)));
   return stored;
 }
 
@@ -142,7 +153,8 @@ async function assertTip({ settlement }: SettleDeps, nodeId: Hex, nonce: bigint)
 }
 
 async function submit(deps: SettleDeps, stored: StoredHeader): Promise<void> {
-  const { ledger, journal, settlement, log } = deps;
+  const { ledger, journal, settlement, log, traps } = deps;
+  if (traps && !(await traps.mayPost(stored))) return;
   const to = settlement.deployment.address("InferenceSettlement");
   const method = stored.kind === "batch" ? "postBatch" : "settle";
   const { hash, receipt } = await journal.submit({
@@ -152,6 +164,8 @@ async function submit(deps: SettleDeps, stored: StoredHeader): Promise<void> {
     data: stored.kind === "batch" ? postBatchCall(stored) : settleCall(deps, stored),
     abi: iInferenceSettlementAbi,
     label: method,
+    // It is the next header or none: what refused it for a while, a stop of the guardian's or a bond that was short, must not be the end.
+    again: true,
   });
   ledger.setHeaderState(stored.nonce, "posted");
   log.info({ header: stored.hash, nonce: stored.nonce, tx: hash, gas: receipt.gasUsed }, `${method} mined`);
@@ -208,7 +222,7 @@ function statementOf({ proof }: PendingReceipt): bigint {
 }
 
 /** Looks after headers that are on chain and not final yet. */
-async function refreshPosted({ ledger, settlement, log }: SettleDeps): Promise<void> {
+async function refreshPosted({ ledger, settlement, log, traps }: SettleDeps): Promise<void> {
   for (const { nonce, hash, header } of ledger.headersIn("posted")) {
     const status = await settlement.client.readContract({
       address: settlement.deployment.address("InferenceSettlement"),
@@ -219,7 +233,7 @@ async function refreshPosted({ ledger, settlement, log }: SettleDeps): Promise<v
     if (status === BatchStatus.Final) ledger.setHeaderState(nonce, "done");
     if (status === BatchStatus.Rejected || status === BatchStatus.RejectedNoFault) {
       ledger.setHeaderState(nonce, "failed");
-      log.error({ header: hash, status }, "a header of this node was rejected");
+      if (!traps?.isTrap({ nonce, hash })) log.error({ header: hash, status }, "a header of this node was rejected");
     }
   }
 }

@@ -2,11 +2,13 @@ import { BudgetError, CompileError } from "../errors.ts";
 import { canonicalText, graphHash } from "../integer/canonical.ts";
 import { assignWires, finish, type IntGraph, type Lane } from "../integer/finish.ts";
 import type { IntNode } from "../integer/graph.ts";
+import { inputRows } from "../quantise/box.ts";
+import { calibrate } from "../quantise/calibrate.ts";
 import { Lowerer } from "../quantise/lower.ts";
 import type { InputScale, QuantiseOptions } from "../quantise/options.ts";
 import { packLanes, wordCount, type LaneSource } from "../quantise/pack.ts";
 import { statusOf } from "../quantise/status.ts";
-import { typicalMagnitudes } from "../quantise/samples.ts";
+import { spareBits } from "../quantise/spare.ts";
 import { reachable } from "../real/passes.ts";
 import type { RealGraph, Val } from "../real/graph.ts";
 import type { CompiledModel } from "../compile.ts";
@@ -42,8 +44,9 @@ export const STATUS_BOX: InputScale = { lo: 0n, hi: 255n, e: 0, whole: true };
  */
 export function compileLayer(source: LayerSource, options: QuantiseOptions, maxRows: number): Layer {
   const order = reachable(source.real, source.outputs);
-  const typical = typicalMagnitudes(order, source.samples, source.real.nodes.length);
-  const lowerer = new Lowerer(options, source.boxes, typical, source.real.layers, maxRows);
+  const calibration = calibrate(order, source.samples, source.real.nodes.length);
+  const spare = spareBits(order, source.outputs, inputRows(source.boxes), options.activationBits);
+  const lowerer = new Lowerer(options, source.boxes, calibration, spare, source.real.layers, maxRows);
   lowerer.run(order);
   const { int, q } = lowerer;
   const inputs = source.first ? [] : source.boxes.map((_, k) => lowerer.input(k).node);

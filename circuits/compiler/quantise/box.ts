@@ -1,4 +1,5 @@
 import { InputError } from "../errors.ts";
+import { bitLength } from "../integer/graph.ts";
 import type { Traced } from "../trace/trace.ts";
 import { ceilLog2, dyadic, lowExponent, scaleRound } from "./dyadic.ts";
 import type { InputScale, QuantiseOptions } from "./options.ts";
@@ -48,6 +49,9 @@ function floatBox(lo: number, hi: number, bits: number): InputScale {
     e += 1;
   }
 }
+
+/** What the range checks of the inputs cost. */
+export const inputRows = (boxes: readonly InputScale[]): number => boxes.reduce((sum, b) => sum + Math.max(1, bitLength(b.hi - b.lo)) + 1, 0);
 
 /** Half to even, as the published quantiser says; saturates at the box. */
 export function quantise(v: number, box: InputScale): { value: bigint; saturated: boolean } {

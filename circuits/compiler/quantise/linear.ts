@@ -4,9 +4,11 @@ import type { Quantities, Quantity } from "./quantity.ts";
 
 /**
  * sum w_j x_j + c with weights rounded to integers on one scale. Weights that are exact on the scale of their operands stay exact;
- * otherwise the scale leaves `weightBits` to the weight with the largest contribution.
+ * otherwise the scale leaves `weightBits` to the weight with the largest contribution, and the constant takes back what their rounding moves
+ * the sum by on average.
+ * @param mean Of each x_j, over the samples.
  */
-export function lowerSum(q: Quantities, args: readonly Quantity[], w: readonly number[], c: number, weightBits: number): { made: Quantity; drift: Drift } {
+export function lowerSum(q: Quantities, args: readonly Quantity[], w: readonly number[], c: number, weightBits: number, mean: readonly number[]): { made: Quantity; drift: Drift } {
   const finest = args.reduce((m, a) => Math.min(m, a.e), Infinity);
   const weightsExact = args.reduce((m, a, i) => Math.min(m, a.e + lowExponent(w[i] as number)), Infinity);
   // Weights like 1 and -1 cost nothing; the constant then takes at most three bits more than the finest operand has.
@@ -18,7 +20,9 @@ export function lowerSum(q: Quantities, args: readonly Quantity[], w: readonly n
   const k: bigint[] = [];
   const of = new Float64Array(args.length);
   // Between these the rounded weights move the sum: values that are never negative move it one way for each weight.
-  let [low, high, gross, rest] = [0, 0, 0, 0];
+  let [low, high, gross, rest, moved] = [0, 0, 0, 0, 0];
+  // And between these lies the sum itself.
+  let [least, most] = [c, c];
   for (let i = 0; i < args.length; i++) {
     const a = args[i] as Quantity;
     const weight = w[i] as number;
@@ -27,19 +31,26 @@ export function lowerSum(q: Quantities, args: readonly Quantity[], w: readonly n
     const drift = toReal(factor, e - a.e) - weight;
     of[i] = drift;
     rest += Math.abs(weight) * a.err;
-    if (drift === 0) continue;
     const { lo, hi } = q.range(a);
+    least += weight * (weight > 0 ? lo : hi);
+    most += weight * (weight > 0 ? hi : lo);
+    if (drift === 0) continue;
+    moved += drift * (mean[i] as number);
     low += drift * (drift > 0 ? lo : hi);
     high += drift * (drift > 0 ? hi : lo);
     gross += Math.abs(drift) * q.magnitude(a);
   }
-  const constant = scaleRound(c, e);
+  // A sum that never changes its sign keeps it.
+  const constant = scaleRound(least < 0 && most > 0 ? c - within(moved, low + high) : c, e);
   const offset = toReal(constant, e) - c;
   const node = q.int.lin(args.map((a) => a.node), k, constant);
   // The two sums cancel, and what doubles lose then is a share of their terms and not of themselves.
   const err = up(rest + Math.max(Math.abs(low + offset), Math.abs(high + offset)) + gross * 2 ** -38);
   return { made: { node, e, err }, drift: { of, offset, rest: up(rest) } };
 }
+
+/** What the constant may take back of a sum that rounding moves by [low, high]: anything up to low + high widens neither side. */
+const within = (moved: number, sum: number): number => (sum > 0 ? Math.min(Math.max(moved, 0), sum) : Math.max(Math.min(moved, 0), sum));
 
 /** Digits beyond these do not fit the field next to the largest term: what is smaller is rounded away, and counted as error. */
 const SUM_BITS = 180;

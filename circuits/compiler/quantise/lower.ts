@@ -6,6 +6,7 @@ import type { Drift } from "../affine/analysis.ts";
 import { Account } from "./account.ts";
 import { ceilLog2, scaleRound, toReal, up } from "./dyadic.ts";
 import { lowerBitwise } from "./bitwise.ts";
+import type { Calibration } from "./calibrate.ts";
 import { Certainty } from "./certainty.ts";
 import { lowerInverseSqrt, lowerSqrt } from "./divide.ts";
 import { Divisions } from "./division.ts";
@@ -36,8 +37,9 @@ export class Lowerer {
   readonly #maxRows: number;
   readonly #options: QuantiseOptions;
   readonly #inputs: readonly InputScale[];
-  /** Typical magnitude by real id. */
   readonly #typical: Float64Array;
+  readonly #mean: Float64Array;
+  readonly #spare: ReadonlyMap<number, number>;
   readonly #layers: readonly { operator: string; node: string }[];
   /** Per layer: rectifiers in it, and sums that read them. */
   readonly #members = new Map<number, number>();
@@ -51,7 +53,8 @@ export class Lowerer {
   constructor(
     options: QuantiseOptions,
     inputs: readonly InputScale[],
-    typical: Float64Array,
+    { typical, mean }: Calibration,
+    spare: ReadonlyMap<number, number>,
     layers: readonly { operator: string; node: string }[],
     maxRows = Infinity,
     weights?: WeightPlan,
@@ -61,6 +64,8 @@ export class Lowerer {
     this.#options = options;
     this.#inputs = inputs;
     this.#typical = typical;
+    this.#mean = mean;
+    this.#spare = spare;
     this.#layers = layers;
     this.pieces = new Pieces(this.q, options.pieceBits);
   }
@@ -99,7 +104,7 @@ export class Lowerer {
       const x = this.account.exact(a);
       return this.q.width(x) > PRODUCT_BITS ? this.q.narrow(x, PRODUCT_BITS) : x;
     });
-    return lowerSum(this.q, args, n.w, n.c, this.#options.weightBits);
+    return lowerSum(this.q, args, n.w, n.c, this.#options.weightBits, n.args.map((a) => this.#mean[a.id] as number));
   }
 
   #lower(n: Real): Quantity {
@@ -114,7 +119,7 @@ export class Lowerer {
       case "mul":
         return lowerProduct(q, a, b, PRODUCT_BITS);
       case "relu":
-        return this.#relu(n, a, this.#scaleFor(n));
+        return this.#relu(n, a, this.#scaleFor(n) - (this.#spare.get(n.layer) ?? 0));
       case "ge0":
         return this.#sign(a);
       case "step":

@@ -1,5 +1,3 @@
-import type { Real } from "../real/graph.ts";
-import { realProgram } from "../real/evaluate.ts";
 import { toReal } from "./dyadic.ts";
 import type { InputScale } from "./options.ts";
 
@@ -39,31 +37,4 @@ export function offGrid(ints: readonly bigint[], boxes: readonly InputScale[], s
     const { e, whole } = boxes[i] as InputScale;
     return whole ? v : v + (next() - 0.5) * 0.98 * toReal(1n, e);
   });
-}
-
-/**
- * Typical magnitude of each node over the samples: the largest value seen in its layer (among nodes of its kind), or the smallest where
- * `least` says so. Inverse roots and quotients are of very different sizes over a box, and what multiplies them is large when they are small.
- */
-export function typicalMagnitudes(order: readonly Real[], samples: readonly number[][], size: number): Float64Array {
-  const own = new Float64Array(size);
-  const least = (n: Real): boolean => n.op === "fn" && n.fn === "rsqrt";
-  const run = realProgram(order, size);
-  for (const s of samples) {
-    const value = run(s);
-    for (const n of order) {
-      const v = Math.abs(value[n.id] as number);
-      const before = own[n.id] as number;
-      if (v < Infinity && (least(n) ? v > 0 && (before === 0 || v < before) : v > before)) own[n.id] = v;
-    }
-  }
-  const group = new Map<string, number>();
-  const key = (n: Real): string => `${n.layer}:${n.op}:${n.fn}`;
-  for (const n of order) {
-    const v = own[n.id] as number;
-    const before = group.get(key(n)) ?? 0;
-    group.set(key(n), least(n) && before > 0 && v > 0 ? Math.min(before, v) : Math.max(before, v));
-  }
-  for (const n of order) own[n.id] = group.get(key(n)) as number;
-  return own;
 }

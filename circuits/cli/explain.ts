@@ -61,10 +61,10 @@ function errorLines({ errors }: { errors: readonly ErrorStatement[] }): string[]
     const share = error.range > 0 ? ` (${percent(error.bound)} of its range)` : "";
     const head = `error of "${error.tensor}": at most ${error.bound.toPrecision(3)}${share}`;
     const tail = error.vacuous ? "; too wide to say much" : "";
-    if (error.kind !== "empirical") return `${head}, ${error.kind} for every input${where}; largest of ${error.samples} samples ${error.observed.toPrecision(3)}${tail}`;
+    if (error.kind !== "empirical") return `${head}, ${error.kind} for every input${where}; largest of ${error.samples} inputs ${error.observed.toPrecision(3)}${tail}`;
     const bound = (v: number | null) => (v === null || error.range <= 0 ? "none" : percent(v));
     const quantised = error.quantised.affine ?? error.quantised.proved;
-    return `${head}, empirical, ${error.samples} samples${where}; affine bound ${bound(error.affine ?? error.proved)}, at the quantised input ${bound(quantised)}${tail}`;
+    return `${head}, empirical, ${error.samples} inputs, ${error.searched} of them of a search for the worst, seed ${error.seed}${where}; affine bound ${bound(error.affine ?? error.proved)}, at the quantised input ${bound(quantised)}${tail}`;
   });
 }
 

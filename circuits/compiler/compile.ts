@@ -3,8 +3,8 @@ import type { ErrorStatement } from "./error.ts";
 import { importModel } from "./import/model.ts";
 import { canonicalText, graphHash } from "./integer/canonical.ts";
 import { assignWires, finish, type IntGraph, type Lane } from "./integer/finish.ts";
-import { integerProgram } from "./integer/evaluate.ts";
 import type { IntNode } from "./integer/graph.ts";
+import { drawInputs, SEED, subjectOf } from "./observe.ts";
 import type { CompileOptions } from "./options.ts";
 import { inputBoxes, inputRows } from "./quantise/box.ts";
 import { calibrate } from "./quantise/calibrate.ts";
@@ -62,6 +62,11 @@ const SAMPLES = 16;
 const MORE_SAMPLES = 48;
 const SMALL_ROWS = 1 << 15;
 
+/** Inputs that a search for a worse one tries: as many as take about so many terms together, within limits. */
+const TRIED_TERMS = 40_000_000;
+const FEWEST_TRIES = 96;
+const MOST_TRIES = 400;
+
 /** Bits that are added to the usual ones, one after the other, while the stated error says nothing and the circuit stays small. */
 const FINER = [4, 8];
 
@@ -117,10 +122,8 @@ function compileAt(source: Source, precision: QuantiseOptions, options: CompileO
   const boxes = takesWeights(options) || options.inputBits !== undefined ? usual : inputBoxes(traced, precision, grainOf(source, usual, precision, options));
   const plan = takesWeights(options) ? planFor(source, boxes.length, options) : undefined;
   const all = plan ? [...boxes, ...plan.boxes] : boxes;
-  const count = options.sampleCount ?? SAMPLES;
-  const grid = sampleInputs(all, count);
   const given = withWeights(options.samples ?? [], plan);
-  const samples = given.length > 0 ? given : grid.map((s) => realInputs(s, all));
+  const samples = given.length > 0 ? given : sampleInputs(all, options.sampleCount ?? SAMPLES).map((s) => realInputs(s, all));
   const calibration = calibrate(order, samples, real.nodes.length);
   const limit = options.maxRows ?? DEFAULT_MAX_ROWS;
   const lowerer = new Lowerer(precision, boxes, calibration, spareBits(order, outputs, inputRows(boxes), precision.activationBits), traced.real.layers, limit, plan);
@@ -134,9 +137,8 @@ function compileAt(source: Source, precision: QuantiseOptions, options: CompileO
   if (total > limit) throw new BudgetError("the number of rows", total, limit);
   const graphText = canonicalText(graph);
   const reference = referenceOf(order, real.nodes.length, outputs, traced);
-  const more = options.sampleCount === undefined && total <= SMALL_ROWS ? sampleInputs(all, MORE_SAMPLES, 11) : [];
-  const pack = (ints: readonly bigint[]): readonly bigint[] => (plan ? [...ints.slice(0, boxes.length), ...weightWords(bytesOf(plan, ints.slice(boxes.length)))] : ints);
-  const run = { graph, integer: integerProgram(graph), boxes: all, grid: [...grid, ...more], given, traced, reference, pack };
+  const read = (ints: readonly bigint[]): readonly bigint[] => (plan ? [...ints.slice(0, boxes.length), ...weightWords(bytesOf(plan, ints.slice(boxes.length)))] : ints);
+  const run = { ...subjectOf(graph, all, reference, boxes.length, read), given, traced, ...drawFor(all, order, total, options) };
   const own = traced.weights.flatMap((w) => w.values);
   return {
     graph,
@@ -161,7 +163,15 @@ function compileAt(source: Source, precision: QuantiseOptions, options: CompileO
 /** Without the caller's samples nothing is known of how large sums are, but thresholds are. */
 function grainOf({ order, real }: Source, boxes: readonly InputScale[], precision: QuantiseOptions, options: CompileOptions): number[] {
   const given = options.samples ?? [];
-  return extraBits(order, boxes, precision.inputBits, given.length > 0 ? typicalMagnitudes(order, given.map((s) => [...s]), real.nodes.length) : undefined);
+  return extraBits(order, boxes, precision.inputBits, given.length > 0 ? calibrate(order, given.map((s) => [...s]), real.nodes.length).typical : undefined);
+}
+
+/** The inputs that an error is observed on, and how many more are tried for a worse one: fewer of a program that takes long. */
+function drawFor(boxes: readonly InputScale[], order: readonly Real[], rows: number, { sampleCount }: CompileOptions): { drawn: number[][]; tries: number; seed: number } {
+  const terms = order.reduce((sum, n) => sum + 1 + n.args.length, rows);
+  const tries = sampleCount ?? Math.min(MOST_TRIES, Math.max(FEWEST_TRIES, Math.floor(TRIED_TERMS / terms)));
+  const count = sampleCount ?? (rows <= SMALL_ROWS ? SAMPLES + MORE_SAMPLES : SAMPLES);
+  return { drawn: drawInputs(boxes, count), tries, seed: SEED };
 }
 
 /** Public weights of a model that takes them only in sums and products. */

@@ -14,6 +14,7 @@ import { fileURLToPath } from "node:url";
 
 import { decodeTensor, type Tensor } from "../../circuits/compiler/import/tensor.ts";
 import { importModel } from "../../circuits/compiler/import/model.ts";
+import { MARGIN } from "../../circuits/compiler/error.ts";
 import {
   CompileError, calculateWitness, compileModel, loadModel, quantizeInput, readR1cs, runInteger, violatedRow, writeArtifacts, type CompiledModel, type ErrorStatement,
 } from "../../circuits/compiler/index.ts";
@@ -174,7 +175,7 @@ function stated({ errors }: CompiledModel, range: number): { kind: string; bound
   const quantised = most((e) => e.quantised.affine ?? e.quantised.proved);
   const where = errors.some((e) => e.at === "grid" && e.kind === "empirical") ? ", at the quantised input" : "";
   const beside = `affine bound ${share(affine)}${Number.isFinite(quantised) ? `, ${share(quantised)} at the quantised input` : ""}`;
-  return { kind: "empirical", bound: most((e) => e.observed * 1.5), remarks: [`1.5 x the largest of ${errors[0]?.samples ?? 0} samples${where}; ${beside}`] };
+  return { kind: "empirical", bound: most((e) => e.observed * MARGIN), remarks: [`${MARGIN} x the largest of ${errors[0]?.samples ?? 0} inputs, ${errors[0]?.searched ?? 0} of a search${where}; ${beside}`] };
 }
 
 const short = (v: number): string => (v === 0 ? "0" : v.toExponential(1));

@@ -1,15 +1,16 @@
 import { stateError, type ErrorStatement } from "../error.ts";
 import { CompileError, UnsupportedError } from "../errors.ts";
 import { prepare, type CompiledModel, type TensorInfo } from "../compile.ts";
-import { evaluateNodes } from "../integer/evaluate.ts";
+import { evaluateNodes, integerProgram } from "../integer/evaluate.ts";
 import type { IntGraph, Lane } from "../integer/finish.ts";
+import { drawInputs, observe, searchWorst, SEED, type Place, type Subject } from "../observe.ts";
 import type { CompileOptions } from "../options.ts";
 import { inputBoxes } from "../quantise/box.ts";
 import { toReal } from "../quantise/dyadic.ts";
 import { defaults, type InputScale } from "../quantise/options.ts";
-import { offGrid, realInputs, sampleInputs } from "../quantise/samples.ts";
+import { realInputs, sampleInputs } from "../quantise/samples.ts";
 import { realProgram } from "../real/evaluate.ts";
-import { referenceOf } from "../reference.ts";
+import { referenceOf, type Reference } from "../reference.ts";
 import { RealGraph, type Real, type Val } from "../real/graph.ts";
 import { rebuild } from "../real/passes.ts";
 import { takesWeights } from "../weights.ts";
@@ -27,6 +28,8 @@ export interface ChainModel {
 }
 
 const SAMPLES = 16;
+/** Inputs that a search for a worse one tries. */
+const TRIES = 64;
 const MAX_ROWS = 1 << 21;
 
 /** Cuts the model into at most `count` layers with public inputs (ctx, h_(i-1), h_i), as Groth16Chain.sol links them. */
@@ -73,8 +76,8 @@ export function compileChain(onnx: Uint8Array, count: number, options: CompileOp
     outputs: traced.outputs.map(({ name, shape, kind }) => ({ name, shape, kind })),
     boxes: first,
   };
-  const errors = stated(layers, model, grid, reference);
   const last = layers.length - 1;
+  const errors = stated(subjectOfChain(layers, first, reference), model.outputs, (layers[last] as Layer).proved, options.sampleCount ?? SAMPLES);
   const inner = (n: number, name: string): CompiledModel["inputs"] => [{ name, shape: [n], kind: "int", offset: 0 }];
   return {
     ...model,
@@ -96,44 +99,43 @@ function handedOn(graph: IntGraph, nodes: readonly bigint[]): bigint[] {
   return [...rest, status];
 }
 
-/** Lanes of the last layer's output for given integers of the first. */
-function evaluateChain(layers: readonly { graph: IntGraph }[], values: readonly bigint[]): { lanes: readonly Lane[]; values: bigint[] } {
-  let ints = [...values];
-  let out: bigint[] = [];
-  for (const { graph } of layers) {
-    const nodes = evaluateNodes(graph, ints);
-    out = graph.outputs.map((l) => nodes[l.node] as bigint);
-    ints = handedOn(graph, nodes);
-  }
-  return { lanes: (layers[layers.length - 1] as { graph: IntGraph }).graph.outputs, values: out };
+/** All layers, one after the other, next to the whole model. */
+function subjectOfChain(layers: readonly Layer[], boxes: readonly InputScale[], reference: Reference): Subject {
+  const programs = layers.map((l) => ({ graph: l.graph, run: integerProgram(l.graph) }));
+  const program: Subject["program"] = (given) => {
+    let ints = [...given];
+    let out: { status: bigint; values: number[] } = { status: 0n, values: [] };
+    for (const { graph, run } of programs) {
+      const nodes = run(ints);
+      const [status, ...lanes] = graph.outputs as [Lane, ...Lane[]];
+      out = { status: nodes[status.node] as bigint, values: lanes.map((l) => toReal(nodes[l.node] as bigint, l.e)) };
+      ints = handedOn(graph, nodes);
+    }
+    return out;
+  };
+  return { boxes, movable: boxes.length, reference, program };
 }
 
-function stated(layers: readonly Layer[], model: Pick<ChainModel, "outputs" | "boxes">, grid: readonly bigint[][], reference: (x: readonly number[]) => number[][]): ErrorStatement[] {
-  const seen = model.outputs.map(() => ({ error: 0, lo: Infinity, hi: -Infinity }));
-  for (const [k, ints] of grid.entries()) {
-    const { lanes, values } = evaluateChain(layers, ints);
-    let at = 1;
-    reference(offGrid(ints, model.boxes, k + 1)).forEach((list, t) => {
-      const s = seen[t] as { error: number; lo: number; hi: number };
-      for (const want of list) {
-        const got = toReal(values[at] as bigint, (lanes[at] as Lane).e);
-        at += 1;
-        if (!Number.isFinite(want)) continue;
-        s.error = Math.max(s.error, Math.abs(got - want));
-        s.lo = Math.min(s.lo, want);
-        s.hi = Math.max(s.hi, want);
-      }
-    });
-  }
-  const proved = (layers[layers.length - 1] as Layer).proved;
+/** By plain intervals, which the layers hand on; else what was seen. */
+function stated(subject: Subject, outputs: ChainModel["outputs"], proved: readonly number[], count: number): ErrorStatement[] {
+  const place: Place = { at: "input", jump: outputs.map(() => 0) };
+  const drawn = drawInputs(subject.boxes, count);
+  const seen = observe(subject, drawn, place);
+  const ranges = seen.map((o) => (o.hi > o.lo ? o.hi - o.lo : Math.abs(o.hi) || 1));
+  const nothing = { proved: Infinity, affine: Infinity };
   let at = 0;
-  return model.outputs.map((t, i) => {
-    const worst = proved.slice(at, (at += t.shape.reduce((a, b) => a * b, 1))).reduce((m, e) => Math.max(m, e), 0);
-    const s = seen[i] as { error: number; lo: number; hi: number };
-    const nothing = { proved: Infinity, affine: Infinity };
-    const range = s.hi > s.lo ? s.hi - s.lo : Math.abs(s.hi) || 1;
-    return stateError({ tensor: t.name, samples: grid.length, range, at: "input", observed: s.error }, { input: { ...nothing, proved: worst }, grid: nothing });
-  });
+  const worst = outputs.map((t) => proved.slice(at, (at += t.shape.reduce((a, b) => a * b, 1))).reduce((m, e) => Math.max(m, e), 0));
+  const make = (errors: readonly number[], searched: number): ErrorStatement[] =>
+    outputs.map((t, i) =>
+      stateError(
+        { tensor: t.name, samples: count + searched, searched, seed: SEED, range: ranges[i] as number, at: "input", observed: errors[i] as number },
+        { input: { ...nothing, proved: worst[i] as number }, grid: nothing },
+      ),
+    );
+  const first = make(seen.map((o) => o.error), 0);
+  if (first.every((e) => e.kind !== "empirical")) return first;
+  const searched = make(searchWorst(subject, drawn, place, ranges, TRIES, SEED), TRIES);
+  return first.map((e, i) => (e.kind === "empirical" ? (searched[i] as ErrorStatement) : e));
 }
 
 /** What a layer's witness needs; a loaded folder has it. */

@@ -1,7 +1,7 @@
 import { isConst, type Real, type Val } from "../real/graph.ts";
 
 /** More bits than these an activation does not need: what is read by few is then exact next to what is not. */
-const MOST = 6;
+const MOST = 3;
 /** Share of a circuit's rows that they may take. */
 const SHARE = 1 / 100;
 /** What a range check is wider than an activation, about: the weights and the number of terms. */

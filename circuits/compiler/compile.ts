@@ -138,7 +138,7 @@ function compileAt(source: Source, precision: QuantiseOptions, options: CompileO
   const graphText = canonicalText(graph);
   const reference = referenceOf(order, real.nodes.length, outputs, traced);
   const read = (ints: readonly bigint[]): readonly bigint[] => (plan ? [...ints.slice(0, boxes.length), ...weightWords(bytesOf(plan, ints.slice(boxes.length)))] : ints);
-  const run = { ...subjectOf(graph, all, reference, boxes.length, read), given, traced, ...drawFor(all, order, total, options) };
+  const run = { ...subjectOf(graph, all, reference, boxes.length, read), given, traced, ...drawFor(all, order, total, options, plan !== undefined) };
   const own = traced.weights.flatMap((w) => w.values);
   return {
     graph,
@@ -166,10 +166,10 @@ function grainOf({ order, real }: Source, boxes: readonly InputScale[], precisio
   return extraBits(order, boxes, precision.inputBits, given.length > 0 ? calibrate(order, given.map((s) => [...s]), real.nodes.length).typical : undefined);
 }
 
-/** The inputs that an error is observed on, and how many more are tried for a worse one: fewer of a program that takes long. */
-function drawFor(boxes: readonly InputScale[], order: readonly Real[], rows: number, { sampleCount }: CompileOptions): { drawn: number[][]; tries: number; seed: number } {
+/** The inputs that an error is observed on, and how many more are tried for a worse one: fewer of a program that takes long, or of an architecture whose weights are drawn as well. */
+function drawFor(boxes: readonly InputScale[], order: readonly Real[], rows: number, { sampleCount }: CompileOptions, universal: boolean): { drawn: number[][]; tries: number; seed: number } {
   const terms = order.reduce((sum, n) => sum + 1 + n.args.length, rows);
-  const tries = sampleCount ?? Math.min(MOST_TRIES, Math.max(FEWEST_TRIES, Math.floor(TRIED_TERMS / terms)));
+  const tries = sampleCount ?? Math.min(universal ? FEWEST_TRIES : MOST_TRIES, Math.max(FEWEST_TRIES, Math.floor(TRIED_TERMS / terms)));
   const count = sampleCount ?? (rows <= SMALL_ROWS ? SAMPLES + MORE_SAMPLES : SAMPLES);
   return { drawn: drawInputs(boxes, count), tries, seed: SEED };
 }

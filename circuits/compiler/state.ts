@@ -52,19 +52,22 @@ export function state(run: Run, lowered: Lowered): ErrorStatement[] {
   const seen = drawn.map((o, i) => Math.max(o.error, (given[i] as Observation).error));
   const first = make("input", seen, 0);
   if (first.every((e) => e.kind !== "empirical")) return first;
+  // Whoever compares with floats must not find a statement broken that speaks of integers: samples at the given input stay below it as well.
+  const grid = make("grid", observe(run, tried, { ...direct, at: "grid" }).map((o) => o.error), 0);
+  const sound = first.map((e, i) => {
+    const g = grid[i] as ErrorStatement;
+    return e.kind !== "empirical" ? e : g.kind !== "empirical" && g.bound >= e.bound ? g : undefined;
+  });
+  if (sound.every((e) => e !== undefined)) return sound;
   // Half a step of the input decides about jumps: to search for the worst there says no more.
   const jumps = lowered.order.some((n) => JUMPS.has(n.op)) && first.some((e) => e.vacuous);
   const worst = (place: Place): ErrorStatement[] => make(place.at, searchWorst(run, tried, place, ranges, run.tries, run.seed), run.tries);
   const input = jumps ? first : worst(direct);
-  const grid = make("grid", observe(run, tried, { ...direct, at: "grid" }).map((o) => o.error), 0);
   // Where it says too much, what half a step of the input moves by itself is stated of the quantised input; the rest stays in.
-  const near = input.some((e) => e.kind === "empirical" && e.vacuous) ? worst({ at: "grid", jump: ranges.map((r) => JUMP * r) }) : input;
+  const near = input.some((e, i) => !sound[i] && e.vacuous) ? worst({ at: "grid", jump: ranges.map((r) => JUMP * r) }) : input;
   return input.map((e, i) => {
-    const [sound, other] = [grid[i] as ErrorStatement, near[i] as ErrorStatement];
-    if (e.kind !== "empirical") return e;
-    // Whoever compares with floats must not find a statement broken that speaks of integers.
-    if (sound.kind !== "empirical" && sound.bound >= e.bound) return sound;
-    return e.vacuous && other.kind === "empirical" && !other.vacuous ? other : e;
+    const other = near[i] as ErrorStatement;
+    return sound[i] ?? (e.vacuous && !other.vacuous ? other : e);
   });
 }
 

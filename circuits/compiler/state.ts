@@ -1,5 +1,5 @@
 import { affineErrors, intervalErrors, type Domain, type Norms } from "./affine/analysis.ts";
-import { meaningful, stateError, type Bounds, type ErrorStatement } from "./error.ts";
+import { MARGIN, meaningful, stateError, type Bounds, type ErrorStatement } from "./error.ts";
 import { observe, searchWorst, type Observation, type Place, type Subject } from "./observe.ts";
 import { up } from "./quantise/dyadic.ts";
 import type { Lowerer } from "./quantise/lower.ts";
@@ -66,9 +66,15 @@ export function state(run: Run, lowered: Lowered): ErrorStatement[] {
   // Where it says too much, what half a step of the input moves by itself is stated of the quantised input; the rest stays in.
   const near = input.some((e, i) => !sound[i] && e.vacuous) ? worst({ at: "grid", jump: ranges.map((r) => JUMP * r) }) : input;
   return input.map((e, i) => {
-    const other = near[i] as ErrorStatement;
+    const other = observation(near[i] as ErrorStatement);
     return sound[i] ?? (e.vacuous && !other.vacuous ? other : e);
   });
+}
+
+/** What was seen, also where a sound bound would say less: one on the grid knows nothing of the distance to the given input, which was counted too. */
+function observation(e: ErrorStatement): ErrorStatement {
+  const bound = MARGIN * e.observed;
+  return { ...e, kind: "empirical", bound, vacuous: !meaningful(bound, e.range) };
 }
 
 /** The sound bounds of each output tensor, as far as one is needed: what says something already needs no finer analysis. */

@@ -1,9 +1,10 @@
 import type { ChildProcess } from "node:child_process";
 import { mkdir } from "node:fs/promises";
+import { inferenceFields } from "../../keepers/roles/inference/index.ts";
 import { account, type Person, privateKey } from "./accounts.ts";
 import type { LocalChain } from "./chains.ts";
 import { DEV_IMAGE, type DeployedNetwork, devnetPath } from "./deploy.ts";
-import type { ProcessGroup } from "./processes.ts";
+import { type ProcessGroup, STOP_MS } from "./processes.ts";
 
 export interface KeeperContext {
   processes: ProcessGroup;
@@ -55,6 +56,8 @@ export async function startKeeper(context: KeeperContext, role: "inference" | "d
     command: [process.execPath, "--disable-warning=ExperimentalWarning", `keepers/bin/${role}.ts`],
     env,
     timeout: 120_000,
+    // It waits for the proofs of receipts whose key dies with it.
+    ...(role === "inference" ? { stopMs: STOP_MS + Number(process.env.OG_PROOF_STOP_MS ?? inferenceFields.proofStopMs.default) } : {}),
     ready: async () => (await fetch(`${opsUrl}/readyz`)).ok,
   });
   return { name: person, opsUrl, process: child };

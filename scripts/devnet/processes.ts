@@ -12,7 +12,14 @@ export interface ProcessSpec {
   ready: () => Promise<boolean>;
   /** Milliseconds to wait for `ready`; the group's own when left out. */
   timeout?: number;
+  /** Milliseconds that its stop may take after SIGTERM, as it tells its supervisor. */
+  stopMs?: number;
 }
+
+/** What a keeper without more to wait for asks for (`keepers/app/run.ts`). */
+export const STOP_MS = 8_000;
+/** So that who ends in time is not killed for the last line of its log. */
+const MARGIN_MS = 1_000;
 
 /**
  * The processes of a local network: each with its own log file, started one by one or together, and all ended with the
@@ -21,7 +28,7 @@ export interface ProcessSpec {
 export class ProcessGroup {
   readonly #folder: string;
   readonly #timeout: number;
-  readonly #running: { name: string; child: ChildProcess }[] = [];
+  readonly #running: { name: string; child: ChildProcess; stopMs: number }[] = [];
 
   /**
    * @param folder Where `<name>.log` files go.
@@ -34,7 +41,7 @@ export class ProcessGroup {
   }
 
   /** @throws Error with the end of the log when the process exits or does not become ready in time. */
-  async start({ name, command, env, ready, timeout = this.#timeout }: ProcessSpec): Promise<ChildProcess> {
+  async start({ name, command, env, ready, timeout = this.#timeout, stopMs = STOP_MS }: ProcessSpec): Promise<ChildProcess> {
     const log = join(this.#folder, `${name}.log`);
     const child = spawn(command[0]!, command.slice(1), { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } });
     const file = createWriteStream(log);
@@ -43,7 +50,7 @@ export class ProcessGroup {
     let exited: string | undefined;
     child.once("exit", (code, signal) => (exited = signal ?? `code ${code}`));
     child.once("error", (error) => (exited = error.message));
-    this.#running.push({ name, child });
+    this.#running.push({ name, child, stopMs });
     const deadline = performance.now() + timeout;
     while (!(await ready().catch(() => false))) {
       if (exited !== undefined) throw new Error(`${name} ended (${exited}) before it was ready. Its log, ${log}, ends with:\n${tail(log)}`);
@@ -53,13 +60,16 @@ export class ProcessGroup {
     return child;
   }
 
-  /** SIGTERM, and SIGKILL for what is still there after `grace` milliseconds. */
-  async stop(grace = 8_000): Promise<void> {
-    for (const { child } of this.#running.reverse()) {
+  /**
+   * SIGTERM, and SIGKILL for what is still there after the time that it asked for.
+   * @param most Bound of that, milliseconds.
+   */
+  async stop(most = 180_000): Promise<void> {
+    for (const { child, stopMs } of this.#running.reverse()) {
       if (child.exitCode !== null || child.signalCode !== null) continue;
       const gone = new Promise<void>((resolve) => child.once("exit", () => resolve()));
       child.kill("SIGTERM");
-      const timer = setTimeout(() => child.kill("SIGKILL"), grace);
+      const timer = setTimeout(() => child.kill("SIGKILL"), Math.min(stopMs + MARGIN_MS, most));
       await gone;
       clearTimeout(timer);
     }

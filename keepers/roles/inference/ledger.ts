@@ -144,6 +144,15 @@ export function inferenceLedger(store: Store) {
       });
     },
 
+    /** Takes back a header that was signed and that the chain can never take any more: its receipts wait again, and its nonce is free. */
+    takeBack(nonce: bigint): void {
+      store.transaction(() => {
+        if (store.run("DELETE FROM header WHERE nonce = ? AND state = 'signed'", Number(nonce)) === 0) return;
+        store.run("UPDATE receipt SET header_nonce = NULL WHERE header_nonce = ?", Number(nonce));
+        store.run("DELETE FROM slot WHERE nonce = ?", Number(nonce));
+      });
+    },
+
     setHeaderState(nonce: bigint, state: HeaderState): void {
       store.run("UPDATE header SET state = ? WHERE nonce = ?", state, Number(nonce));
     },
@@ -177,6 +186,11 @@ export function inferenceLedger(store: Store) {
     /** Takes receipts of a key that nobody has any more out of the queue. @returns How many. */
     setAside(keyId: Hex): number {
       return store.run("UPDATE receipt SET header_nonce = -1 WHERE header_nonce IS NULL AND document ->> '$.keyId' = ?", keyId);
+    },
+
+    /** Sets waiting receipts aside that no header may hold any more: a single one of them would have its header refused. @param oldest Seconds. @returns How many. */
+    expire(oldest: bigint): number {
+      return store.run("UPDATE receipt SET header_nonce = -1 WHERE header_nonce IS NULL AND CAST(document ->> '$.issuedAt' AS INTEGER) < ?", Number(oldest));
     },
 
     /** Keeps the preimage of a termsHash: settling a receipt shows it. */

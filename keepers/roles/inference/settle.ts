@@ -53,6 +53,7 @@ const PASS = 5_000;
  */
 export function settlementPass(deps: SettleDeps): (options?: { everything?: boolean }) => Promise<boolean> {
   const { ledger, clock, log, settlement } = deps;
+  const oldestTaken = oldestTakenBy(settlement);
   let running: Promise<unknown> = Promise.resolve();
   return (options = {}) => {
     const next = running.catch(() => undefined).then(() => pass(options.everything ? { ...deps.policy, idleMs: 0, ageMs: 0, proofWaitMs: 0 } : deps.policy, !options.everything));
@@ -63,10 +64,12 @@ export function settlementPass(deps: SettleDeps): (options?: { everything?: bool
   async function pass(policy: BatchPolicy, planting: boolean): Promise<boolean> {
     const last = ledger.lastHeader();
     if (last?.state === "signed") {
-      await submit(deps, last);
+      if (!(await takenBack(deps, last, await oldestTaken()))) await submit(deps, last);
       return true;
     }
     await refreshPosted(deps);
+    const expired = ledger.expire(await oldestTaken());
+    if (expired > 0) log.error({ count: expired }, "receipts grew too old for any header; they wait for the payers' Acks");
     const plan = planHeader(ledger.pending(PASS), clock.now(), policy);
     if (!plan) return planting && (await plantNext(deps, last));
     const keyId = plan.receipts[0]!.receipt.keyId;
@@ -89,6 +92,31 @@ export function settlementPass(deps: SettleDeps): (options?: { everything?: bool
     await submit(deps, stored);
     return true;
   }
+}
+
+/** Earliest issuedAt that the chain still takes, by its own clock. */
+function oldestTakenBy({ client, deployment, pool }: ChainAccess): () => Promise<bigint> {
+  let maxAge: bigint | undefined;
+  return async () => {
+    maxAge ??= (await client.readContract({ address: deployment.address("InferenceSettlement"), abi: iInferenceSettlementAbi, functionName: "params" })).maxAge;
+    return (await pool.head()).timestamp - maxAge;
+  };
+}
+
+/**
+ * A header waits while the chain takes none: a stop of the guardian's may outlast what receipts may be old. The chain's clock never goes back,
+ * so a header past it will not be taken whatever happens, and would block the node's line for good: another one gets its nonce.
+ * @returns Whether there is nothing to send.
+ */
+async function takenBack(deps: SettleDeps, { nonce, hash, header }: StoredHeader, oldest: bigint): Promise<boolean> {
+  const { ledger, log, traps } = deps;
+  // A trap's receipts are nobody's; its own work says when it is too late for it.
+  if (traps?.isTrap({ nonce, hash }) || header.minIssuedAt >= oldest - BigInt(CLOCK_MARGIN)) return false;
+  // It may stand there already, and this process ended before it was noted.
+  if ((await tipOf(deps, header.nodeId)) !== nonce - 1n) return false;
+  ledger.takeBack(nonce);
+  log.error({ nonce, header: hash, receipts: header.count }, "a header was not taken until it was too old; what is young enough of it goes into the next");
+  return true;
 }
 
 /** A planted header takes its turn when no receipt waits for one. */
@@ -140,16 +168,17 @@ async function slotFor({ ledger, settlement, clock }: SettleDeps, nodeId: Hex): 
 }
 
 /** A store that is behind the chain was restored from a copy: signing on would equivocate. */
-async function assertTip({ settlement }: SettleDeps, nodeId: Hex, nonce: bigint): Promise<void> {
-  const [onChain] = await settlement.client.readContract({
-    address: settlement.deployment.address("InferenceSettlement"),
-    abi: iInferenceSettlementAbi,
-    functionName: "tip",
-    args: [nodeId],
-  });
+async function assertTip(deps: SettleDeps, nodeId: Hex, nonce: bigint): Promise<void> {
+  const onChain = await tipOf(deps, nodeId);
   if (onChain !== nonce) {
     throw fatal("settlement.tip", `The chain has seen header ${onChain} of this node, the store has ${nonce}. Restore the newest copy of the store; nothing was signed.`, { onChain, nonce });
   }
+}
+
+/** Nonce of the node's last header on chain. */
+async function tipOf({ settlement }: SettleDeps, nodeId: Hex): Promise<bigint> {
+  const [nonce] = await settlement.client.readContract({ address: settlement.deployment.address("InferenceSettlement"), abi: iInferenceSettlementAbi, functionName: "tip", args: [nodeId] });
+  return nonce;
 }
 
 async function submit(deps: SettleDeps, stored: StoredHeader): Promise<void> {

@@ -76,6 +76,32 @@ describe("inference node: headers", () => {
     }
   });
 
+  it("a stop of the guardian's that outlasts what receipts may be old blocks nobody: the header that waited is taken back, its nonce serves the next one", async () => {
+    const { s, ledger, add, pass, close, sent } = await settling();
+    try {
+      const age = Number(s.parameters.settlement.maxAge);
+      const old = await add(SettlementMode.Individual);
+      await s.settlement.pauseIntake();
+      await expect(pass(), "signed, and not taken").to.be.revertedWithCustomError(s.settlement, "SettlementPaused");
+      expect([ledger.lastHeader()!.state, sent.length]).to.deep.equal(["signed", 1]);
+      await s.networkHelpers.time.increase(age + 30);
+      await expect(pass(), "a margin stands between too old and taken back").to.be.revertedWithCustomError(s.settlement, "SettlementPaused");
+
+      const waiting = await add(SettlementMode.Batch);
+      await s.networkHelpers.time.increase(7 * 86_400);
+      const young = await add(SettlementMode.Individual);
+      expect([await pass(), ledger.lastHeader()]).to.deep.equal([true, undefined]);
+      expect([await pass(), await pass({ everything: true })]).to.deep.equal([true, false]);
+      const header = ledger.lastHeader()!;
+      expect([header.nonce, header.state, ledger.receiptsOf(1n).map(({ digest }) => digest)]).to.deep.equal([1n, "done", [young.digest]]);
+      expect(Number(await s.settlement.status(header.header))).to.equal(BatchStatus.Final);
+      // Neither can stand in a header any more; the payers' Acks still release them.
+      for (const { digest } of [old, waiting]) expect(ledger.find(digest)?.headerNonce).to.equal(-1);
+    } finally {
+      await close();
+    }
+  });
+
   /** A node that stops while one receipt of a payment waits for its proof and a younger one behind it is attested. Each sleep is time that passes. */
   async function stopping(whileAsleep: (nth: number, prove: () => Promise<void>) => Promise<void>) {
     const it = await settling();

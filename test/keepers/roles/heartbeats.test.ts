@@ -7,6 +7,7 @@ import { heartbeatDigest, Role, signedHeartbeat } from "../../../sdk/protocol/in
 import { bytes32, secpSigner, type TestNode, WORKLOAD, ZERO } from "../../utils/settlement-world.ts";
 import { until } from "../../utils/until.ts";
 import { type FullRig, fullRig } from "../support/full-rig.ts";
+import { tlsDoor } from "../support/tls-door.ts";
 import { testEvidence, worldPlatform } from "../support/world-platform.ts";
 
 describe("heartbeats for relays", () => {
@@ -172,7 +173,7 @@ describe("full nodes carry other nodes' heartbeats", () => {
   });
 
   /** A node's own life, as its role runs it. */
-  async function living(name: string, relays: readonly Hex[], handIn: HandIn): Promise<{ identity: NodeIdentity; platform: Platform; look(): Promise<void> }> {
+  async function living(name: string, relays: readonly Hex[], handIn?: HandIn): Promise<{ identity: NodeIdentity; platform: Platform; look(): Promise<void> }> {
     const { world } = rig;
     const platform = await worldPlatform(world, name, nodeRules);
     stops.push(async () => {
@@ -182,7 +183,7 @@ describe("full nodes carry other nodes' heartbeats", () => {
     await world.token.mint(platform.signer.address, world.parameters.registry.minBondInference);
     const identity = createNodeIdentity(platform, {
       role: Role.Inference, workload: WORKLOAD, policyId: ZERO, payout: platform.signer.address, paymentAuthorizer: platform.signer.address, endpoint: "https://node.invalid", tlsSpkiHash: bytes32("tls"),
-      hpkeKeyHash: ZERO, bond: 0n, makeEvidence: testEvidence(world, name), heartbeatMs: 3_600_000, relays, handIn,
+      hpkeKeyHash: ZERO, bond: 0n, makeEvidence: testEvidence(world, name), heartbeatMs: 3_600_000, relays, ...(handIn ? { handIn } : {}),
     });
     await identity.start();
     const runs = () => platform.jobs.states().find((job) => job.name === "node")!;
@@ -235,5 +236,34 @@ describe("full nodes carry other nodes' heartbeats", () => {
     expect(asked).to.equal(1);
     expect((await lastOf(node.identity.nodeId())) > before).to.equal(true);
     expect(Number((await rig.world.registry.node(node.identity.nodeId())).status)).to.equal(NodeStatus.Active);
+  });
+
+  it("over HTTPS, under the TLS keys that the registry holds: one relay lies, one is down, one has another key; the honest one carries it", async () => {
+    const { world } = rig;
+    const honest = await rig.addMember(undefined, { served: true });
+    const [lying, other] = [await tlsDoor(), await tlsDoor()];
+    stops.push(async () => void (await Promise.all([lying.server.close(0), other.server.close(0)])));
+    const asked = { lying: 0, other: 0 };
+    lying.opens(() => Response.json({ taken: ++asked.lying > 0 }));
+    other.opens(() => Response.json({ taken: ++asked.other > 0 }));
+    const relays = [
+      (await world.addNode(Role.Full, { reach: lying.reach })).nodeId,
+      (await world.addNode(Role.Full, { reach: { endpoint: "https://127.0.0.1:1", tlsSpkiHash: bytes32("down") } })).nodeId,
+      (await world.addNode(Role.Full, { reach: { ...other.reach, tlsSpkiHash: bytes32("another key") } })).nodeId,
+      honest.node.nodeId,
+    ];
+    const node = await living("over HTTPS", relays);
+    await age();
+    const since = await head();
+    for (let steps = 0; steps < relays.length && honest.relay.waiting() === 0; steps++) {
+      await node.look();
+      await world.networkHelpers.mine(Number(relayStep(heartbeatBlocks())));
+    }
+    expect([honest.relay.waiting(), asked.other], "nothing goes to a key that is not the relay's").to.deep.equal([1, 0]);
+    expect(asked.lying <= 1).to.equal(true);
+    await honest.relay.step();
+    expect(await accepted(since)).to.deep.equal([[node.identity.nodeId()]]);
+    await node.look();
+    expect((await world.registry.node(node.identity.nodeId())).lastHeartbeat > since - heartbeatBlocks()).to.equal(true);
   });
 });

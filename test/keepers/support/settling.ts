@@ -49,17 +49,20 @@ export async function settling(database = ":memory:") {
     async submit({ to, data }: { to: Address; data: Hex }) {
       expect(++open, "one transaction at a time").to.equal(1);
       sent.push(data);
-      const transaction = await s.relayer.sendTransaction({ to, data });
-      const receipt = (await transaction.wait())!;
-      open--;
-      return { hash: transaction.hash, receipt: { gasUsed: receipt.gasUsed } };
+      try {
+        const transaction = await s.relayer.sendTransaction({ to, data });
+        const receipt = (await transaction.wait())!;
+        return { hash: transaction.hash, receipt: { gasUsed: receipt.gasUsed } };
+      } finally {
+        open--;
+      }
     },
   };
   const key = { nodeId: node.nodeId, keyId: node.keyId, keyType: node.signer.keyType, publicKey: node.signer.publicKey, sign: (digest: Hex) => Promise.resolve(node.signer.sign(digest)) };
-  const read = async ({ functionName, args }: { functionName: string; args: unknown[] }) => ((functionName === "verifyBatch" ? s.router : s.settlement) as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>)[functionName]!(...args).then((value) => (functionName === "status" ? Number(value) : value));
+  const read = async ({ functionName, args = [] }: { functionName: string; args?: unknown[] }) => ((functionName === "verifyBatch" ? s.router : s.settlement) as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>)[functionName]!(...args).then((value) => (functionName === "status" ? Number(value) : value));
   const pass = settlementPass({
     ledger, journal: journal as never, domain, keyById: (keyId) => (keyId === node.keyId ? key : undefined), clock, log: silentLogger,
-    settlement: { chainId: s.chainId, deployment: { address: () => contract }, client: { readContract: read } } as never,
+    settlement: { chainId: s.chainId, deployment: { address: () => contract }, client: { readContract: read }, pool: { head: async () => ({ timestamp: await s.now() }) } } as never,
     walrus: client, keepBlob: (blobId, contentHash) => renewal.note(blobId, contentHash, clock.now() + 30 * DAY),
     place: { paymentChainId: 1n, escrow: bytes32("escrow").slice(0, 42) as Address }, policy: { size: 100, idleMs: 60_000, ageMs: 60_000, settleSize: 10 },
   });

@@ -95,7 +95,7 @@ export class InferenceClient {
   async chat(body: Record<string, unknown>, choice: RequestChoice = {}): Promise<Verified<ChatAnswer>> {
     const paid = await this.#send("/v1/chat/completions", { ...body, stream: false }, choice);
     return this.#verify(paid, choice, body, async () => {
-      const json = (await paid.response.json()) as Record<string, unknown>;
+      const json = await bodyOf(paid);
       const answer = readChat(json);
       return { answer, content: chatContent(answer), document: json.opengradient };
     });
@@ -104,7 +104,7 @@ export class InferenceClient {
   /** OpenAI chat, streamed: iterate over the text; `verified` resolves after the last piece. */
   async chatStream(body: Record<string, unknown>, choice: RequestChoice = {}): Promise<StreamedChat<Verified<ChatAnswer>>> {
     const paid = await this.#send("/v1/chat/completions", { ...body, stream: true }, choice);
-    return streamChat(paid.response, (answer, document) => this.#verify(paid, choice, body, async () => ({ answer, content: chatContent(answer), document })));
+    return streamChat(paid.response, (answer, document) => this.#verify(paid, choice, body, async () => ({ answer, content: chatContent(answer), document })), paid.reject);
   }
 
   /**
@@ -121,7 +121,7 @@ export class InferenceClient {
     const body = { model, inputs };
     const paid = await this.#send("/v1/infer", body, choice);
     const verified = await this.#verify(paid, choice, body, async () => {
-      const { outputs, opengradient } = (await paid.response.json()) as { outputs: TensorOutputs; opengradient: unknown };
+      const { outputs, opengradient } = (await bodyOf(paid)) as { outputs: TensorOutputs; opengradient: unknown };
       return { answer: outputs, content: tensorContent(outputs), document: opengradient };
     });
     return { ...verified, status: undefined, recourse: { checked: false, provable: false, why: asked.why } };
@@ -134,7 +134,7 @@ export class InferenceClient {
     const body = { model, words };
     const paid = await this.#send("/v1/infer", body, choice);
     const read = async () => {
-      const { words: answer, opengradient } = (await paid.response.json()) as { words: Hex[]; opengradient: unknown };
+      const { words: answer, opengradient } = (await bodyOf(paid)) as { words: Hex[]; opengradient: unknown };
       return { answer, content: tensorContent({ words: answer }), document: opengradient };
     };
     const verified = await this.#verify(paid, choice, body, read, async ({ receipt, signature, salt }) => {
@@ -217,10 +217,21 @@ export class InferenceClient {
       const payment = await paid.confirm({ paymentId, cumulativeBefore: receipt.cumulativeBefore, charge: receipt.charge, termsHash: receipt.termsHash });
       return { answer, receipt: signed, digest: receiptDigest(receipt, domain), checks, payment };
     } catch (error) {
-      await paid.reject(error instanceof Error ? error.message : String(error), { poison: true });
+      const interrupted = error instanceof NodeError && error.code === INTERRUPTED;
+      await paid.reject(error instanceof Error ? error.message : String(error), { poison: !interrupted });
       throw error;
     }
   }
+}
+
+const INTERRUPTED = "INTERRUPTED";
+
+/** An answer's body. A connection that breaks convicts nobody: the channel stays, and its next request begins where the node says that it stands. */
+async function bodyOf({ response }: PaidResponse): Promise<Record<string, unknown>> {
+  const text = await response.text().catch((error: unknown) => {
+    throw new NodeError(response.status, INTERRUPTED, `the connection ended before the answer did (${error instanceof Error ? error.message : String(error)}); ask again`);
+  });
+  return JSON.parse(text) as Record<string, unknown>;
 }
 
 /** Checks of sdk/receipts/verify.ts without which a receipt is nothing to show to anybody: whose it is, and of which request. */

@@ -18,9 +18,13 @@ export function readChat(json: Record<string, unknown>): ChatAnswer {
 
 /**
  * Reads server-sent events: text goes to whoever iterates, the whole answer and the receipt's document to `finish`.
- * The stream is read only as fast as it is iterated; iterate to the end, or the receipt never comes.
+ * The stream is read only as fast as it is iterated; who leaves it early, or is cut off, has no receipt, and `abandon` hears of it.
  */
-export function streamChat<V>(response: Response, finish: (answer: ChatAnswer, opengradient: unknown) => Promise<V>): StreamedChat<V> {
+export function streamChat<V>(
+  response: Response,
+  finish: (answer: ChatAnswer, opengradient: unknown) => Promise<V>,
+  abandon: (reason: string) => Promise<void>,
+): StreamedChat<V> {
   let resolve!: (value: V) => void;
   let reject!: (reason: unknown) => void;
   const verified = new Promise<V>((yes, no) => ([resolve, reject] = [yes, no]));
@@ -31,6 +35,7 @@ export function streamChat<V>(response: Response, finish: (answer: ChatAnswer, o
     const message = new ChatAssembler();
     let document: unknown;
     let failure: unknown;
+    let ended = false;
     try {
       for await (const chunk of jsonEvents(response.body!)) {
         document = chunk.opengradient ?? document;
@@ -38,12 +43,19 @@ export function streamChat<V>(response: Response, finish: (answer: ChatAnswer, o
         const { text } = message.add(chunk);
         if (text !== "") yield text;
       }
+      ended = true;
       const value = await finish(message.answer(), document);
       if (isRecord(failure)) throw new NodeError(200, String(failure.code), `${String(failure.message)} What was sent is charged, and its receipt holds.`);
       resolve(value);
     } catch (error) {
       reject(error);
       throw error;
+    } finally {
+      if (!ended) {
+        const reason = "the stream was left before its receipt came";
+        reject(new NodeError(200, "INTERRUPTED", reason));
+        await abandon(reason);
+      }
     }
   }
 

@@ -37,7 +37,9 @@ function thresholds(order: readonly Real[]): Map<number, number[]> {
     const of = n.args[0];
     if (n.op !== "step" || of?.op !== "input") continue;
     const index = of.p[0] as number;
-    out.set(index, [...(out.get(index) ?? []), n.p[0] as number]);
+    const list = out.get(index);
+    if (list) list.push(n.p[0] as number);
+    else out.set(index, [n.p[0] as number]);
   }
   return out;
 }
@@ -45,8 +47,12 @@ function thresholds(order: readonly Real[]): Map<number, number[]> {
 /** Thresholds that differ by less than a few floats are one. */
 function thresholdStep(list: readonly number[]): number {
   const sorted = [...list].sort((a, b) => a - b);
-  const size = Math.max(...sorted.map(Math.abs));
-  const gaps = sorted.slice(1).map((t, i) => t - (sorted[i] as number)).filter((g) => g > size * 2 ** -20);
-  const far = sorted.map(Math.abs).filter((t) => t > size * 2 ** -20);
-  return Math.min(...gaps.map((g) => g * 2 ** -BETWEEN_THRESHOLDS), ...far.map((t) => t * 2 ** -TO_ZERO));
+  const least = Math.max(Math.abs(sorted[0] as number), Math.abs(sorted.at(-1) as number)) * 2 ** -20;
+  let step = Number.POSITIVE_INFINITY;
+  sorted.forEach((t, i) => {
+    const gap = i === 0 ? 0 : t - (sorted[i - 1] as number);
+    if (gap > least) step = Math.min(step, gap * 2 ** -BETWEEN_THRESHOLDS);
+    if (Math.abs(t) > least) step = Math.min(step, Math.abs(t) * 2 ** -TO_ZERO);
+  });
+  return step;
 }

@@ -6,11 +6,11 @@ import type { Drift } from "../affine/analysis.ts";
 import { Account } from "./account.ts";
 import { ceilLog2, scaleRound, toReal, up } from "./dyadic.ts";
 import { lowerBitwise } from "./bitwise.ts";
+import { bounded } from "./bounds.ts";
 import type { Calibration } from "./calibrate.ts";
 import { Certainty } from "./certainty.ts";
 import { lowerInverseSqrt, lowerSqrt } from "./divide.ts";
 import { Divisions } from "./division.ts";
-import { flagHull } from "./hull.ts";
 import { lowerProduct, lowerSum } from "./linear.ts";
 import { PRODUCT_BITS, type InputScale, type QuantiseOptions } from "./options.ts";
 import { Steps } from "./steps.ts";
@@ -273,38 +273,15 @@ export class Lowerer {
     return Number.isFinite(shift) && shift > 4 ? this.q.cut(x, shift) : x;
   }
 
-  /** A selection lies within the hull of both sides, whatever the rounding of their constants. */
-  #hull(x: Quantity, because: readonly Quantity[]): Quantity {
-    const hull = flagHull(this.int, x.node);
-    return { ...x, node: hull ? this.int.bound(x.node, "select", hull.lo, hull.hi, because.map((b) => b.node)) : x.node, err: 0 };
-  }
-
   #bound(n: Real, x: Quantity, because: readonly Quantity[]): Quantity {
     const [lo, hi] = n.p as [number, number];
-    if (n.fn === "kept") return x;
     if (n.fn === "sure") return this.#certainty.sure(this.#layers[n.layer]?.node ?? "", x, because);
     if (n.fn === "apart") return this.#certainty.apart(this.#layers[n.layer]?.node ?? "", x, because);
     if (n.fn === "side") return this.#certainty.side(this.#layers[n.layer]?.node ?? "", x, because[0] as Quantity, lo);
-    // Exact as long as no product on the way had to be narrowed.
-    if (n.fn === "sorted") return because.every((b) => this.q.width(b) < PRODUCT_BITS / 2) ? { ...x, err: Math.min(x.err, because.reduce((m, b) => Math.max(m, b.err), 0)) } : x;
     if (n.fn === "defined") {
       this.violations.push((because[0] as Quantity).node);
       return { ...x, err: 0 };
     }
-    if (n.fn === "rounded") return { ...x, err: up(hi * this.q.magnitude(x)) };
-    if (n.fn === "select") return this.#hull(x, because);
-    // Two units of slack: either side of a clip may have been rounded.
-    const low = Number.isFinite(lo) ? scaleRound(lo, x.e) - 2n : this.q.at(x).lo;
-    const high = Number.isFinite(hi) ? scaleRound(hi, x.e) + 2n : this.q.at(x).hi;
-    if (n.fn === "softmax") {
-      // The largest part is exp(0), whichever it is: only the piece's own rounding can move it, and never what its flags are in doubt about.
-      const most = BigInt(hi) * scaleRound(2 ** -Math.min(6, this.#options.pieceBits - 2), x.e);
-      const own = x.err === Infinity ? most : scaleRound(x.err, x.e) + 1n;
-      const off = own < most ? own : most;
-      if (this.q.at(x).hi < low - off) throw new RangeError("the operand spreads too far for an exponential");
-      return { ...x, node: this.int.bound(x.node, n.fn, low - off / BigInt(hi) - 1n, high + off, because.map((b) => b.node)), err: 0 };
-    }
-    const slack = n.fn === "clip" || n.fn === "cauchy" ? 0n : BigInt(Math.ceil(x.err === Infinity ? 0 : Number(scaleRound(x.err, x.e))));
-    return { ...x, node: this.int.bound(x.node, n.fn, low - slack, high + slack, because.map((b) => b.node)), err: 0 };
+    return bounded(this.q, n.fn, { lo, hi }, x, because, this.#options.pieceBits);
   }
 }

@@ -27,7 +27,7 @@ export const overview: Loader = async (net, _route, { show, signal }) => {
   const draw = (table: unknown) => show({
     title: "Overview",
     body: html`
-      <p class="lead">What nodes answered, what full nodes checked, and what the chain decided. Signatures, roots and certificates are checked in this browser; <a href="#/about">what is not</a> is said.</p>
+      <p class="lead">What nodes answered, what full nodes checked, and what the chain decided. Signatures, roots and certificates are checked in this browser; <a href="#/about">what is not checked</a> is said, too.</p>
       <ul class="tiles">
         ${active.map(([name, number]) => html`<li><a href=${`#/nodes?role=${name}`}><strong>${count(number)}</strong> ${name.toLowerCase()} node${number === 1n ? "" : "s"} active</a></li>`)}
         <li><a href="#/models"><strong>${count(models)}</strong> model version${models === 1n ? "" : "s"}</a></li>

@@ -1,22 +1,13 @@
 import { expect } from "chai";
 import * as protocol from "../../sdk/protocol/index.ts";
 import { DEVNET_TIMES } from "../../scripts/deploy/payment.ts";
-import { type World, WHOLE, id, world } from "./fixture.ts";
+import { type World, WHOLE, eachAnew, id, world } from "./fixture.ts";
 
 const Status = { Settled: 1, NotRegistered: 2, WrongPlace: 3, WrongNode: 4, Gap: 5, Empty: 6, CapReached: 7, TokenImpaired: 8 };
 
 describe("PaymentEscrow, what releases money", () => {
   let w: World;
-  let anew: () => Promise<World>;
-  before(async () => {
-    w = await world();
-    const snapshot = await w.networkHelpers.takeSnapshot();
-    anew = async () => {
-      await snapshot.restore();
-      return w;
-    };
-  });
-  beforeEach(() => anew());
+  eachAnew(async () => (w = await world()));
 
   describe("release by certificate", () => {
     it("pays stretches of a final header, with paths or as a whole list, and previews agree item by item", async () => {

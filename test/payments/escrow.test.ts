@@ -2,22 +2,13 @@ import { expect } from "chai";
 import { Wallet, ZeroAddress } from "ethers";
 import * as protocol from "../../sdk/protocol/index.ts";
 import { freshKey } from "../utils/keys.ts";
-import { type World, id, world } from "./fixture.ts";
+import { type World, eachAnew, id, world } from "./fixture.ts";
 
 const Claim = { Claimed: 1, Ahead: 2, NotRegistered: 3, NotAuthorized: 4, Refused: 5, TokenImpaired: 6 };
 
 describe("PaymentEscrow", () => {
   let w: World;
-  let anew: () => Promise<World>;
-  before(async () => {
-    w = await world();
-    const snapshot = await w.networkHelpers.takeSnapshot();
-    anew = async () => {
-      await snapshot.restore();
-      return w;
-    };
-  });
-  beforeEach(() => anew());
+  eachAnew(async () => (w = await world()));
 
   describe("register", () => {
     it("takes a channel whose salt commits to the terms, once", async () => {

@@ -214,3 +214,12 @@ export async function world(times: PaymentTimes = DEVNET_TIMES) {
     money: (channel: Channel) => lens.moneyOf(addresses.PaymentEscrow, channel.paymentId),
   };
 }
+
+/** Each test of the suite begins on the chain that `make` left. */
+export function eachAnew(make: () => Promise<World>): void {
+  let snapshot: { restore(): Promise<void> };
+  before(async () => {
+    snapshot = await (await make()).networkHelpers.takeSnapshot();
+  });
+  beforeEach(() => snapshot.restore());
+}

@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { AbiCoder, Wallet, keccak256 } from "ethers";
 import { DEVNET_TIMES } from "../../scripts/deploy/payment.ts";
 import * as protocol from "../../sdk/protocol/index.ts";
-import { type World, id, world } from "./fixture.ts";
+import { type World, eachAnew, id, world } from "./fixture.ts";
 
 const ZERO = `0x${"00".repeat(32)}` as const;
 const listHash = (epoch: bigint, members: { signer: string; stake: bigint }[]) =>
@@ -12,15 +12,12 @@ describe("SettlementInbox", () => {
   let w: World;
   let header: protocol.BatchHeader;
   let hash: string;
-  let anew: () => Promise<void>;
-  before(async () => {
+  eachAnew(async () => {
     w = await world();
     const channel = await w.open();
     ({ header, hash } = w.headerOf([w.stretch(channel, 0n, 1n)]));
-    const snapshot = await w.networkHelpers.takeSnapshot();
-    anew = () => snapshot.restore();
+    return w;
   });
-  beforeEach(() => anew());
 
   const now = async () => BigInt(await w.networkHelpers.time.latest());
   const beat = async (settledAt: bigint, over = {}) =>

@@ -2,20 +2,14 @@ import { expect } from "chai";
 import { DEVNET_TIMES } from "../../scripts/deploy/payment.ts";
 import { claimCall } from "../../keepers/payments/calls.ts";
 import * as protocol from "../../sdk/protocol/index.ts";
-import { type Channel, type World, SETTLEMENT, WHOLE, id, world } from "./fixture.ts";
+import { type Channel, type World, SETTLEMENT, WHOLE, eachAnew, id, world } from "./fixture.ts";
 
 const T = DEVNET_TIMES;
 const PACKED = "0x";
 
 describe("PaymentEscrow: invariants by number", () => {
   let w: World;
-  let anew: () => Promise<void>;
-  before(async () => {
-    w = await world();
-    const snapshot = await w.networkHelpers.takeSnapshot();
-    anew = () => snapshot.restore();
-  });
-  beforeEach(() => anew());
+  eachAnew(async () => (w = await world()));
 
   /** All that money can show of itself: lines, credits, what is set aside, balances. */
   async function ledger(channels: readonly Channel[]) {

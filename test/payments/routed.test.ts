@@ -15,7 +15,7 @@ import * as protocol from "../../sdk/protocol/index.ts";
 import type { IPaymentEscrow, UptoChannels } from "../../types/contracts/index.js";
 import { freshKey } from "../utils/keys.ts";
 import { account } from "./node.ts";
-import { type World, WHOLE, world } from "./fixture.ts";
+import { type World, WHOLE, eachAnew, world } from "./fixture.ts";
 
 const PERMIT2 = "0x000000000022D473030F116dDEE9F6B43aC78BA3";
 
@@ -27,9 +27,8 @@ describe("routed upto: the official classes, held like a channel", () => {
   let terms: protocol.Terms;
   let facilitator: x402Facilitator;
   let client: ReturnType<typeof createPublicClient>;
-  let anew: () => Promise<void>;
 
-  before(async () => {
+  eachAnew(async () => {
     w = await world();
     const made = await deployRoutedUpto(w.deployer, { ...w.addresses, feeBps: 200 });
     hub = await w.at<UptoChannels>("UptoChannels", made.UptoChannels);
@@ -39,10 +38,8 @@ describe("routed upto: the official classes, held like a channel", () => {
     await hub.makeRoute(account(5).address, protocol.termsHash(terms), made.UptoEscrow);
     route = (await hub.routeOf(account(5).address, protocol.termsHash(terms), made.UptoEscrow)) as Address;
     facilitator = facilitatorFor(account(5), route);
-    const snapshot = await w.networkHelpers.takeSnapshot();
-    anew = () => snapshot.restore();
+    return w;
   });
-  beforeEach(() => anew());
 
   function facilitatorFor(operator: ReturnType<typeof account>, at: Address) {
     const wallet = createWalletClient({ chain: w.chain, transport: w.transport, account: operator });

@@ -4,7 +4,7 @@ import type { Interface, ParamType } from "ethers";
 import { seededRandom } from "../../keepers/clock/index.ts";
 import { deployPayment, DEVNET_TIMES } from "../../scripts/deploy/payment.ts";
 import * as protocol from "../../sdk/protocol/index.ts";
-import { type Channel, type World, SETTLEMENT, WHOLE, world } from "./fixture.ts";
+import { type Channel, type World, SETTLEMENT, WHOLE, eachAnew, world } from "./fixture.ts";
 
 const T = DEVNET_TIMES;
 
@@ -14,13 +14,7 @@ interface Layout {
 
 describe("PaymentEscrow: X2 to X7", () => {
   let w: World;
-  let anew: () => Promise<void>;
-  before(async () => {
-    w = await world();
-    const snapshot = await w.networkHelpers.takeSnapshot();
-    anew = () => snapshot.restore();
-  });
-  beforeEach(() => anew());
+  eachAnew(async () => (w = await world()));
 
   const changes = (abi: Interface) => abi.fragments.filter((one) => one.type === "function" && !("constant" in one && one.constant)).map((one) => (one as unknown as { name: string }).name);
   const pastRefund = () => w.networkHelpers.time.increase(T.refund + T.stopMax + 1);

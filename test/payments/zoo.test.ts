@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { ZeroAddress } from "ethers";
 import type { OddToken } from "../../types/contracts/index.js";
-import { type Channel, type World, world } from "./fixture.ts";
+import { type Channel, type World, eachAnew, world } from "./fixture.ts";
 
 const Odd = { None: 0, FeeOnTransfer: 1, FeeOnSender: 2, ReturnsNothing: 3, ReturnsFalse: 4, Reverts: 5, Blacklists: 6, Reenters: 7, IgnoresReusedNonce: 8 };
 const [CLAIMED, IMPAIRED] = [1n, 6n];
@@ -11,8 +11,7 @@ describe("E10 E12 odd tokens: each works, or is impaired alone", () => {
   let odd: OddToken;
   let oddChannel: Channel;
   let sound: Channel;
-  let anew: () => Promise<void>;
-  before(async () => {
+  eachAnew(async () => {
     w = await world();
     odd = (await w.ethers.deployContract("OddToken")) as unknown as OddToken;
     oddChannel = await w.open({ token: await odd.getAddress() });
@@ -21,10 +20,8 @@ describe("E10 E12 odd tokens: each works, or is impaired alone", () => {
     await w.claim(oddChannel, 1_000n);
     await w.claim(sound, 1_000n);
     for (const channel of [oddChannel, sound]) await w.escrow.ack(channel.paymentId, 500n, await w.signAck(channel, 500n));
-    const snapshot = await w.networkHelpers.takeSnapshot();
-    anew = () => snapshot.restore();
+    return w;
   });
-  beforeEach(() => anew());
 
   const turn = (oddity: number, target: string = ZeroAddress, call = "0x") => odd.setOddity(oddity, target, call);
   const claimBoth = async () => w.escrow.connect(w.authorizer).claim([await w.row(oddChannel, 2_000n), await w.row(sound, 2_000n)], "0x");
